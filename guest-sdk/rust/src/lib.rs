@@ -1,0 +1,1 @@
+//! Write a Stepwell step in Rust

@@ -1,0 +1,20 @@
+//! The pure heart of Stepwell: what a workflow means.
+//!
+//! ```text
+//! Definition --compile(catalogue)--> Plan    every mistake at once, each with its JSON pointer
+//! RunState::apply(&Event)                    the fold over the journal: same events, same state
+//! RunState::decide(now) -> Vec<Action>       what to do next; never does it
+//! ```
+//!
+//! This crate knows no clock, no files, no sockets, no tasks and no WebAssembly. Whatever it needs of them
+//! comes in as a value.
+
+pub mod attempt;
+pub mod digest;
+pub mod effect;
+pub mod failure;
+pub mod grant;
+pub mod id;
+pub mod limits;
+pub mod manifest;
+pub mod run;

@@ -1,0 +1,185 @@
+//! What the journal keeps of a run. A versioned, self-describing format: fields are only ever added, with a default.
+
+use jiff::Timestamp;
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::attempt::Account;
+use crate::effect::Effect;
+use crate::failure::Failure;
+use crate::id::{AttemptNumber, NodeId, WorkflowName};
+
+/// One line of a run's journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Counts a run's entries from 0, without gaps.
+    pub seq: u64,
+    /// When it happened, to the millisecond.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run was accepted. Always the first event.
+    RunAccepted {
+        /// The workflow.
+        workflow: WorkflowName,
+        /// The version that the run keeps to its end.
+        version: Version,
+        /// The run's input.
+        input: Value,
+        /// Who or what started it.
+        trigger: Trigger,
+        /// W3C Trace Context that came with the start, or was made for it.
+        traceparent: String,
+    },
+    /// An attempt at a node was started.
+    AttemptStarted {
+        /// The node.
+        node: NodeId,
+        /// Which attempt.
+        attempt: AttemptNumber,
+        /// The step's input, evaluated.
+        input: Value,
+        /// When the attempt's time is over, as the guest is told it.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        deadline: Timestamp,
+    },
+    /// An effect of an attempt was answered.
+    EffectAnswered {
+        /// The node.
+        node: NodeId,
+        /// Which attempt.
+        attempt: AttemptNumber,
+        /// The effect and its answer.
+        effect: Effect,
+    },
+    /// An attempt gave an output: the node succeeded.
+    AttemptSucceeded {
+        /// The node.
+        node: NodeId,
+        /// Which attempt.
+        attempt: AttemptNumber,
+        /// The step's output.
+        output: Value,
+        /// What the attempt used and recorded.
+        account: Account,
+    },
+    /// An attempt failed. Whether another follows is the plan's to say.
+    AttemptFailed {
+        /// The node.
+        node: NodeId,
+        /// Which attempt.
+        attempt: AttemptNumber,
+        /// Why.
+        failure: Failure,
+        /// What the attempt used and recorded.
+        account: Account,
+    },
+    /// A node will not run.
+    NodeSkipped {
+        /// The node.
+        node: NodeId,
+        /// Why not.
+        reason: SkipReason,
+    },
+    /// A node failed before an attempt could start: an expression failed, or the input does not fit.
+    NodeFailed {
+        /// The node.
+        node: NodeId,
+        /// Why.
+        failure: Failure,
+    },
+    /// Somebody asked to cancel the run.
+    CancelRequested {
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The run ended. Always the last event.
+    RunEnded {
+        /// How.
+        outcome: RunOutcome,
+    },
+}
+
+/// Who or what started a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Trigger {
+    /// A call of the API.
+    Api,
+    /// An HTTP trigger of the workflow.
+    Http {
+        /// The trigger's path.
+        path: String,
+    },
+}
+
+/// Why a node did not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipReason {
+    /// Its `when` was false.
+    When,
+    /// All that it needs was skipped.
+    Needs,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum RunOutcome {
+    /// Every node that had to run did.
+    Succeeded {
+        /// The workflow's `output`.
+        output: Value,
+    },
+    /// A node failed, or the run's budget was spent.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// The node that failed first, where one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+    },
+    /// Somebody cancelled it.
+    Cancelled {
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+}
+
+impl RunOutcome {
+    /// The outcome without its particulars.
+    #[must_use]
+    pub fn status(&self) -> RunStatus {
+        match self {
+            Self::Succeeded { .. } => RunStatus::Succeeded,
+            Self::Failed { .. } => RunStatus::Failed,
+            Self::Cancelled { .. } => RunStatus::Cancelled,
+        }
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunStatus {
+    /// Accepted and not ended.
+    Running,
+    /// Ended with an output.
+    Succeeded,
+    /// Ended with a failure.
+    Failed,
+    /// Ended by somebody's wish.
+    Cancelled,
+}

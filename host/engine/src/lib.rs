@@ -1,0 +1,1 @@
+//! Drives runs: core decides, sandbox executes, store remembers

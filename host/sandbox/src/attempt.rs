@@ -1,0 +1,86 @@
+//! What goes into an attempt and what comes out: the sandbox's face to its caller.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use semver::Version;
+use serde_json::Value;
+use stepwell_core::attempt::{Account, LogLine};
+use stepwell_core::effect::Effect;
+use stepwell_core::failure::Failure;
+use stepwell_core::grant::Grants;
+use stepwell_core::id::{AttemptNumber, NodeId, RunId, SecretName, WorkflowName};
+use stepwell_core::limits::Limits;
+
+/// One attempt: everything that a guest may see or use.
+pub struct Attempt {
+    /// What the guest is told of where it stands.
+    pub context: AttemptContext,
+    /// The step's input, as JSON text.
+    pub input: String,
+    /// The step's config, as JSON text.
+    pub config: Arc<str>,
+    /// What the node is granted.
+    pub grants: Arc<Grants>,
+    /// The values of the granted secrets that are set.
+    pub secrets: BTreeMap<SecretName, SecretString>,
+    /// What it may use at most.
+    pub limits: Limits,
+    /// Effects that an earlier life of this attempt was answered, by index: given again instead of being sent again.
+    pub replay: Vec<Effect>,
+}
+
+/// Where an attempt stands. The same for every life of the attempt.
+#[derive(Debug, Clone)]
+pub struct AttemptContext {
+    /// The run.
+    pub run: RunId,
+    /// The workflow.
+    pub workflow: WorkflowName,
+    /// Its version.
+    pub version: Version,
+    /// The node.
+    pub node: NodeId,
+    /// Which attempt.
+    pub attempt: AttemptNumber,
+    /// When it started, as journalled.
+    pub started_at: Timestamp,
+    /// When its time is over, as journalled.
+    pub deadline: Timestamp,
+    /// W3C Trace Context for what the step calls.
+    pub traceparent: String,
+}
+
+impl AttemptContext {
+    /// `<run>.<node>.<attempt>`: the same for every life of this attempt, different for every other attempt.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        format!("{}.{}.{}", self.run, self.node, self.attempt)
+    }
+}
+
+/// The caller's side of an attempt, while it runs.
+#[async_trait]
+pub trait AttemptHost: Send + Sync + 'static {
+    /// Before a new effect (never before a replayed one) leaves the machine: returns once all that it depends on is on disk.
+    /// An error ends the attempt with it.
+    async fn before_effect(&self) -> Result<(), Failure>;
+    /// A new effect was answered. Called in the order of the effects' indexes. Does not wait.
+    fn answered(&self, effect: Effect);
+    /// The guest wrote a line; it also stands in the report's account.
+    fn logged(&self, line: &LogLine);
+    /// The guest has news for the run's watchers.
+    fn progress(&self, chunk: Value);
+}
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub struct AttemptReport {
+    /// The step's output, or why there is none.
+    pub result: Result<Value, Failure>,
+    /// What it used and recorded, either way.
+    pub account: Account,
+}

@@ -1,0 +1,1 @@
+//! Stepwell: durable, sandboxed AI workflow automation

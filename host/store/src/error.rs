@@ -1,0 +1,56 @@
+//! What can go wrong with memory.
+
+use std::path::PathBuf;
+
+/// A failure of the store.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Something of that name is there already, and is not the same.
+    #[error("{0}")]
+    Conflict(String),
+    /// No room, or so little that only running work may still write.
+    #[error("the disk that holds `{}` has {free} bytes free, below the reserve of {reserve}: free some space, then try again", path.display())]
+    DiskFull {
+        /// The data folder.
+        path: PathBuf,
+        /// Bytes free.
+        free: u64,
+        /// Bytes kept back for running work.
+        reserve: u64,
+    },
+    /// The data folder is in use by another process.
+    #[error("the data folder `{}` is in use by another process: stop it, or choose another folder with --data", path.display())]
+    Locked {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// A file or record cannot be read back.
+    #[error("{what} in the data folder is damaged: {why}. Restore the folder from a backup, or start with another one (--data)")]
+    Corrupt {
+        /// Which file or record.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The store was written by a newer version.
+    #[error("the data folder `{}` has format {found}, and this version reads up to {known}: run the newer version", path.display())]
+    NewerFormat {
+        /// The data folder.
+        path: PathBuf,
+        /// The folder's format.
+        found: u32,
+        /// The newest format known here.
+        known: u32,
+    },
+    /// The operating system refused.
+    #[error("{what}: {why}")]
+    Io {
+        /// What was being done, with what.
+        what: String,
+        /// What the system said.
+        why: std::sync::Arc<std::io::Error>,
+    },
+    /// The master key is missing or is not the one that the secrets were encrypted with.
+    #[error("{0}")]
+    MasterKey(String),
+}

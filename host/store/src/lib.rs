@@ -1,0 +1,12 @@
+//! What Stepwell remembers: the **catalogue** (what people wrote) and the **journal** (what runs did).
+//!
+//! Both are traits, narrow and batch-shaped, that know nothing of the embedded store that implements them here.
+//! A new implementation passes the same conformance suite. This crate runs nothing and decides nothing.
+
+mod catalogue;
+mod error;
+mod journal;
+
+pub use catalogue::{ApiKeyRecord, Catalogue, WorkflowSummary, WorkflowVersion};
+pub use error::StoreError;
+pub use journal::{Accepted, Append, Cursor, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, Ticket};

@@ -1,0 +1,1 @@
+//! Finds or installs what compiles Rust steps, and builds them into components
