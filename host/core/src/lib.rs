@@ -12,9 +12,15 @@
 pub mod attempt;
 pub mod digest;
 pub mod effect;
+pub mod expression;
 pub mod failure;
 pub mod grant;
 pub mod id;
 pub mod limits;
 pub mod manifest;
+pub mod mistake;
+pub mod plan;
+mod pointer;
 pub mod run;
+pub mod schema;
+mod spelling;

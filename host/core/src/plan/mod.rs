@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::expression::{Expression, Template};
 use crate::failure::FailureKind;
 use crate::grant::Grants;
 use crate::id::{NodeId, StepName, WorkflowName};
 use crate::limits::Limits;
 use crate::manifest::PublishedStep;
 use crate::mistake::Mistake;
+use crate::schema::Schema;
 
 /// What a definition is compiled against.
 pub trait Surroundings {

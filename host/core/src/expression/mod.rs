@@ -1,0 +1,79 @@
+//! Expressions: the `{{ ... }}` of a definition, parsed and checked once, evaluated often, and bounded in what they cost.
+//!
+//! The language is MiniJinja without its ways out: no includes, no macros, no filters but those in [`FILTERS`]. It is
+//! strict (an undefined name is an error) and knows nothing but its [`Scope`]. What an expression may cost is bounded
+//! three times: its source when it is parsed, its work by fuel when it is evaluated, its result by size.
+
+mod interpreter;
+mod json;
+mod names;
+mod scope;
+mod syntax;
+mod template;
+mod vocabulary;
+
+use serde_json::Value;
+
+pub use self::names::{NodeReference, References, SecretReference};
+pub use self::scope::{RunScope, Scope};
+pub use self::template::Template;
+pub use self::vocabulary::{FILTERS, FUNCTIONS, TESTS};
+
+pub(crate) use self::template::Part;
+
+use self::interpreter::{Fuel, Program};
+use crate::failure::{Failure, FailureKind};
+use crate::mistake::Mistake;
+
+/// An expression on its own, without braces: a `when`.
+#[derive(Debug)]
+pub struct Expression {
+    pointer: String,
+    source: String,
+    program: Program,
+    references: References,
+}
+
+impl Expression {
+    /// Parses and checks an expression; `pointer` says where in the definition it stands.
+    pub fn parse(source: &str, pointer: &str) -> Result<Self, Vec<Mistake>> {
+        let references = syntax::check_expression(source, pointer)?;
+        let mut program = Program::default();
+        program.add_expression(pointer, source)?;
+        Ok(Self { pointer: pointer.to_owned(), source: source.to_owned(), program, references })
+    }
+
+    /// The expression's value.
+    pub fn evaluate(&self, scope: &Scope) -> Result<Value, Failure> {
+        let value = self.program.evaluate(&self.pointer, &scope.to_root(), &mut Fuel::full());
+        value.and_then(|value| json::from_jinja(&value, &mut json::Room::full())).map_err(|fault| fault.at(&self.pointer))
+    }
+
+    /// The expression's value, which must be true or false.
+    pub fn is_true(&self, scope: &Scope) -> Result<bool, Failure> {
+        match self.evaluate(scope)? {
+            Value::Bool(truth) => Ok(truth),
+            other => Err(Failure::new(
+                FailureKind::Expression,
+                format!(
+                    "{}: `{}` gives {}, where true or false is wanted; compare it with something (`... != null`, `... | length > 0`)",
+                    self.pointer,
+                    self.source,
+                    json::describe(&other),
+                ),
+            )),
+        }
+    }
+
+    /// The expression as written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What it names.
+    #[must_use]
+    pub fn references(&self) -> &References {
+        &self.references
+    }
+}

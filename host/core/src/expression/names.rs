@@ -1,0 +1,318 @@
+//! Which names an expression uses, read off its syntax tree, and which of them it may not.
+
+use std::collections::HashSet;
+
+use minijinja::machinery::{Span, ast};
+use minijinja::machinery::ast::{Expr, Stmt};
+
+use super::vocabulary::{FILTERS, FUNCTIONS, TESTS};
+use crate::id::SecretName;
+use crate::mistake::{Mistake, code};
+use crate::spelling;
+
+/// What every expression sees.
+const ROOTS: &[&str] = &["input", "nodes", "run", "secret"];
+
+/// What there is of a node.
+const NODE_FIELDS: &[&str] = &["status", "output", "error"];
+
+/// What there is of a run.
+const RUN_FIELDS: &[&str] = &["id", "workflow", "version", "started_at"];
+
+/// What expressions name beyond the run's own input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct References {
+    /// The nodes.
+    pub nodes: Vec<NodeReference>,
+    /// The secrets.
+    pub secrets: Vec<SecretReference>,
+}
+
+/// An expression names a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeReference {
+    /// Where the expression stands: a JSON pointer into the definition.
+    pub pointer: String,
+    /// The node, as written.
+    pub node: String,
+}
+
+/// An expression names a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretReference {
+    /// Where the expression stands: a JSON pointer into the definition.
+    pub pointer: String,
+    /// The secret.
+    pub secret: SecretName,
+}
+
+impl References {
+    pub(super) fn extend(&mut self, other: Self) {
+        self.nodes.extend(other.nodes);
+        self.secrets.extend(other.secrets);
+    }
+}
+
+/// Walks a syntax tree.
+pub(super) struct Names<'a> {
+    pointer: &'a str,
+    source: &'a str,
+    references: References,
+    mistakes: Vec<Mistake>,
+    /// What `for`, `set` and `with` named, the innermost last.
+    locals: Vec<HashSet<&'a str>>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(source: &'a str, pointer: &'a str) -> Self {
+        Self { pointer, source, references: References::default(), mistakes: Vec::new(), locals: vec![HashSet::new()] }
+    }
+
+    pub(super) fn finish(self) -> Result<References, Vec<Mistake>> {
+        if self.mistakes.is_empty() { Ok(self.references) } else { Err(self.mistakes) }
+    }
+
+    pub(super) fn statement(&mut self, statement: &Stmt<'a>) {
+        match statement {
+            Stmt::Template(template) => self.statements(&template.children),
+            Stmt::EmitExpr(emit) => self.expression(&emit.expr),
+            Stmt::EmitRaw(_) => {}
+            Stmt::ForLoop(each) => self.for_loop(each),
+            Stmt::IfCond(branch) => {
+                self.expression(&branch.expr);
+                self.statements(&branch.true_body);
+                self.statements(&branch.false_body);
+            }
+            Stmt::Set(set) => {
+                self.expression(&set.expr);
+                self.assign(&set.target);
+            }
+            Stmt::SetBlock(set) => {
+                self.optional(set.filter.as_ref());
+                self.within(|names| names.statements(&set.body));
+                self.assign(&set.target);
+            }
+            Stmt::WithBlock(with) => self.within(|names| {
+                for (target, value) in &with.assignments {
+                    names.expression(value);
+                    names.assign(target);
+                }
+                names.statements(&with.body);
+            }),
+            Stmt::FilterBlock(block) => {
+                self.expression(&block.filter);
+                self.within(|names| names.statements(&block.body));
+            }
+            Stmt::AutoEscape(block) => self.unsupported("autoescape", block.span()),
+            Stmt::Do(block) => self.unsupported("do", block.span()),
+        }
+    }
+
+    fn statements(&mut self, statements: &[Stmt<'a>]) {
+        statements.iter().for_each(|statement| self.statement(statement));
+    }
+
+    fn for_loop(&mut self, each: &ast::ForLoop<'a>) {
+        self.expression(&each.iter);
+        self.within(|names| {
+            names.name("loop");
+            names.assign(&each.target);
+            names.optional(each.filter_expr.as_ref());
+            names.statements(&each.body);
+        });
+        self.within(|names| names.statements(&each.else_body));
+    }
+
+    /// A block whose names end with it.
+    fn within(&mut self, block: impl FnOnce(&mut Self)) {
+        self.locals.push(HashSet::new());
+        block(self);
+        self.locals.pop();
+    }
+
+    fn assign(&mut self, target: &Expr<'a>) {
+        match target {
+            Expr::Var(variable) if ROOTS.contains(&variable.id) => {
+                let message = format!("`{}` is taken: it is always the workflow's own", variable.id);
+                self.mistake(code::BAD_EXPRESSION, message, variable.span());
+            }
+            Expr::Var(variable) => self.name(variable.id),
+            Expr::List(list) => list.items.iter().for_each(|item| self.assign(item)),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.assign(item)),
+            other => self.unsupported("assignment to a part of a value", other.span()),
+        }
+    }
+
+    fn name(&mut self, local: &'a str) {
+        if let Some(innermost) = self.locals.last_mut() {
+            innermost.insert(local);
+        }
+    }
+
+    fn optional(&mut self, expression: Option<&Expr<'a>>) {
+        if let Some(expression) = expression {
+            self.expression(expression);
+        }
+    }
+
+    pub(super) fn expression(&mut self, expression: &Expr<'a>) {
+        match expression {
+            Expr::Const(_) => {}
+            Expr::Var(variable) => self.variable(variable.id, variable.span()),
+            Expr::GetAttr(access) => self.access(&access.expr, Some(access.name), access.span()),
+            Expr::GetItem(access) => {
+                self.access(&access.expr, constant_text(&access.subscript_expr).as_deref(), access.span());
+                self.expression(&access.subscript_expr);
+            }
+            Expr::Filter(filter) => {
+                self.known("filter", filter.name, FILTERS, filter.span());
+                self.optional(filter.expr.as_ref());
+                self.arguments(&filter.args);
+            }
+            Expr::Test(test) => {
+                self.known("test", test.name, TESTS, test.span());
+                self.expression(&test.expr);
+                self.arguments(&test.args);
+            }
+            Expr::Call(call) => self.call(call),
+            Expr::UnaryOp(operation) => self.expression(&operation.expr),
+            Expr::BinOp(operation) => self.all([&operation.left, &operation.right]),
+            Expr::Compare(comparison) => {
+                self.expression(&comparison.expr);
+                comparison.ops.iter().for_each(|operation| self.expression(&operation.expr));
+            }
+            Expr::IfExpr(choice) => {
+                self.all([&choice.test_expr, &choice.true_expr]);
+                self.optional(choice.false_expr.as_ref());
+            }
+            Expr::Slice(slice) => {
+                self.expression(&slice.expr);
+                self.all([&slice.start, &slice.stop, &slice.step].into_iter().flatten());
+            }
+            Expr::List(list) => self.all(&list.items),
+            Expr::Tuple(tuple) => self.all(&tuple.items),
+            Expr::Map(map) => self.all(map.keys.iter().chain(&map.values)),
+        }
+    }
+
+    fn all<'e>(&mut self, expressions: impl IntoIterator<Item = &'e Expr<'a>>)
+    where
+        'a: 'e,
+    {
+        expressions.into_iter().for_each(|expression| self.expression(expression));
+    }
+
+    fn arguments(&mut self, arguments: &[ast::CallArg<'a>]) {
+        for argument in arguments {
+            match argument {
+                ast::CallArg::Pos(value)
+                | ast::CallArg::Kwarg(_, value)
+                | ast::CallArg::PosSplat(value)
+                | ast::CallArg::KwargSplat(value) => self.expression(value),
+            }
+        }
+    }
+
+    fn call(&mut self, call: &ast::Spanned<ast::Call<'a>>) {
+        match &call.expr {
+            Expr::Var(function) => self.known("function", function.id, FUNCTIONS, call.span()),
+            Expr::GetAttr(access) if is_variable(&access.expr, "loop") => {}
+            _ => self.unsupported("a method call (use a filter: `value | filter`)", call.span()),
+        }
+        self.arguments(&call.args);
+    }
+
+    /// A name on its own.
+    fn variable(&mut self, name: &'a str, span: Span) {
+        match name {
+            "input" | "run" => {}
+            "nodes" => self.dynamic("nodes", "nodes.<id>.output", span),
+            "secret" => self.dynamic("secret", "secret.<NAME>", span),
+            _ if self.locals.iter().any(|locals| locals.contains(name)) => {}
+            _ => self.unknown("variable", name, &[ROOTS, FUNCTIONS].concat(), span),
+        }
+    }
+
+    /// `base.key`, `base["key"]`; without a key what is asked for is known only at run time.
+    fn access(&mut self, base: &Expr<'a>, key: Option<&str>, span: Span) {
+        match (base, key) {
+            (Expr::Var(root), Some(key)) if root.id == "nodes" => self.node(key),
+            (Expr::Var(root), Some(key)) if root.id == "secret" => self.secret(key, span),
+            (Expr::Var(root), Some(key)) if root.id == "run" => self.known("field of `run`", key, RUN_FIELDS, span),
+            (_, Some(key)) if is_node(base) => {
+                self.known("field of a node", key, NODE_FIELDS, span);
+                self.expression(base);
+            }
+            _ => self.expression(base),
+        }
+    }
+
+    fn node(&mut self, node: &str) {
+        let reference = NodeReference { pointer: self.pointer.to_owned(), node: node.to_owned() };
+        if !self.references.nodes.contains(&reference) {
+            self.references.nodes.push(reference);
+        }
+    }
+
+    fn secret(&mut self, name: &str, span: Span) {
+        match SecretName::new(name) {
+            Ok(secret) => {
+                let reference = SecretReference { pointer: self.pointer.to_owned(), secret };
+                if !self.references.secrets.contains(&reference) {
+                    self.references.secrets.push(reference);
+                }
+            }
+            Err(invalid) => self.mistake(code::BAD_NAME, invalid.to_string(), span),
+        }
+    }
+
+    fn known(&mut self, what: &str, name: &str, known: &[&str], span: Span) {
+        if !known.contains(&name) {
+            self.unknown(what, name, known, span);
+        }
+    }
+
+    fn unknown(&mut self, what: &str, name: &str, known: &[&str], span: Span) {
+        let message = format!("unknown {what} `{name}` in {}", self.quote(span));
+        let mistake = Mistake::new(self.pointer, code::UNKNOWN_NAME, message).with_help(spelling::help(name, known));
+        self.mistakes.push(mistake);
+    }
+
+    fn dynamic(&mut self, root: &str, form: &str, span: Span) {
+        let message = format!("`{root}` can only be used as `{form}`, with the name written out, not as in {}", self.quote(span));
+        self.mistakes.push(Mistake::new(self.pointer, code::DYNAMIC_NAME, message));
+    }
+
+    fn unsupported(&mut self, what: &str, span: Span) {
+        self.mistake(code::BAD_EXPRESSION, format!("expressions do not know {what}"), span);
+    }
+
+    fn mistake(&mut self, code: &str, message: String, span: Span) {
+        let message = format!("{message}, in {}", self.quote(span));
+        self.mistakes.push(Mistake::new(self.pointer, code, message));
+    }
+
+    fn quote(&self, span: Span) -> String {
+        super::syntax::quote(self.source, span.start_offset as usize..span.end_offset as usize)
+    }
+}
+
+fn constant_text(expression: &Expr<'_>) -> Option<String> {
+    match expression {
+        Expr::Const(constant) => constant.value.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+fn is_variable(expression: &Expr<'_>, name: &str) -> bool {
+    matches!(expression, Expr::Var(variable) if variable.id == name)
+}
+
+/// Whether this is `nodes.<id>` or `nodes["<id>"]`.
+fn is_node(expression: &Expr<'_>) -> bool {
+    match expression {
+        Expr::GetAttr(access) => is_variable(&access.expr, "nodes"),
+        Expr::GetItem(access) => is_variable(&access.expr, "nodes"),
+        _ => false,
+    }
+}

@@ -1,0 +1,150 @@
+//! From source to a checked syntax tree, or to mistakes.
+
+use std::ops::Range;
+
+use minijinja::Error;
+use minijinja::machinery::ast::Stmt;
+use minijinja::machinery::{Token, parse, parse_expr, tokenize};
+use minijinja::syntax::SyntaxConfig;
+
+use super::names::{Names, References};
+use crate::mistake::{Mistake, code};
+
+/// The longest source of one expression or text with expressions.
+const MAX_SOURCE_BYTES: usize = 64 << 10;
+
+/// The most words and signs between one `{{` and its `}}`. The parser's work on them is recursive.
+const MAX_TOKENS_IN_A_TAG: usize = 1_000;
+
+/// The most `elif` of one text: each nests in the one before.
+const MAX_ELIFS: usize = 50;
+
+/// The longest piece of source that a message quotes.
+const MAX_QUOTE: usize = 80;
+
+/// What a string of a template turned out to be.
+pub(super) struct Checked<'a> {
+    pub(super) shape: Shape<'a>,
+    pub(super) references: References,
+}
+
+pub(super) enum Shape<'a> {
+    /// No expression in it.
+    Literal,
+    /// One expression and nothing else; its source.
+    Whole(&'a str),
+    /// Text around expressions.
+    Text,
+}
+
+pub(super) fn config() -> SyntaxConfig {
+    let mut builder = SyntaxConfig::builder();
+    builder.keep_trailing_newline(true);
+    builder.build().unwrap_or_default()
+}
+
+/// Checks a string of a template.
+pub(super) fn check_text<'a>(source: &'a str, pointer: &'a str) -> Result<Checked<'a>, Vec<Mistake>> {
+    if !["{{", "{%", "{#"].iter().any(|start| source.contains(start)) {
+        return Ok(Checked { shape: Shape::Literal, references: References::default() });
+    }
+    check_size(source, false, pointer)?;
+    let tree = parse(source, pointer, config()).map_err(|error| vec![mistake_in(&error, source, pointer)])?;
+    let mut names = Names::new(source, pointer);
+    names.statement(&tree);
+    let shape = whole_expression(source, &tree).map_or(Shape::Text, Shape::Whole);
+    Ok(Checked { shape, references: names.finish()? })
+}
+
+/// Checks an expression without braces.
+pub(super) fn check_expression(source: &str, pointer: &str) -> Result<References, Vec<Mistake>> {
+    if source.trim_start().starts_with("{{") {
+        let message = "this is an expression already: write it without `{{` and `}}`";
+        return Err(vec![Mistake::new(pointer, code::BAD_EXPRESSION, message)]);
+    }
+    check_size(source, true, pointer)?;
+    let tree = parse_expr(source).map_err(|error| vec![mistake_in(&error, source, pointer)])?;
+    let mut names = Names::new(source, pointer);
+    names.expression(&tree);
+    names.finish()
+}
+
+/// The expression's source, where the text is one expression and nothing else.
+fn whole_expression<'a>(source: &'a str, tree: &Stmt<'_>) -> Option<&'a str> {
+    let Stmt::Template(template) = tree else { return None };
+    let [Stmt::EmitExpr(_)] = template.children.as_slice() else { return None };
+    let inner = source.strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+    Some(inner.strip_suffix(['-', '+']).unwrap_or(inner))
+}
+
+/// Bounds what is parsed before it is parsed: deep trees would end the process, not the parse.
+fn check_size(source: &str, in_expression: bool, pointer: &str) -> Result<(), Vec<Mistake>> {
+    let too_large = |message: String| {
+        let help = "do this in a step, or spread it over several fields";
+        Err(vec![Mistake::new(pointer, code::TOO_LARGE, message).with_help(help)])
+    };
+    if source.len() > MAX_SOURCE_BYTES {
+        return too_large(format!("a text with expressions may have {MAX_SOURCE_BYTES} bytes at most; this one has {}", source.len()));
+    }
+    let (mut in_tag, mut elifs) = (0, 0);
+    // A wrong token ends the loop: the parser reports it with its place.
+    for (token, _) in tokenize(source, in_expression, config()).map_while(Result::ok) {
+        match token {
+            Token::VariableStart | Token::BlockStart => in_tag = 0,
+            Token::Ident("elif") => elifs += 1,
+            _ => {}
+        }
+        in_tag += 1;
+        if in_tag > MAX_TOKENS_IN_A_TAG {
+            return too_large(format!("an expression may have {MAX_TOKENS_IN_A_TAG} words and signs at most"));
+        }
+        if elifs > MAX_ELIFS {
+            return too_large(format!("a text may have {MAX_ELIFS} `elif` at most"));
+        }
+    }
+    Ok(())
+}
+
+/// A syntax error as a mistake.
+fn mistake_in(error: &Error, source: &str, pointer: &str) -> Mistake {
+    let place = error.range().map_or_else(String::new, |range| format!(" {}", place(source, range)));
+    Mistake::new(pointer, code::BAD_EXPRESSION, format!("{}{place}", detail(error)))
+}
+
+/// An error of a source that passed the check all the same.
+pub(super) fn mistake(error: &Error, pointer: &str) -> Mistake {
+    Mistake::new(pointer, code::BAD_EXPRESSION, detail(error))
+}
+
+/// An error of an evaluation, with the part of the source that it means.
+pub(super) fn describe(error: &Error) -> String {
+    match (error.template_source(), error.range()) {
+        (Some(source), Some(range)) => format!("{} in {}", detail(error), quote(source, range)),
+        _ => detail(error),
+    }
+}
+
+fn detail(error: &Error) -> String {
+    match error.detail() {
+        Some(detail) => detail.to_owned(),
+        None => error.kind().to_string(),
+    }
+}
+
+/// `at line 2, column 7 (`input.`)`
+fn place(source: &str, range: Range<usize>) -> String {
+    let before = source.get(..range.start).unwrap_or(source);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
+    format!("at line {line}, column {column} ({})", quote(source, range))
+}
+
+/// A piece of source between backticks, cut to what can be read.
+pub(super) fn quote(source: &str, range: Range<usize>) -> String {
+    let piece = source.get(range).unwrap_or(source).trim();
+    match piece.char_indices().nth(MAX_QUOTE) {
+        Some((end, _)) => format!("`{} ...`", &piece[..end]),
+        None => format!("`{piece}`"),
+    }
+}

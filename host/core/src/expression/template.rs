@@ -1,0 +1,168 @@
+//! Templates: any JSON whose strings may hold expressions.
+
+use serde_json::{Map, Value};
+
+use super::interpreter::{Fault, Fuel, Program};
+use super::json::{self, Room};
+use super::names::References;
+use super::scope::Scope;
+use super::syntax::{self, Shape};
+use crate::failure::Failure;
+use crate::mistake::Mistake;
+use crate::pointer;
+
+/// JSON whose strings may hold `{{ expressions }}`. A string that is one expression and nothing else keeps the
+/// expression's type; any other is text. Keys are taken as they are.
+#[derive(Debug)]
+pub struct Template {
+    root: Part,
+    program: Program,
+    references: References,
+}
+
+/// A piece of a template.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// The same for every run, all the way down.
+    Literal(Value),
+    /// Some item is not a literal.
+    List(Vec<Part>),
+    /// Some value is not a literal.
+    Object(Vec<(String, Part)>),
+    /// A text with expressions in it; compiled under this pointer.
+    Text(String),
+    /// A whole expression, of any type; compiled under this pointer.
+    Whole(String),
+}
+
+impl Template {
+    /// Parses and checks a template; `pointer` says where in the definition it stands.
+    pub fn parse(value: &Value, pointer: &str) -> Result<Self, Vec<Mistake>> {
+        let mut parser = Parser { program: Program::default(), references: References::default(), mistakes: Vec::new() };
+        let root = parser.part(value, pointer);
+        if parser.mistakes.is_empty() {
+            Ok(Self { root, program: parser.program, references: parser.references })
+        } else {
+            Err(parser.mistakes)
+        }
+    }
+
+    /// The JSON that the template gives in a scope.
+    pub fn render(&self, scope: &Scope) -> Result<Value, Failure> {
+        if let Part::Literal(value) = &self.root {
+            return Ok(value.clone());
+        }
+        let mut rendering =
+            Rendering { program: &self.program, root: scope.to_root(), fuel: Fuel::full(), room: Room::full() };
+        rendering.part(&self.root)
+    }
+
+    /// What its expressions name.
+    #[must_use]
+    pub fn references(&self) -> &References {
+        &self.references
+    }
+
+    /// What is known before any run.
+    pub(crate) fn root(&self) -> &Part {
+        &self.root
+    }
+}
+
+struct Parser {
+    program: Program,
+    references: References,
+    mistakes: Vec<Mistake>,
+}
+
+impl Parser {
+    fn part(&mut self, value: &Value, pointer: &str) -> Part {
+        match value {
+            Value::String(text) => self.text(text, pointer),
+            Value::Array(items) => self.list(items, pointer),
+            Value::Object(object) => self.object(object, pointer),
+            other => Part::Literal(other.clone()),
+        }
+    }
+
+    fn list(&mut self, items: &[Value], pointer: &str) -> Part {
+        let parts: Vec<Part> =
+            items.iter().enumerate().map(|(index, item)| self.part(item, &pointer::item(pointer, index))).collect();
+        if parts.iter().all(Part::is_literal) {
+            return Part::Literal(Value::Array(items.to_vec()));
+        }
+        Part::List(parts)
+    }
+
+    fn object(&mut self, object: &Map<String, Value>, pointer: &str) -> Part {
+        let parts: Vec<(String, Part)> = object
+            .iter()
+            .map(|(key, value)| (key.clone(), self.part(value, &pointer::field(pointer, key))))
+            .collect();
+        if parts.iter().all(|(_, part)| part.is_literal()) {
+            return Part::Literal(Value::Object(object.clone()));
+        }
+        Part::Object(parts)
+    }
+
+    fn text(&mut self, text: &str, pointer: &str) -> Part {
+        match self.compile(text, pointer) {
+            Ok(part) => part,
+            Err(mistakes) => {
+                self.mistakes.extend(mistakes);
+                Part::Text(pointer.to_owned())
+            }
+        }
+    }
+
+    fn compile(&mut self, text: &str, pointer: &str) -> Result<Part, Vec<Mistake>> {
+        let checked = syntax::check_text(text, pointer)?;
+        self.references.extend(checked.references);
+        match checked.shape {
+            Shape::Literal => Ok(Part::Literal(Value::String(text.to_owned()))),
+            Shape::Text => self.program.add_text(pointer, text).map(|()| Part::Text(pointer.to_owned())),
+            Shape::Whole(source) => {
+                self.program.add_expression(pointer, source).map(|()| Part::Whole(pointer.to_owned()))
+            }
+        }
+    }
+}
+
+impl Part {
+    fn is_literal(&self) -> bool {
+        matches!(self, Self::Literal(_))
+    }
+}
+
+/// One rendering: what the template's parts share.
+struct Rendering<'a> {
+    program: &'a Program,
+    root: minijinja::Value,
+    fuel: Fuel,
+    room: Room,
+}
+
+impl Rendering<'_> {
+    fn part(&mut self, part: &Part) -> Result<Value, Failure> {
+        match part {
+            Part::Literal(value) => Ok(value.clone()),
+            Part::List(parts) => parts.iter().map(|part| self.part(part)).collect(),
+            Part::Object(parts) => {
+                parts.iter().map(|(key, part)| Ok((key.clone(), self.part(part)?))).collect::<Result<Map<_, _>, _>>().map(Value::Object)
+            }
+            Part::Text(pointer) => self.text(pointer).map_err(|fault| fault.at(pointer)),
+            Part::Whole(pointer) => self.whole(pointer).map_err(|fault| fault.at(pointer)),
+        }
+    }
+
+    fn text(&mut self, pointer: &str) -> Result<Value, Fault> {
+        let text = self.program.render(pointer, &self.root, &mut self.fuel)?;
+        self.room.take(text.len())?;
+        Ok(Value::String(text))
+    }
+
+    fn whole(&mut self, pointer: &str) -> Result<Value, Fault> {
+        let value = self.program.evaluate(pointer, &self.root, &mut self.fuel)?;
+        json::from_jinja(&value, &mut self.room)
+    }
+}
