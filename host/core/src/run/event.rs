@@ -23,6 +23,19 @@ pub struct Entry {
     pub event: Event,
 }
 
+impl Entry {
+    /// An entry whose time is cut to what the journal keeps, so that it equals the one that is read back.
+    #[must_use]
+    pub fn new(seq: u64, at: Timestamp, event: Event) -> Self {
+        Self { seq, at: whole_millisecond(at), event }
+    }
+}
+
+/// This time without its part below a millisecond, which the journal does not keep.
+pub(super) fn whole_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -182,4 +195,17 @@ pub enum RunStatus {
     Failed,
     /// Ended by somebody's wish.
     Cancelled,
+}
+
+impl RunStatus {
+    /// As written in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }

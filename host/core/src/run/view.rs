@@ -205,3 +205,23 @@ pub struct Totals {
     /// Millionths of a US dollar, of the calls whose price is known.
     pub cost_micro_usd: u64,
 }
+
+impl Totals {
+    pub(super) fn of(nodes: &[NodeView]) -> Self {
+        let mut totals = Self::default();
+        for attempt in nodes.iter().flat_map(|node| &node.attempts) {
+            totals.attempts += 1;
+            totals.effects += attempt.effects.len() as u64;
+            totals.fuel = totals.fuel.saturating_add(attempt.bill.fuel);
+            attempt.bill.usage.iter().for_each(|call| totals.add_model_call(call));
+        }
+        totals
+    }
+
+    fn add_model_call(&mut self, call: &ModelCall) {
+        self.model_calls += 1;
+        self.input_tokens = self.input_tokens.saturating_add(call.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(call.output_tokens);
+        self.cost_micro_usd = self.cost_micro_usd.saturating_add(call.cost_micro_usd.unwrap_or(0));
+    }
+}
