@@ -81,6 +81,7 @@ pub(crate) fn run<A, H: Handler<A>>(handler: &H, input: &str, config: &str) -> R
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "a step owns its input")]
 mod tests {
     use super::*;
     use crate::StepErrorKind;

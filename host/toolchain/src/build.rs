@@ -1,0 +1,163 @@
+//! From a step's crate to its component.
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use semver::Version;
+use wit_component::ComponentEncoder;
+
+use crate::TARGET;
+use crate::command::{self, CommandError};
+use crate::crate_info::CrateInfo;
+use crate::progress::Progress;
+use crate::sdk::{self, SdkError};
+use crate::toolchain::Toolchain;
+
+/// A step, ready to be published.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Component {
+    /// Its file.
+    pub path: PathBuf,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// The crate's name, which the SDK makes the step's.
+    pub name: String,
+    /// The crate's version, which the SDK makes the step's.
+    pub version: Version,
+}
+
+/// How to build.
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    /// Where cargo builds; by default `guests` in `$CARGO_TARGET_DIR`, or else the crate's own target folder. Steps that share one
+    /// folder share their dependencies' compiled code.
+    pub target_dir: Option<PathBuf>,
+}
+
+/// Why a crate did not become a component.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// There is nothing to build.
+    #[error("{} is no step's folder: it has no Cargo.toml with a package", path.display())]
+    NoCrate {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The crate makes no module.
+    #[error("{} makes no component: add `crate-type = [\"cdylib\"]` to its `[lib]` section", manifest.display())]
+    NoModule {
+        /// The crate's manifest.
+        manifest: PathBuf,
+    },
+    /// Cargo spoke in a way that we do not understand.
+    #[error("cannot read what `cargo metadata` says of {}: {source}", manifest.display())]
+    Metadata {
+        /// The crate's manifest.
+        manifest: PathBuf,
+        /// Where it is not understood.
+        source: serde_json::Error,
+    },
+    /// Cargo failed: most often the step does not compile.
+    #[error(transparent)]
+    Cargo(#[from] CommandError),
+    /// The SDK that the crate refers to cannot be put in its place.
+    #[error(transparent)]
+    Sdk(#[from] SdkError),
+    /// The module is no component in waiting.
+    #[error("{} cannot become a component: {reason}. Does the crate use `#[stepwell_sdk::step]`?", module.display())]
+    Encode {
+        /// The module.
+        module: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Why `cargo test` did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct TestError(#[from] CommandError);
+
+/// Compiles a step and makes a component of it: `components/<name>.wasm` in the target folder.
+///
+/// Builds that share a target folder wait for each other at cargo's own lock.
+///
+/// # Errors
+///
+/// When the folder holds no step or it does not compile; the error repeats the compiler's last lines.
+pub fn build(
+    toolchain: &Toolchain,
+    crate_dir: &Path,
+    options: &BuildOptions,
+    progress: &mut dyn Progress,
+) -> Result<Component, BuildError> {
+    let info = CrateInfo::read(crate_dir)?;
+    sdk::refresh_for(&info.manifest)?;
+    let target_dir = options.target_dir.clone().or_else(shared_by_environment).unwrap_or(info.target_dir);
+
+    progress.doing(&format!("compiling the step {} {}", info.name, info.version));
+    // In the crate's own folder, so that its `rust-toolchain.toml` and `.cargo` count.
+    let mut cargo = toolchain.cargo_build();
+    cargo.current_dir(crate_dir).arg("--manifest-path").arg(&info.manifest);
+    cargo.arg("--target-dir").arg(&target_dir);
+    command::run(&mut cargo, None, progress)?;
+
+    let module = target_dir.join(TARGET).join("release").join(&info.module);
+    let bytes = encode(&module)?;
+    let path = target_dir.join("components").join(format!("{}.wasm", info.name));
+    write_whole(&path, &bytes)?;
+    Ok(Component { path, bytes, name: info.name, version: info.version })
+}
+
+/// Runs a step's own tests, on this machine and not in a sandbox.
+///
+/// # Errors
+///
+/// When a test fails or the crate does not compile; the error repeats the last lines.
+pub fn test(crate_dir: &Path, progress: &mut dyn Progress) -> Result<(), TestError> {
+    progress.doing(&format!("testing {}", crate_dir.display()));
+    Ok(command::run(Command::new("cargo").arg("test").current_dir(crate_dir), None, progress)?)
+}
+
+/// Where the steps of a repository are built together: `guests` in `$CARGO_TARGET_DIR` or in the repository's target folder.
+#[must_use]
+pub fn shared_target_dir(repository: &Path) -> PathBuf {
+    shared_by_environment().unwrap_or_else(|| repository.join("target/guests"))
+}
+
+fn shared_by_environment() -> Option<PathBuf> {
+    env::var_os("CARGO_TARGET_DIR").map(|folder| Path::new(&folder).join("guests"))
+}
+
+/// The module carries its world in a section of its own, so that this needs no WIT.
+fn encode(module: &Path) -> Result<Vec<u8>, BuildError> {
+    let bytes = fs::read(module).map_err(|source| BuildError::File { path: module.into(), source })?;
+    let encoded =
+        ComponentEncoder::default().validate(true).module(&bytes).and_then(|encoder| encoder.encode());
+    encoded.map_err(|error| BuildError::Encode { module: module.into(), reason: format!("{error:#}") })
+}
+
+/// A reader sees the old file or the new one, never half of it.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let write = || {
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|source| BuildError::File { path: path.into(), source })
+}
