@@ -10,6 +10,7 @@
 //! comes in as a value.
 
 pub mod attempt;
+pub mod definition;
 pub mod digest;
 pub mod effect;
 pub mod expression;
@@ -21,6 +22,7 @@ pub mod manifest;
 pub mod mistake;
 pub mod plan;
 mod pointer;
+mod quantity;
 pub mod run;
 pub mod schema;
 mod spelling;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What one attempt may use at most. A node may lower or raise each, up to the operator's ceiling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Units of computation: about 10 million a millisecond of CPU.
@@ -59,25 +59,88 @@ impl Limits {
         }
     }
 
+    /// No bound at all: a ceiling for what was checked against the operator's before.
+    #[must_use]
+    pub fn unbounded() -> Self {
+        Self {
+            fuel: u64::MAX,
+            memory_bytes: u64::MAX,
+            table_elements: u64::MAX,
+            time_ms: u64::MAX,
+            host_calls: u64::MAX,
+            sent_bytes: u64::MAX,
+            received_bytes: u64::MAX,
+            log_lines: u64::MAX,
+            output_bytes: u64::MAX,
+        }
+    }
+
+    /// These limits, each lowered to the ceiling's.
+    #[must_use]
+    pub fn at_most(self, ceiling: &Self) -> Self {
+        Self {
+            fuel: self.fuel.min(ceiling.fuel),
+            memory_bytes: self.memory_bytes.min(ceiling.memory_bytes),
+            table_elements: self.table_elements.min(ceiling.table_elements),
+            time_ms: self.time_ms.min(ceiling.time_ms),
+            host_calls: self.host_calls.min(ceiling.host_calls),
+            sent_bytes: self.sent_bytes.min(ceiling.sent_bytes),
+            received_bytes: self.received_bytes.min(ceiling.received_bytes),
+            log_lines: self.log_lines.min(ceiling.log_lines),
+            output_bytes: self.output_bytes.min(ceiling.output_bytes),
+        }
+    }
+
+    /// One limit.
+    #[must_use]
+    pub fn get(&self, kind: LimitKind) -> u64 {
+        match kind {
+            LimitKind::Fuel => self.fuel,
+            LimitKind::MemoryBytes => self.memory_bytes,
+            LimitKind::TableElements => self.table_elements,
+            LimitKind::TimeMs => self.time_ms,
+            LimitKind::HostCalls => self.host_calls,
+            LimitKind::SentBytes => self.sent_bytes,
+            LimitKind::ReceivedBytes => self.received_bytes,
+            LimitKind::LogLines => self.log_lines,
+            LimitKind::OutputBytes => self.output_bytes,
+        }
+    }
+
+    /// Sets one limit.
+    pub fn set(&mut self, kind: LimitKind, value: u64) {
+        let limit = match kind {
+            LimitKind::Fuel => &mut self.fuel,
+            LimitKind::MemoryBytes => &mut self.memory_bytes,
+            LimitKind::TableElements => &mut self.table_elements,
+            LimitKind::TimeMs => &mut self.time_ms,
+            LimitKind::HostCalls => &mut self.host_calls,
+            LimitKind::SentBytes => &mut self.sent_bytes,
+            LimitKind::ReceivedBytes => &mut self.received_bytes,
+            LimitKind::LogLines => &mut self.log_lines,
+            LimitKind::OutputBytes => &mut self.output_bytes,
+        };
+        *limit = value;
+    }
+
     /// Each limit with its kind, for code that treats all alike.
     #[must_use]
     pub fn each(&self) -> [(LimitKind, u64); 9] {
-        [
-            (LimitKind::Fuel, self.fuel),
-            (LimitKind::MemoryBytes, self.memory_bytes),
-            (LimitKind::TableElements, self.table_elements),
-            (LimitKind::TimeMs, self.time_ms),
-            (LimitKind::HostCalls, self.host_calls),
-            (LimitKind::SentBytes, self.sent_bytes),
-            (LimitKind::ReceivedBytes, self.received_bytes),
-            (LimitKind::LogLines, self.log_lines),
-            (LimitKind::OutputBytes, self.output_bytes),
-        ]
+        LimitKind::ALL.map(|kind| (kind, self.get(kind)))
+    }
+
+    /// Each limit, but never more than that of the ceiling.
+    #[must_use]
+    pub fn below(mut self, ceiling: &Self) -> Self {
+        for (kind, most) in ceiling.each() {
+            self.set(kind, self.get(kind).min(most));
+        }
+        self
     }
 }
 
 /// One of the limits, named as its field is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitKind {
     /// See [`Limits::fuel`].
@@ -101,6 +164,25 @@ pub enum LimitKind {
 }
 
 impl LimitKind {
+    /// Every limit, in the order of the documentation.
+    pub const ALL: [Self; 9] = [
+        Self::Fuel,
+        Self::MemoryBytes,
+        Self::TableElements,
+        Self::TimeMs,
+        Self::HostCalls,
+        Self::SentBytes,
+        Self::ReceivedBytes,
+        Self::LogLines,
+        Self::OutputBytes,
+    ];
+
+    /// Whether it counts bytes.
+    #[must_use]
+    pub fn is_bytes(self) -> bool {
+        matches!(self, Self::MemoryBytes | Self::SentBytes | Self::ReceivedBytes | Self::OutputBytes)
+    }
+
     /// As written in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,17 +66,22 @@ impl Schema {
 
     /// Everything in which a value does not match, in the value's order (but not more than can be read).
     pub fn check(&self, value: &Value) -> Result<(), Vec<SchemaViolation>> {
-        let Some(validator) = &self.0 else { return Ok(()) };
-        if validator.is_valid(value) {
-            return Ok(());
+        match &self.0 {
+            Some(validator) if !validator.is_valid(value) => Err(self.violations(value, |_| true)),
+            _ => Ok(()),
         }
-        let violations = validator.iter_errors(value).take(MAX_VIOLATIONS);
-        Err(violations
-            .map(|error| SchemaViolation {
-                pointer: error.instance_path().to_string(),
-                message: shorten(error.to_string()),
-            })
-            .collect())
+    }
+
+    /// Those violations of a value that count.
+    pub(crate) fn violations(&self, value: &Value, counts: impl Fn(&ValidationError<'_>) -> bool) -> Vec<SchemaViolation> {
+        let errors = self.0.iter().flat_map(|validator| validator.iter_errors(value));
+        errors.filter(counts).take(MAX_VIOLATIONS).map(|error| SchemaViolation::from(&error)).collect()
+    }
+}
+
+impl From<&ValidationError<'_>> for SchemaViolation {
+    fn from(error: &ValidationError<'_>) -> Self {
+        Self { pointer: error.instance_path().to_string(), message: shorten(error.to_string()) }
     }
 }
 

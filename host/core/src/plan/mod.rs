@@ -1,12 +1,17 @@
 //! A plan: a definition that was checked and resolved, ready to run. Immutable and shared by all its runs.
 
+mod compile;
+mod fit;
+mod graph;
+mod node;
+mod references;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::expression::{Expression, Template};
@@ -17,6 +22,8 @@ use crate::limits::Limits;
 use crate::manifest::PublishedStep;
 use crate::mistake::Mistake;
 use crate::schema::Schema;
+
+pub use self::compile::{compile, lint};
 
 /// What a definition is compiled against.
 pub trait Surroundings {
@@ -148,4 +155,26 @@ pub struct RetryPolicy {
     pub jitter: bool,
     /// After which failures.
     pub on: Vec<FailureKind>,
+}
+
+impl RetryPolicy {
+    /// One attempt and no other: what holds for a node without `retry`.
+    #[must_use]
+    pub fn never() -> Self {
+        Self { attempts: 1, ..Self::default() }
+    }
+}
+
+impl Default for RetryPolicy {
+    /// What holds for the fields that a `retry` leaves out.
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            delay: Duration::from_secs(1),
+            factor: 2.0,
+            cap: Duration::from_secs(300),
+            jitter: true,
+            on: vec![FailureKind::Retryable, FailureKind::Timeout],
+        }
+    }
 }

@@ -1,0 +1,92 @@
+//! A definition as it was written: read into a draft, with every mistake of its shape noted.
+//!
+//! This module knows what may stand where. Whether nodes, steps and grants fit together is for [`crate::plan`].
+
+mod bounds;
+mod cursor;
+mod node;
+mod trigger;
+
+use std::time::Duration;
+
+use semver::Version;
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::expression::Template;
+use crate::id::WorkflowName;
+use crate::mistake::{Mistake, code};
+use crate::plan::HttpTrigger;
+use crate::schema::{InvalidSchema, Schema};
+
+pub(crate) use self::cursor::{Cursor, Mistakes};
+pub(crate) use self::node::NodeDraft;
+
+/// The most nodes of one workflow.
+pub const MAX_NODES: usize = 1_000;
+
+const FIELDS: &[&str] = &["name", "version", "summary", "input", "triggers", "budget", "nodes", "output", "layout"];
+
+/// The digest of a definition without its `layout`: the same for definitions that mean the same text.
+#[must_use]
+pub fn digest_of(definition: &Value) -> Digest {
+    let mut meaning = definition.clone();
+    if let Some(fields) = meaning.as_object_mut() {
+        fields.remove("layout");
+    }
+    // Equal values then have equal texts, whichever map `serde_json` was built with.
+    meaning.sort_all_objects();
+    Digest::of(meaning.to_string().as_bytes())
+}
+
+/// What could be read. A part that is `None` or missing has a mistake noted, or was not written.
+#[derive(Default)]
+pub(crate) struct Draft<'a> {
+    pub(crate) name: Option<WorkflowName>,
+    pub(crate) version: Option<Version>,
+    pub(crate) input: Option<Schema>,
+    pub(crate) triggers: Vec<HttpTrigger>,
+    pub(crate) time_budget: Option<Duration>,
+    pub(crate) nodes: Vec<NodeDraft<'a>>,
+    pub(crate) output: Option<Template>,
+}
+
+/// Reads all that can be read.
+pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'a> {
+    if let Err(mistake) = bounds::check(definition) {
+        mistakes.add(mistake);
+        return Draft::default();
+    }
+    let Some(fields) = Cursor::new(definition, "", mistakes).fields(FIELDS) else { return Draft::default() };
+    if let Some(summary) = fields.get("summary") {
+        summary.text();
+    }
+    Draft {
+        name: fields.require("name", "give the workflow a name: `\"name\": \"my-workflow\"`").and_then(|it| it.parse(code::BAD_NAME)),
+        version: fields.require("version", "start with `\"version\": \"1.0.0\"`").and_then(|it| it.parse(code::BAD_VERSION)),
+        input: fields.get("input").and_then(|it| read_schema(&it, mistakes)),
+        triggers: fields.get("triggers").map(|it| trigger::read_all(&it)).unwrap_or_default(),
+        time_budget: fields.get("budget").and_then(|it| it.fields(&["time"])?.get("time")?.duration()),
+        nodes: fields.require("nodes", "a workflow has one node at least").map(|it| read_nodes(&it, mistakes)).unwrap_or_default(),
+        output: fields.get("output").and_then(|it| mistakes.note(Template::parse(it.value, &it.pointer))),
+    }
+}
+
+fn read_schema(schema: &Cursor<'_>, mistakes: &Mistakes) -> Option<Schema> {
+    let misplaced = |invalid: InvalidSchema| {
+        vec![Mistake::new(format!("{}{}", schema.pointer, invalid.pointer), code::BAD_SCHEMA, invalid.to_string())]
+    };
+    mistakes.note(Schema::compile(schema.value).map_err(misplaced))
+}
+
+fn read_nodes<'a>(nodes: &Cursor<'a>, mistakes: &'a Mistakes) -> Vec<NodeDraft<'a>> {
+    let entries = nodes.entries();
+    if entries.is_empty() && nodes.value.is_object() {
+        nodes.wrong(code::MISSING_FIELD, "a workflow has one node at least");
+    }
+    if entries.len() > MAX_NODES {
+        nodes.wrong(code::TOO_LARGE, format!("{} nodes are more than {MAX_NODES}; split the workflow", entries.len()));
+        return Vec::new();
+    }
+    entries.into_iter().map(|(id, node)| node::read(id, &node, mistakes)).collect()
+}

@@ -1,0 +1,62 @@
+//! Triggers: what starts a run beside the API.
+
+use super::cursor::Cursor;
+use crate::mistake::code;
+use crate::plan::HttpTrigger;
+
+const METHODS: &[&str] = &["POST", "GET", "PUT", "PATCH", "DELETE"];
+
+const MAX_PATH_LENGTH: usize = 200;
+
+const PATH_FORM: &str = "write it like `/tickets` or `/shop/orders`: parts of a-z, A-Z, 0-9, `-`, `_` and `.`, each after a `/`";
+
+/// Reads the list of triggers, each of them once.
+pub(super) fn read_all(triggers: &Cursor<'_>) -> Vec<HttpTrigger> {
+    let mut known: Vec<HttpTrigger> = Vec::new();
+    for trigger in triggers.items() {
+        let Some(http) = read_one(&trigger) else { continue };
+        if known.iter().any(|other| (&other.path, &other.method) == (&http.path, &http.method)) {
+            trigger.wrong(code::DUPLICATE, format!("`{} {}` is a trigger already", http.method, http.path));
+            continue;
+        }
+        known.push(http);
+    }
+    known
+}
+
+fn read_one(trigger: &Cursor<'_>) -> Option<HttpTrigger> {
+    let form = "write it as `{\"http\": {\"path\": \"/tickets\", \"method\": \"POST\"}}`";
+    let http = trigger.fields(&["http"])?.require("http", form)?.fields(&["path", "method", "open"])?;
+    let path = http.require("path", PATH_FORM).and_then(|path| read_path(&path));
+    let method = match http.get("method") {
+        Some(method) => read_method(&method),
+        None => Some("POST".to_owned()),
+    };
+    let open = match http.get("open") {
+        Some(open) => open.boolean(),
+        None => Some(false),
+    };
+    Some(HttpTrigger { path: path?, method: method?, open: open? })
+}
+
+fn read_path(path: &Cursor<'_>) -> Option<String> {
+    let text = path.text()?;
+    let good_part = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    let good = text.len() <= MAX_PATH_LENGTH && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(good_part));
+    if !good {
+        path.wrong_with_help(code::BAD_TRIGGER, "this is no path for a trigger", PATH_FORM);
+    }
+    good.then(|| text.to_owned())
+}
+
+fn read_method(method: &Cursor<'_>) -> Option<String> {
+    let text = method.text()?;
+    if METHODS.contains(&text) {
+        return Some(text.to_owned());
+    }
+    method.wrong(code::BAD_TRIGGER, format!("`{text}` is none of the methods {}", METHODS.join(", ")));
+    None
+}

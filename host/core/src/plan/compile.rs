@@ -1,0 +1,97 @@
+//! From a definition to a plan, or to every mistake at once.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::graph::Graph;
+use super::node::{self, Site};
+use super::references::{self, Reader};
+use super::{Lock, Plan, PlannedNode, Surroundings};
+use crate::definition::{self, Draft, Mistakes};
+use crate::id::NodeId;
+use crate::mistake::{Mistake, code};
+use crate::schema::Schema;
+
+/// So many mistakes are reported; more would not help anybody.
+const MAX_MISTAKES: usize = 500;
+
+/// Checks a definition and resolves its steps. The mistakes are in the order of their places.
+pub fn compile(definition: &Value, surroundings: &dyn Surroundings) -> Result<Plan, Vec<Mistake>> {
+    match examine(definition, surroundings) {
+        (Some(plan), mistakes) if mistakes.is_empty() => Ok(plan),
+        (None, mistakes) if mistakes.is_empty() => {
+            let message = "steps cannot be resolved without a catalogue";
+            Err(vec![Mistake::new("/nodes", code::UNKNOWN_STEP, message)])
+        }
+        (_, mistakes) => Err(mistakes),
+    }
+}
+
+/// Checks a definition without wanting a plan: all that can be done where there is no catalogue.
+#[must_use]
+pub fn lint(definition: &Value, surroundings: &dyn Surroundings) -> Vec<Mistake> {
+    examine(definition, surroundings).1
+}
+
+/// The plan, unless something in the definition or the catalogue is missing for it, and the mistakes.
+fn examine(definition: &Value, surroundings: &dyn Surroundings) -> (Option<Plan>, Vec<Mistake>) {
+    let mistakes = Mistakes::default();
+    let mut draft = definition::read(definition, &mistakes);
+    let graph = Graph::draw(&draft.nodes, &mistakes);
+    check_output(&draft, &graph, &mistakes);
+    let nodes = plan_nodes(&mut draft, &graph, surroundings, &mistakes);
+    let plan = nodes.and_then(|nodes| assemble(draft, nodes, &graph));
+    (plan, sorted(mistakes))
+}
+
+fn check_output(draft: &Draft<'_>, graph: &Graph<'_>, mistakes: &Mistakes) {
+    if let Some(output) = &draft.output {
+        references::check_nodes(output.references(), Reader::Output, graph, mistakes);
+        references::refuse_secrets(output.references(), mistakes);
+    }
+}
+
+/// Every node, if every node can be planned.
+fn plan_nodes(
+    draft: &mut Draft<'_>,
+    graph: &Graph<'_>,
+    surroundings: &dyn Surroundings,
+    mistakes: &Mistakes,
+) -> Option<Vec<PlannedNode>> {
+    let ids: Vec<Option<NodeId>> = draft.nodes.iter().map(|node| node.id.clone()).collect();
+    let site = Site { graph, ids: &ids, surroundings, mistakes };
+    let drafts = std::mem::take(&mut draft.nodes).into_iter().enumerate();
+    // All of them are looked at, also behind one that cannot be planned: each may have mistakes.
+    let planned: Vec<Option<PlannedNode>> = drafts.map(|(at, node)| node::plan(node, at, &site)).collect();
+    planned.into_iter().collect()
+}
+
+fn assemble(draft: Draft<'_>, nodes: Vec<PlannedNode>, graph: &Graph<'_>) -> Option<Plan> {
+    let order = graph.order().iter().map(|at| nodes[*at].id.clone()).collect();
+    let lock = Lock(nodes.iter().map(|node| (node.id.clone(), node.step.clone())).collect());
+    let nodes: BTreeMap<NodeId, PlannedNode> = nodes.into_iter().map(|node| (node.id.clone(), node)).collect();
+    Some(Plan {
+        name: draft.name?,
+        version: draft.version?,
+        input: draft.input.unwrap_or_else(Schema::any),
+        triggers: draft.triggers,
+        time_budget: draft.time_budget,
+        nodes,
+        order,
+        output: draft.output,
+        lock,
+    })
+}
+
+fn sorted(mistakes: Mistakes) -> Vec<Mistake> {
+    let mut mistakes = mistakes.into_inner();
+    mistakes.sort();
+    mistakes.dedup();
+    let more = mistakes.len().saturating_sub(MAX_MISTAKES);
+    if more > 0 {
+        mistakes.truncate(MAX_MISTAKES);
+        mistakes.push(Mistake::new("", code::TOO_LARGE, format!("{more} more mistakes are not shown")));
+    }
+    mistakes
+}
