@@ -39,7 +39,7 @@ pub struct WorkflowSummary {
     pub current: Version,
     /// All versions, oldest first.
     pub versions: Vec<Version>,
-    /// When the current version was applied.
+    /// When the current version became the current one.
     pub applied_at: Timestamp,
 }
 
@@ -64,26 +64,51 @@ pub struct ApiKeyRecord {
 pub trait Catalogue: Send + Sync + 'static {
     /// Keeps a step and its component. The same step again changes nothing and gives `false`; the same name and version with another
     /// digest is a [`StoreError::Conflict`].
-    async fn put_step(&self, tenant: &TenantId, step: &PublishedStep, component: &[u8]) -> Result<bool, StoreError>;
+    async fn put_step(
+        &self,
+        tenant: &TenantId,
+        step: &PublishedStep,
+        component: &[u8],
+    ) -> Result<bool, StoreError>;
     /// One version of a step.
-    async fn step(&self, tenant: &TenantId, name: &StepName, version: &Version) -> Result<Option<PublishedStep>, StoreError>;
+    async fn step(
+        &self,
+        tenant: &TenantId,
+        name: &StepName,
+        version: &Version,
+    ) -> Result<Option<PublishedStep>, StoreError>;
     /// Every version of every step, by name, then version.
     async fn steps(&self, tenant: &TenantId) -> Result<Vec<PublishedStep>, StoreError>;
     /// Every version of one step, oldest version first.
-    async fn step_versions(&self, tenant: &TenantId, name: &StepName) -> Result<Vec<PublishedStep>, StoreError>;
+    async fn step_versions(
+        &self,
+        tenant: &TenantId,
+        name: &StepName,
+    ) -> Result<Vec<PublishedStep>, StoreError>;
     /// A component's bytes, checked against their digest.
     async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Keeps a version of a workflow and makes it the current one. The same definition again gives `false`; the same version
-    /// with another definition is a [`StoreError::Conflict`].
+    /// Keeps a version of a workflow and makes it the current one. The same version with the same digest again, even if another
+    /// became current in between, makes it current again and gives `false`: what is kept of it, its lock included, stays as it
+    /// was. The same version with another digest is a [`StoreError::Conflict`].
     async fn put_workflow(&self, tenant: &TenantId, version: &WorkflowVersion) -> Result<bool, StoreError>;
     /// One version of a workflow, the current one if none is named.
-    async fn workflow(&self, tenant: &TenantId, name: &WorkflowName, version: Option<&Version>) -> Result<Option<WorkflowVersion>, StoreError>;
+    async fn workflow(
+        &self,
+        tenant: &TenantId,
+        name: &WorkflowName,
+        version: Option<&Version>,
+    ) -> Result<Option<WorkflowVersion>, StoreError>;
     /// Every workflow, by name.
     async fn workflows(&self, tenant: &TenantId) -> Result<Vec<WorkflowSummary>, StoreError>;
 
     /// Encrypts and keeps a secret, in place of an older value.
-    async fn put_secret(&self, tenant: &TenantId, name: &SecretName, value: &SecretString) -> Result<(), StoreError>;
+    async fn put_secret(
+        &self,
+        tenant: &TenantId,
+        name: &SecretName,
+        value: &SecretString,
+    ) -> Result<(), StoreError>;
     /// A secret's value, for the host alone.
     async fn secret(&self, tenant: &TenantId, name: &SecretName) -> Result<Option<SecretString>, StoreError>;
     /// The names of all secrets with the time of their last change.

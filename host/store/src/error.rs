@@ -1,6 +1,10 @@
 //! What can go wrong with memory.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use stepwell_core::id::RunId;
 
 /// A failure of the store.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -25,7 +29,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A file or record cannot be read back.
-    #[error("{what} in the data folder is damaged: {why}. Restore the folder from a backup, or start with another one (--data)")]
+    #[error(
+        "{what} in the data folder is damaged: {why}. Restore the folder from a backup, or start with another one (--data)"
+    )]
     Corrupt {
         /// Which file or record.
         what: String,
@@ -48,9 +54,32 @@ pub enum StoreError {
         /// What was being done, with what.
         what: String,
         /// What the system said.
-        why: std::sync::Arc<std::io::Error>,
+        why: Arc<io::Error>,
     },
     /// The master key is missing or is not the one that the secrets were encrypted with.
     #[error("{0}")]
     MasterKey(String),
+    /// Entries of this run were lost in a failed commit, and this batch does not go on from what is on disk.
+    #[error(
+        "an earlier part of the journal of run {run} could not be written: read the run back, and go on from where it ends"
+    )]
+    JournalGap {
+        /// The run.
+        run: RunId,
+    },
+    /// The store was closed before.
+    #[error("the store is closed: the server is shutting down")]
+    Closed,
+}
+
+impl StoreError {
+    /// The operating system refused `what`.
+    pub(crate) fn io(what: impl Into<String>, why: io::Error) -> Self {
+        Self::Io { what: what.into(), why: Arc::new(why) }
+    }
+
+    /// `what` cannot be read back.
+    pub(crate) fn corrupt(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        Self::Corrupt { what: what.into(), why: why.to_string() }
+    }
 }

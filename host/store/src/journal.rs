@@ -42,7 +42,11 @@ pub struct RunSummary {
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub accepted_at: Timestamp,
     /// When it ended.
-    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub ended_at: Option<Timestamp>,
 }
 
@@ -72,13 +76,13 @@ pub enum Accepted {
 }
 
 /// Which runs to list, newest first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RunQuery {
     /// Of this workflow alone.
     pub workflow: Option<WorkflowName>,
     /// With this status alone.
     pub status: Option<RunStatus>,
-    /// At most so many.
+    /// At most so many; a page has one at least.
     pub limit: usize,
     /// Go on behind this.
     pub cursor: Option<Cursor>,
@@ -115,6 +119,18 @@ impl Ticket {
         Self(state)
     }
 
+    /// A ticket whose outcome is known already.
+    #[must_use]
+    pub fn resolved(outcome: Result<(), StoreError>) -> Self {
+        Self(Arc::new(outcome))
+    }
+
+    /// What became of the batch, if that is known already.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Result<(), StoreError>> {
+        self.0.outcome()
+    }
+
     /// Waits until the batch is on disk.
     pub async fn durable(&self) -> Result<(), StoreError> {
         match self.0.outcome() {
@@ -124,11 +140,25 @@ impl Ticket {
     }
 }
 
+impl TicketState for Result<(), StoreError> {
+    fn outcome(&self) -> Option<Result<(), StoreError>> {
+        Some(self.clone())
+    }
+
+    fn wait(self: Arc<Self>) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> {
+        Box::pin(std::future::ready((*self).clone()))
+    }
+}
+
 /// Append-only, durable record of runs.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
     /// Hands a batch over without waiting. Batches reach the disk in the order in which they were handed over: when a
     /// ticket resolves, all that was handed over before it is on disk as well.
+    ///
+    /// A ticket that fails leaves open whether its batch is kept: whoever holds the run's state must read the run back. Until a
+    /// batch goes on from where the run's journal really ends, each is refused with [`StoreError::JournalGap`], so
+    /// that no journal has a hole.
     fn append(&self, batch: Append) -> Ticket;
 
     /// Whether a new run may be accepted now: refuses while the disk's reserve is touched, so that running work
@@ -139,7 +169,13 @@ pub trait Journal: Send + Sync + 'static {
     async fn accept(&self, batch: Append, claim: IdempotencyClaim) -> Result<Accepted, StoreError>;
 
     /// A run's entries from `from` on, at most `limit`. Sees what was handed over, on disk or not.
-    async fn read(&self, tenant: &TenantId, run: RunId, from: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
+    async fn read(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError>;
 
     /// One run's line in the index.
     async fn summary(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunSummary>, StoreError>;
@@ -149,7 +185,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Every run that has not ended, of every tenant, oldest first: what to go on with after a start. Pages: at most
     /// `limit` behind `after`.
-    async fn unfinished(&self, after: Option<(TenantId, RunId)>, limit: usize) -> Result<Vec<(TenantId, RunId)>, StoreError>;
+    async fn unfinished(
+        &self,
+        after: Option<(TenantId, RunId)>,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, RunId)>, StoreError>;
 
     /// Waits for all that was handed over, then closes.
     async fn close(&self) -> Result<(), StoreError>;

@@ -4,9 +4,13 @@
 //! A new implementation passes the same conformance suite. This crate runs nothing and decides nothing.
 
 mod catalogue;
+mod embedded;
 mod error;
 mod journal;
 
 pub use catalogue::{ApiKeyRecord, Catalogue, WorkflowSummary, WorkflowVersion};
+pub use embedded::{DEFAULT_RESERVE_BYTES, EmbeddedStore, OpenOptions};
 pub use error::StoreError;
-pub use journal::{Accepted, Append, Cursor, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, Ticket};
+pub use journal::{
+    Accepted, Append, Cursor, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, Ticket, TicketState,
+};

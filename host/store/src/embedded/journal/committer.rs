@@ -1,0 +1,212 @@
+//! The committer: one thread that writes group after group, each as one batch with one fdatasync.
+//!
+//! While it waits for the disk, the next group gathers. It alone writes, so that it decides claims in the order in which they came,
+//! and what it reads is still so when it writes.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use fjall::Slice;
+use jiff::Timestamp;
+
+use super::super::{panics, record};
+use super::batch::{Claim, ClaimRecord, Handed, Line};
+use super::database::{Batch, Database, Table};
+use super::keeper::Keeper;
+use super::queue::{Group, Queue, RunKey};
+use super::{index, keys};
+use crate::{Accepted, StoreError};
+
+/// Between two looks for claims that have expired.
+const BETWEEN_PURGES: Duration = Duration::from_secs(10);
+/// The most claims that one look removes: it bounds the batch.
+const PURGE: usize = 10_000;
+
+/// Commits until the queue is closed and empty, then closes the database.
+pub(super) fn run(queue: &Queue, keeper: &Keeper) {
+    let mut purged_at = Instant::now();
+    while let Some(group) = queue.take() {
+        let purge =
+            group.handed.iter().any(|handed| handed.claim.is_some()) && purged_at.elapsed() > BETWEEN_PURGES;
+        match commit(keeper, &group, purge) {
+            Ok(verdicts) => {
+                verdicts.tell(&group);
+                queue.kept(&group);
+            }
+            Err(why @ StoreError::JournalGap { .. }) => queue.refused(&group, why),
+            Err(why) => queue.lost(group, &why),
+        }
+        if purge {
+            purged_at = Instant::now();
+        }
+    }
+    keeper.close();
+}
+
+/// Writes a group. A failure may be an older one's, of fjall's background work, so there is a second try with the database opened
+/// again. To write the same batch twice does no harm.
+fn commit(keeper: &Keeper, group: &Group, purge: bool) -> Result<Verdicts, StoreError> {
+    let write = |database: &Database| write(database, group, purge);
+    let failed = match guarded(|| keeper.with(write)) {
+        Err(why) if !matches!(why, StoreError::JournalGap { .. }) => why,
+        outcome => return outcome,
+    };
+    keeper.fail(&failed);
+    let outcome = keeper.recover().and_then(|()| guarded(|| keeper.with(write)));
+    if let Err(why) = &outcome {
+        keeper.fail(why);
+    }
+    outcome
+}
+
+/// A panic in fjall fails the group, and not whoever waits for the next one.
+fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(StoreError::corrupt("`journal`", panics::message(&*panic))))
+}
+
+/// What became of the group's claims, by their place in the group.
+struct Verdicts(Vec<(usize, Accepted)>);
+
+impl Verdicts {
+    fn tell(self, group: &Group) {
+        for (place, verdict) in self.0 {
+            if let Some(claim) = group.handed.get(place).and_then(|handed| handed.claim.as_ref()) {
+                let _told_once = claim.verdict.set(verdict);
+            }
+        }
+    }
+}
+
+fn write(database: &Database, group: &Group, purge: bool) -> Result<Verdicts, StoreError> {
+    let mut writer = Writer {
+        database,
+        batch: database.batch(),
+        lines: HashMap::new(),
+        claims: HashMap::new(),
+        now: Timestamp::now(),
+    };
+    let mut verdicts = Vec::new();
+    for (place, handed) in group.handed.iter().enumerate() {
+        if group.resumes {
+            writer.check_continuation(handed)?;
+        }
+        if let Some(claim) = &handed.claim {
+            let verdict = writer.decide(claim)?;
+            verdicts.push((place, verdict));
+            if verdict != Accepted::New {
+                continue;
+            }
+        }
+        writer.append(handed)?;
+    }
+    if purge {
+        writer.purge_claims()?;
+    }
+    writer.commit()?;
+    Ok(Verdicts(verdicts))
+}
+
+/// One group on its way to the disk.
+struct Writer<'a> {
+    database: &'a Database,
+    batch: Batch<'a>,
+    lines: HashMap<&'a RunKey, Change<'a>>,
+    claims: HashMap<&'a Slice, &'a ClaimRecord>,
+    now: Timestamp,
+}
+
+/// How a run's line changes: a key may be in a batch only once, so the last change in the group is the one that is written.
+struct Change<'a> {
+    /// Where the line is listed on disk.
+    before: Vec<(Table, Vec<u8>)>,
+    after: &'a Line,
+}
+
+impl<'a> Writer<'a> {
+    /// A run that lost entries goes on where its journal ends on disk, and nowhere else.
+    fn check_continuation(&self, handed: &Handed) -> Result<(), StoreError> {
+        let (tenant, run) = &handed.run;
+        let last = self.database.prefix(Table::Entries, &keys::run(tenant, *run)).next_back().transpose()?;
+        let next = last.and_then(|(key, _)| keys::seq(&key)).map_or(0, |seq| seq + 1);
+        match handed.first_seq {
+            Some(seq) if seq == next => Ok(()),
+            _ => Err(StoreError::JournalGap { run: *run }),
+        }
+    }
+
+    fn append(&mut self, handed: &'a Handed) -> Result<(), StoreError> {
+        for (key, entry) in &handed.entries {
+            self.batch.insert(Table::Entries, key.clone(), entry.clone());
+        }
+        let Some(line) = &handed.summary else { return Ok(()) };
+        match self.lines.get_mut(&handed.run) {
+            Some(change) => change.after = line,
+            None => {
+                let before = self.places_on_disk(handed)?;
+                self.lines.insert(&handed.run, Change { before, after: line });
+            }
+        }
+        Ok(())
+    }
+
+    fn places_on_disk(&self, handed: &Handed) -> Result<Vec<(Table, Vec<u8>)>, StoreError> {
+        if handed.first_seq == Some(0) {
+            return Ok(Vec::new());
+        }
+        let (tenant, run) = &handed.run;
+        let before = index::summary(self.database, tenant, *run)?;
+        Ok(before.map(|before| index::places(tenant, &before)).unwrap_or_default())
+    }
+
+    fn decide(&mut self, claim: &'a Claim) -> Result<Accepted, StoreError> {
+        if let Some(decided) = self.claims.get(&claim.key) {
+            return Ok(decided.answer(&claim.record));
+        }
+        let kept = self.claim_on_disk(&claim.key)?;
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.holds_at(self.now)) {
+            return Ok(kept.answer(&claim.record));
+        }
+        if let Some(expired) = kept {
+            self.batch.remove(Table::Claims, keys::expiry(expired.expires_at, &claim.key));
+        }
+        self.batch.insert(Table::Claims, claim.key.clone(), record::encode(&claim.record));
+        self.batch.insert(Table::Claims, keys::expiry(claim.record.expires_at, &claim.key), Slice::new(&[]));
+        self.claims.insert(&claim.key, &claim.record);
+        Ok(Accepted::New)
+    }
+
+    fn claim_on_disk(&self, key: &[u8]) -> Result<Option<ClaimRecord>, StoreError> {
+        let kept = self.database.get(Table::Claims, key)?;
+        kept.map(|bytes| record::decode(&bytes, || "an idempotency key's record".to_owned())).transpose()
+    }
+
+    /// Removes claims that have expired, but for those that this group renews.
+    fn purge_claims(&mut self) -> Result<(), StoreError> {
+        let expired = self.database.range(Table::Claims, keys::EXPIRIES, &keys::expiries_before(self.now));
+        for pair in expired.take(PURGE) {
+            let (expiry, _) = pair?;
+            let claim = Slice::new(keys::claim_of_expiry(&expiry));
+            if !self.claims.contains_key(&claim) {
+                self.batch.remove(Table::Claims, claim);
+                self.batch.remove(Table::Claims, expiry);
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(mut self) -> Result<(), StoreError> {
+        for ((tenant, run), change) in std::mem::take(&mut self.lines) {
+            self.batch.insert(Table::Runs, keys::run(tenant, *run), change.after.record.clone());
+            let Change { before, after: Line { places: after, .. } } = &change;
+            for (table, key) in before.iter().filter(|place| !after.contains(place)) {
+                self.batch.remove(*table, key.as_slice());
+            }
+            for (table, key) in after.iter().filter(|place| !before.contains(place)) {
+                self.batch.insert(*table, key.as_slice(), Slice::new(&[]));
+            }
+        }
+        self.batch.commit()
+    }
+}

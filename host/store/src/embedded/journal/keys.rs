@@ -1,0 +1,128 @@
+//! The keys of the journal's tables.
+//!
+//! Names are closed by a zero byte, which is in no name; numbers are big-endian and runs are version 7 UUIDs, so that keys sort as
+//! the things sort in time.
+//!
+//! ```text
+//! entries  tenant 0 run seq                     one entry
+//! runs     tenant 0 run                         the run's line in the index
+//! index    tenant 0 workflow 0 status 0 run     finds lines by workflow (status empty), status (workflow empty) or both
+//! live     'f' and the same                     the same for runs that have not ended
+//! live     'u' run tenant                       every run that has not ended, oldest first
+//! claims   'c' tenant 0 workflow 0 hash         an idempotency claim
+//! claims   'x' time and the claim's key         finds claims by when they expire
+//! ```
+//!
+//! `live` is a table of its own because its lines go away again: kept apart and small, their remains are soon compacted, and nobody
+//! reads through them.
+
+use jiff::Timestamp;
+use stepwell_core::digest::Digest;
+use stepwell_core::id::{RunId, TenantId, WorkflowName};
+use stepwell_core::run::RunStatus;
+use uuid::Uuid;
+
+/// Bytes of a run in a key.
+const RUN_BYTES: usize = 16;
+
+pub(super) fn tenant(tenant: &TenantId) -> Vec<u8> {
+    closed([tenant.as_str()])
+}
+
+pub(super) fn run(of: &TenantId, run: RunId) -> Vec<u8> {
+    with_run(tenant(of), run)
+}
+
+pub(super) fn entry(run: &[u8], seq: u64) -> Vec<u8> {
+    [run, &seq.to_be_bytes()].concat()
+}
+
+/// The number of an entry, from its key.
+pub(super) fn seq(entry: &[u8]) -> Option<u64> {
+    entry.last_chunk().copied().map(u64::from_be_bytes)
+}
+
+/// Where the runs of a tenant stand that have this workflow and status, or any.
+pub(super) fn facet(
+    tenant: &TenantId,
+    workflow: Option<&WorkflowName>,
+    status: Option<RunStatus>,
+) -> Vec<u8> {
+    closed([tenant.as_str(), workflow.map_or("", WorkflowName::as_str), status.map_or("", status_name)])
+}
+
+/// The same among the runs that have not ended.
+pub(super) fn live_facet(tenant: &TenantId, workflow: Option<&WorkflowName>, status: RunStatus) -> Vec<u8> {
+    tagged(b'f', &facet(tenant, workflow, Some(status)))
+}
+
+pub(super) fn with_run(mut prefix: Vec<u8>, run: RunId) -> Vec<u8> {
+    prefix.extend_from_slice(run.0.as_bytes());
+    prefix
+}
+
+/// The run at the end of a key.
+pub(super) fn run_at_end(key: &[u8]) -> Option<RunId> {
+    key.last_chunk::<RUN_BYTES>().map(|bytes| RunId(Uuid::from_bytes(*bytes)))
+}
+
+/// The first key of every unfinished run.
+pub(super) const UNFINISHED: &[u8] = b"u";
+
+pub(super) fn unfinished(tenant: &TenantId, run: RunId) -> Vec<u8> {
+    [UNFINISHED, run.0.as_bytes(), tenant.as_str().as_bytes()].concat()
+}
+
+/// Whose run an unfinished one is, and which.
+pub(super) fn unfinished_parts(key: &[u8]) -> Option<(TenantId, RunId)> {
+    let (run, tenant) = key.strip_prefix(UNFINISHED)?.split_first_chunk::<RUN_BYTES>()?;
+    let tenant = TenantId::new(std::str::from_utf8(tenant).ok()?).ok()?;
+    Some((tenant, RunId(Uuid::from_bytes(*run))))
+}
+
+/// A claim's key. The client's own is hashed: it may be long.
+pub(super) fn claim(tenant: &TenantId, workflow: &WorkflowName, key: &str) -> Vec<u8> {
+    let mut place = tagged(b'c', &closed([tenant.as_str(), workflow.as_str()]));
+    place.extend_from_slice(Digest::of(key.as_bytes()).as_bytes());
+    place
+}
+
+pub(super) fn expiry(at: Timestamp, claim: &[u8]) -> Vec<u8> {
+    [&expiries_before(at), claim].concat()
+}
+
+/// The first claim that expires at this time or later.
+pub(super) fn expiries_before(at: Timestamp) -> Vec<u8> {
+    let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
+    tagged(b'x', &millis.to_be_bytes())
+}
+
+/// The first expiry of all.
+pub(super) const EXPIRIES: &[u8] = b"x";
+
+/// The claim that an expiry is about.
+pub(super) fn claim_of_expiry(expiry: &[u8]) -> &[u8] {
+    expiry.get(1 + size_of::<u64>()..).unwrap_or_default()
+}
+
+fn tagged(tag: u8, key: &[u8]) -> Vec<u8> {
+    [&[tag], key].concat()
+}
+
+fn closed<const N: usize>(names: [&str; N]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(names.iter().map(|name| name.len() + 1).sum::<usize>() + RUN_BYTES);
+    for name in names {
+        key.extend_from_slice(name.as_bytes());
+        key.push(0);
+    }
+    key
+}
+
+fn status_name(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Running => "running",
+        RunStatus::Succeeded => "succeeded",
+        RunStatus::Failed => "failed",
+        RunStatus::Cancelled => "cancelled",
+    }
+}

@@ -1,0 +1,163 @@
+//! The journal in fjall, with group commit.
+//!
+//! ```text
+//! append --(bytes)--> queue --(group)--> committer --(one batch, one fdatasync)--> fjall
+//!                       ^ ticket <--------- outcome
+//! ```
+
+mod batch;
+mod committer;
+mod database;
+mod index;
+mod keeper;
+mod keys;
+mod queue;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use stepwell_core::id::{RunId, TenantId};
+use stepwell_core::run::Entry;
+
+use self::batch::{Claim, Handed};
+use self::database::{Database, Table};
+use self::keeper::Keeper;
+use self::queue::Queue;
+use super::blocking::blocking;
+use super::folder::Folder;
+use super::record;
+use crate::{Accepted, Append, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, StoreError, Ticket};
+
+/// The embedded store's journal.
+pub(crate) struct EmbeddedJournal {
+    folder: Arc<Folder>,
+    queue: Arc<Queue>,
+    keeper: Arc<Keeper>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EmbeddedJournal {
+    pub(crate) fn open(folder: Arc<Folder>) -> Result<Self, StoreError> {
+        let keeper = Arc::new(Keeper::open(Arc::clone(&folder))?);
+        let queue = Arc::<Queue>::default();
+        let committer = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn({
+                let (queue, keeper) = (Arc::clone(&queue), Arc::clone(&keeper));
+                move || committer::run(&queue, &keeper)
+            })
+            .map_err(|why| StoreError::io("cannot start the journal's thread", why))?;
+        Ok(Self { folder, queue, keeper, committer: Mutex::new(Some(committer)) })
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Database) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let keeper = Arc::clone(&self.keeper);
+        blocking(move || keeper.with(work)).await
+    }
+
+    fn take_committer(&self) -> Option<JoinHandle<()>> {
+        self.queue.close();
+        self.committer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[async_trait]
+impl Journal for EmbeddedJournal {
+    fn append(&self, batch: Append) -> Ticket {
+        match self.queue.push(Handed::new(&batch, None)) {
+            Ok(ticket) => ticket.into(),
+            Err(refused) => Ticket::resolved(Err(refused)),
+        }
+    }
+
+    fn admit(&self) -> Result<(), StoreError> {
+        self.folder.admit()
+    }
+
+    async fn accept(&self, batch: Append, claim: IdempotencyClaim) -> Result<Accepted, StoreError> {
+        let claim = Claim::new(&batch.tenant, batch.run, &claim);
+        let verdict = Arc::clone(&claim.verdict);
+        self.queue.push(Handed::new(&batch, Some(claim)))?.durable().await?;
+        #[expect(
+            clippy::expect_used,
+            reason = "the committer tells the verdicts of a group before its outcome"
+        )]
+        Ok(*verdict.get().expect("a claim whose group is on disk is decided"))
+    }
+
+    async fn read(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        if let Some(last) = self.queue.last() {
+            // Whether it is kept or lost, the disk says afterwards what there is.
+            let _ = last.durable().await;
+        }
+        let prefix = keys::run(tenant, run);
+        self.with(move |database| read(database, &prefix, run, from, limit)).await
+    }
+
+    async fn summary(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunSummary>, StoreError> {
+        let tenant = tenant.clone();
+        self.with(move |database| index::summary(database, &tenant, run)).await
+    }
+
+    async fn list(&self, tenant: &TenantId, query: RunQuery) -> Result<RunPage, StoreError> {
+        let tenant = tenant.clone();
+        self.with(move |database| index::page(database, &tenant, &query)).await
+    }
+
+    async fn unfinished(
+        &self,
+        after: Option<(TenantId, RunId)>,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, RunId)>, StoreError> {
+        self.with(move |database| index::unfinished(database, after.as_ref(), limit)).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let Some(committer) = self.take_committer() else { return Ok(()) };
+        blocking(move || committer.join().map_err(|panic| std::panic::resume_unwind(panic))).await
+    }
+}
+
+impl Drop for EmbeddedJournal {
+    /// Lets the committer end, so that the data folder is free again once this is dropped.
+    fn drop(&mut self) {
+        if self.take_committer().is_some_and(|committer| committer.join().is_err()) {
+            tracing::error!("the journal's thread ended with a panic");
+        }
+    }
+}
+
+fn read(
+    database: &Database,
+    prefix: &[u8],
+    run: RunId,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let (first, behind) = (keys::entry(prefix, from), keys::entry(prefix, u64::MAX));
+    let mut expected = from;
+    let mut entries = Vec::new();
+    for pair in database.range(Table::Entries, &first, &behind).take(limit) {
+        let (_, bytes) = pair?;
+        let entry: Entry = record::decode(&bytes, || format!("entry {expected} of run {run}"))?;
+        if entry.seq != expected {
+            return Err(StoreError::corrupt(
+                format!("the journal of run {run}"),
+                format!("entry {expected} is missing"),
+            ));
+        }
+        expected += 1;
+        entries.push(entry);
+    }
+    Ok(entries)
+}

@@ -1,0 +1,95 @@
+//! The shape of every record on disk: JSON that names its version, `{"v": 1, ...}`.
+//!
+//! Within a version, fields are only ever added, with a default; whatever changes the meaning of a field is a new version, and the
+//! reading of the old one stays here.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::StoreError;
+
+/// The version that is written.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Written<'a, T> {
+    v: u32,
+    #[serde(flatten)]
+    body: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Read<T> {
+    #[serde(flatten)]
+    body: T,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+/// A record's bytes.
+pub(crate) fn encode<T: Serialize>(body: &T) -> Vec<u8> {
+    #[expect(
+        clippy::expect_used,
+        reason = "records are structs of JSON data with text keys, which always have a JSON form"
+    )]
+    serde_json::to_vec(&Written { v: VERSION, body }).expect("a record has a JSON form")
+}
+
+/// What a record's bytes say; `what` names the record, should it be damaged.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: impl Fn() -> String) -> Result<T, StoreError> {
+    serde_json::from_slice::<Read<T>>(bytes).map(|read| read.body).map_err(|why| {
+        let newer = serde_json::from_slice::<Version>(bytes).ok().filter(|found| found.v > VERSION);
+        match newer {
+            Some(found) => StoreError::corrupt(
+                what(),
+                format!("it has version {}, and {VERSION} is the newest known here", found.v),
+            ),
+            None => StoreError::corrupt(what(), why),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Body {
+        n: f64,
+    }
+
+    fn read(text: &str) -> Result<Body, StoreError> {
+        decode(text.as_bytes(), || "the test's record".to_owned())
+    }
+
+    #[test]
+    fn a_record_names_its_version_and_reads_back() {
+        let bytes = encode(&Body { n: 1.5 });
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes).unwrap(), json!({"v": 1, "n": 1.5}));
+        assert_eq!(decode::<Body>(&bytes, String::new).unwrap(), Body { n: 1.5 });
+    }
+
+    /// A replay compares what it asks with what was asked: the last bit of a number matters.
+    #[test]
+    fn a_number_comes_back_to_the_last_bit() {
+        let n = 0.187_241_582_701_356_19;
+        assert_eq!(decode::<Body>(&encode(&Body { n }), String::new).unwrap().n.to_bits(), n.to_bits());
+    }
+
+    #[test]
+    fn a_damaged_record_is_named() {
+        let error = read("{\"v\":1,").unwrap_err().to_string();
+        assert!(error.contains("the test's record"), "{error}");
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_refused() {
+        let error = read(r#"{"v": 2, "m": 1}"#).unwrap_err().to_string();
+        assert!(error.contains("version 2"), "{error}");
+    }
+}
