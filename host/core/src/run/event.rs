@@ -11,12 +11,13 @@ use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, WorkflowName};
 
 /// One line of a run's journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Entry {
     /// Counts a run's entries from 0, without gaps.
     pub seq: u64,
     /// When it happened, to the millisecond.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    #[schema(value_type = i64)]
     pub at: Timestamp,
     /// What happened.
     #[serde(flatten)]
@@ -37,7 +38,7 @@ pub(super) fn whole_millisecond(at: Timestamp) -> Timestamp {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Event {
     /// The run was accepted. Always the first event.
@@ -45,6 +46,7 @@ pub enum Event {
         /// The workflow.
         workflow: WorkflowName,
         /// The version that the run keeps to its end.
+        #[schema(value_type = String)]
         version: Version,
         /// The run's input.
         input: Value,
@@ -63,6 +65,7 @@ pub enum Event {
         input: Value,
         /// When the attempt's time is over, as the guest is told it.
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        #[schema(value_type = i64)]
         deadline: Timestamp,
     },
     /// An effect of an attempt was answered.
@@ -123,8 +126,26 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The `type` of its JSON form.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::RunAccepted { .. } => "run-accepted",
+            Self::AttemptStarted { .. } => "attempt-started",
+            Self::EffectAnswered { .. } => "effect-answered",
+            Self::AttemptSucceeded { .. } => "attempt-succeeded",
+            Self::AttemptFailed { .. } => "attempt-failed",
+            Self::NodeSkipped { .. } => "node-skipped",
+            Self::NodeFailed { .. } => "node-failed",
+            Self::CancelRequested { .. } => "cancel-requested",
+            Self::RunEnded { .. } => "run-ended",
+        }
+    }
+}
+
 /// Who or what started a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Trigger {
     /// A call of the API.
@@ -137,7 +158,7 @@ pub enum Trigger {
 }
 
 /// Why a node did not run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkipReason {
     /// Its `when` was false.
@@ -147,7 +168,7 @@ pub enum SkipReason {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum RunOutcome {
     /// Every node that had to run did.
@@ -184,7 +205,9 @@ impl RunOutcome {
 }
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunStatus {
     /// Accepted and not ended.

@@ -15,3 +15,6 @@ pub use fold::{FoldError, Misfit};
 pub use node::AttemptInFlight;
 pub use state::RunState;
 pub use view::{AttemptStatus, AttemptView, Bill, EffectView, NodeStatus, NodeView, RunView, Totals};
+
+#[cfg(test)]
+mod tests;

@@ -12,13 +12,14 @@ use crate::id::{AttemptNumber, NodeId, RunId, StepName, WorkflowName};
 use crate::manifest::Capability;
 
 /// One run with its nodes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunView {
     /// The run.
     pub id: RunId,
     /// Its workflow.
     pub workflow: WorkflowName,
     /// The workflow's version that the run keeps to its end.
+    #[schema(value_type = String)]
     pub version: Version,
     /// Where it stands.
     pub status: RunStatus,
@@ -52,13 +53,14 @@ pub struct RunView {
 }
 
 /// One node of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NodeView {
     /// The node.
     pub id: NodeId,
     /// Its step's name.
     pub step: StepName,
     /// The step's version.
+    #[schema(value_type = String)]
     pub step_version: Version,
     /// Where it stands.
     pub status: NodeStatus,
@@ -79,7 +81,9 @@ pub struct NodeView {
 }
 
 /// Where a node stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeStatus {
     /// It waits for what it needs.
@@ -121,7 +125,7 @@ impl NodeStatus {
 }
 
 /// One attempt at a node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AttemptView {
     /// Which attempt, from 1.
     pub number: AttemptNumber,
@@ -144,7 +148,7 @@ pub struct AttemptView {
 }
 
 /// Where an attempt stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttemptStatus {
     /// It is in flight.
@@ -158,7 +162,7 @@ pub enum AttemptStatus {
 }
 
 /// What an attempt used and recorded, but for its log, which the journal keeps.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Bill {
     /// Units of computation.
@@ -176,7 +180,7 @@ pub struct Bill {
 }
 
 /// One effect, without what was sent and answered: the journal keeps that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EffectView {
     /// Counts an attempt's effects from 0.
     pub index: u32,
@@ -187,7 +191,7 @@ pub struct EffectView {
 }
 
 /// What all attempts of a run used together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Totals {
     /// Attempts started.

@@ -1,0 +1,248 @@
+//! The journal's format: each event as it was written when it came to be. A test that fails here says that a
+//! journal on somebody's disk cannot be read any more.
+
+use super::*;
+use crate::attempt::{Decision, LogLevel, LogLine, ModelCall};
+use crate::failure::LimitHit;
+use crate::limits::LimitKind;
+
+const AT: i64 = 1_767_225_600_123;
+
+/// The event is written like this, and read from it.
+fn golden(event: Event, written: &Value) {
+    assert_eq!(written["type"], event.type_name());
+    assert_eq!(written["type"], event.type_name());
+    let entry = Entry::new(7, Timestamp::from_millisecond(AT).unwrap(), event);
+    let mut expected = json!({"seq": 7, "at": AT});
+    expected.as_object_mut().unwrap().extend(written.as_object().unwrap().clone());
+    assert_eq!(serde_json::to_value(&entry).unwrap(), expected);
+    assert_eq!(serde_json::from_str::<Entry>(&expected.to_string()).unwrap(), entry);
+}
+
+fn account() -> Account {
+    Account {
+        fuel: 12_345,
+        duration_us: 678,
+        effects: 1,
+        usage: vec![ModelCall {
+            provider: "openai".to_owned(),
+            model: "gpt-4o".to_owned(),
+            input_tokens: 10,
+            output_tokens: 20,
+            cost_micro_usd: Some(30),
+        }],
+        decisions: vec![Decision {
+            decided: json!("Billing"),
+            confidence: Some(0.9),
+            explanation: Some("an invoice is named".to_owned()),
+            model_version: "gpt-4o".to_owned(),
+        }],
+        log: vec![LogLine {
+            level: LogLevel::Info,
+            message: "asked".to_owned(),
+            fields: serde_json::Map::from_iter([("tokens".to_owned(), json!(30))]),
+        }],
+    }
+}
+
+fn account_written() -> Value {
+    json!({
+        "fuel": 12_345,
+        "duration_us": 678,
+        "effects": 1,
+        "usage": [{
+            "provider": "openai", "model": "gpt-4o", "input_tokens": 10, "output_tokens": 20, "cost_micro_usd": 30,
+        }],
+        "decisions": [{
+            "decided": "Billing", "confidence": 0.9, "explanation": "an invoice is named", "model_version": "gpt-4o",
+        }],
+        "log": [{"level": "info", "message": "asked", "fields": {"tokens": 30}}],
+    })
+}
+
+#[test]
+fn run_accepted() {
+    let traceparent = "00-00000000000000000000000000000001-0000000000000001-01";
+    let mut event = accepted(json!({"subject": "Invoice"}));
+    golden(
+        event.clone(),
+        &json!({
+            "type": "run-accepted",
+            "workflow": "tried",
+            "version": "1.0.0",
+            "input": {"subject": "Invoice"},
+            "trigger": {"kind": "api"},
+            "traceparent": traceparent,
+        }),
+    );
+    if let Event::RunAccepted { trigger, .. } = &mut event {
+        *trigger = Trigger::Http { path: "/tickets".to_owned() };
+    }
+    golden(
+        event,
+        &json!({
+            "type": "run-accepted",
+            "workflow": "tried",
+            "version": "1.0.0",
+            "input": {"subject": "Invoice"},
+            "trigger": {"kind": "http", "path": "/tickets"},
+            "traceparent": traceparent,
+        }),
+    );
+}
+
+#[test]
+fn attempt_started() {
+    golden(
+        Event::AttemptStarted {
+            node: node("classify"),
+            attempt: AttemptNumber(2),
+            input: json!({"prompt": "x"}),
+            deadline: Timestamp::from_millisecond(AT + 20_000).unwrap(),
+        },
+        &json!({
+            "type": "attempt-started",
+            "node": "classify",
+            "attempt": 2,
+            "input": {"prompt": "x"},
+            "deadline": AT + 20_000,
+        }),
+    );
+}
+
+#[test]
+fn effect_answered() {
+    golden(
+        Event::EffectAnswered { node: node("classify"), attempt: AttemptNumber::FIRST, effect: effect(0) },
+        &json!({
+            "type": "effect-answered",
+            "node": "classify",
+            "attempt": 1,
+            "effect": {
+                "index": 0,
+                "capability": "http",
+                "summary": "GET https://example.com/",
+                "request_digest": Digest::of(b"request").to_string(),
+                "answer": {"status": 200},
+            },
+        }),
+    );
+}
+
+#[test]
+fn attempt_succeeded() {
+    golden(
+        Event::AttemptSucceeded {
+            node: node("classify"),
+            attempt: AttemptNumber::FIRST,
+            output: json!({"label": "Billing"}),
+            account: account(),
+        },
+        &json!({
+            "type": "attempt-succeeded",
+            "node": "classify",
+            "attempt": 1,
+            "output": {"label": "Billing"},
+            "account": account_written(),
+        }),
+    );
+}
+
+#[test]
+fn attempt_failed() {
+    let failure = Failure {
+        kind: FailureKind::Timeout,
+        message: "too long".to_owned(),
+        detail: Some(json!({"where": "here"})),
+        retry_after_ms: Some(1_500),
+        limit: Some(LimitHit { name: LimitKind::TimeMs, value: 20_000 }),
+    };
+    golden(
+        Event::AttemptFailed {
+            node: node("classify"),
+            attempt: AttemptNumber::FIRST,
+            failure,
+            account: Account::default(),
+        },
+        &json!({
+            "type": "attempt-failed",
+            "node": "classify",
+            "attempt": 1,
+            "failure": {
+                "kind": "timeout",
+                "message": "too long",
+                "detail": {"where": "here"},
+                "retry_after_ms": 1_500,
+                "limit": {"name": "time_ms", "value": 20_000},
+            },
+            "account": {"fuel": 0, "duration_us": 0, "effects": 0},
+        }),
+    );
+}
+
+#[test]
+fn node_skipped() {
+    for (reason, written) in [(SkipReason::When, "when"), (SkipReason::Needs, "needs")] {
+        golden(
+            Event::NodeSkipped { node: node("route"), reason },
+            &json!({"type": "node-skipped", "node": "route", "reason": written}),
+        );
+    }
+}
+
+#[test]
+fn node_failed() {
+    golden(
+        Event::NodeFailed {
+            node: node("route"),
+            failure: Failure::new(FailureKind::Expression, "undefined"),
+        },
+        &json!({
+            "type": "node-failed",
+            "node": "route",
+            "failure": {"kind": "expression", "message": "undefined"},
+        }),
+    );
+}
+
+#[test]
+fn cancel_requested() {
+    golden(Event::CancelRequested { reason: None }, &json!({"type": "cancel-requested"}));
+    golden(
+        Event::CancelRequested { reason: Some("wrong ticket".to_owned()) },
+        &json!({"type": "cancel-requested", "reason": "wrong ticket"}),
+    );
+}
+
+#[test]
+fn run_ended() {
+    let ended = |outcome| Event::RunEnded { outcome };
+    golden(
+        ended(RunOutcome::Succeeded { output: json!({"department": "Billing"}) }),
+        &json!({"type": "run-ended", "outcome": {"status": "succeeded", "output": {"department": "Billing"}}}),
+    );
+    golden(
+        ended(RunOutcome::Failed {
+            failure: Failure::new(FailureKind::Permanent, "no such account"),
+            node: Some(node("classify")),
+        }),
+        &json!({"type": "run-ended", "outcome": {
+            "status": "failed",
+            "failure": {"kind": "permanent", "message": "no such account"},
+            "node": "classify",
+        }}),
+    );
+    golden(
+        ended(RunOutcome::Cancelled { reason: None }),
+        &json!({"type": "run-ended", "outcome": {"status": "cancelled"}}),
+    );
+}
+
+#[test]
+fn an_account_of_an_older_version_may_lack_what_it_did_not_know() {
+    let written = json!({
+        "seq": 7, "at": AT, "type": "attempt-succeeded", "node": "a", "attempt": 1, "output": null, "account": {},
+    });
+    let entry: Entry = serde_json::from_value(written).unwrap();
+    assert!(matches!(entry.event, Event::AttemptSucceeded { account, .. } if account == Account::default()));
+}

@@ -1,0 +1,218 @@
+//! What a run must do, told from outside: by its events and its decisions alone.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use semver::{Version, VersionReq};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::*;
+use crate::attempt::Account;
+use crate::digest::Digest;
+use crate::effect::Effect;
+use crate::failure::{Failure, FailureKind};
+use crate::grant::Grants;
+use crate::id::{AttemptNumber, NodeId, RunId, StepName, WorkflowName};
+use crate::limits::Limits;
+use crate::manifest::{Capability, Manifest, PublishedStep};
+use crate::mistake::Mistake;
+use crate::plan::{Plan, Resolution, Surroundings, compile};
+
+mod ends;
+mod folding;
+mod format;
+mod lives;
+mod readiness;
+mod retries;
+mod views;
+
+const RUN: RunId = RunId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001));
+
+/// A catalogue of two steps: `work` takes anything, `read` wants a text.
+struct TwoSteps;
+
+impl Surroundings for TwoSteps {
+    fn resolve(&self, _: &NodeId, name: &StepName, _: &VersionReq) -> Resolution {
+        let input_schema = match name.as_str() {
+            "read" => {
+                json!({"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]})
+            }
+            _ => json!({}),
+        };
+        let manifest = Manifest {
+            name: name.clone(),
+            version: Version::new(1, 0, 0),
+            summary: String::new(),
+            input_schema,
+            config_schema: json!({}),
+            output_schema: json!({}),
+            capabilities: Vec::new(),
+        };
+        Resolution::Found(Arc::new(PublishedStep {
+            manifest,
+            digest: Digest::of(name.as_str().as_bytes()),
+            imports: BTreeSet::new(),
+            effects: BTreeSet::new(),
+            size: 0,
+        }))
+    }
+
+    fn check_grants(&self, _: &Grants) -> Vec<Mistake> {
+        Vec::new()
+    }
+
+    fn ceiling(&self) -> Limits {
+        Limits::default_ceiling()
+    }
+}
+
+/// The plan of a workflow with these nodes; a node without a step does `work`.
+fn plan(mut definition: Value) -> Arc<Plan> {
+    for node in definition["nodes"].as_object_mut().unwrap().values_mut() {
+        let node = node.as_object_mut().unwrap();
+        node.entry("step").or_insert_with(|| json!("work@^1"));
+    }
+    definition["name"] = json!("tried");
+    definition["version"] = json!("1.0.0");
+    Arc::new(compile(&definition, &TwoSteps).unwrap())
+}
+
+fn node(id: &str) -> NodeId {
+    NodeId::new(id).unwrap()
+}
+
+fn start_of_time() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn accepted(input: Value) -> Event {
+    Event::RunAccepted {
+        workflow: WorkflowName::new("tried").unwrap(),
+        version: Version::new(1, 0, 0),
+        input,
+        trigger: Trigger::Api,
+        traceparent: "00-00000000000000000000000000000001-0000000000000001-01".to_owned(),
+    }
+}
+
+fn effect(index: u32) -> Effect {
+    Effect {
+        index,
+        capability: Capability::Http,
+        summary: "GET https://example.com/".to_owned(),
+        request_digest: Digest::of(b"request"),
+        answer: json!({"status": 200}),
+    }
+}
+
+/// A run that is lived: a clock, and somebody who does what the run decides.
+struct Life {
+    state: RunState,
+    journal: Vec<Entry>,
+    now: Timestamp,
+}
+
+impl Life {
+    /// Accepts a run and does what it decides, up to where it waits for outcomes or for time.
+    fn of(definition: Value, input: Value) -> Self {
+        let mut life = Self::accepted(plan(definition), input);
+        life.go_on();
+        life
+    }
+
+    fn accepted(plan: Arc<Plan>, input: Value) -> Self {
+        let now = start_of_time();
+        let first = Entry::new(0, now, accepted(input));
+        let state = RunState::accept(RUN, plan, &first).unwrap();
+        Self { state, journal: vec![first], now }
+    }
+
+    fn record(&mut self, event: Event) {
+        let entry = self.state.record(self.now, event).unwrap();
+        self.journal.push(entry);
+    }
+
+    fn go_on(&mut self) {
+        loop {
+            let events: Vec<Event> =
+                self.state.decide(self.now).into_iter().filter_map(Action::into_event).collect();
+            if events.is_empty() {
+                return;
+            }
+            events.into_iter().for_each(|event| self.record(event));
+        }
+    }
+
+    fn succeed(&mut self, id: &str, output: Value) {
+        let (node, attempt) = self.attempt_of(id);
+        self.record(Event::AttemptSucceeded { node, attempt, output, account: Account::default() });
+        self.go_on();
+    }
+
+    fn fail(&mut self, id: &str, failure: Failure) {
+        let (node, attempt) = self.attempt_of(id);
+        self.record(Event::AttemptFailed { node, attempt, failure, account: Account::default() });
+        self.go_on();
+    }
+
+    fn cancel(&mut self, reason: &str) {
+        self.record(Event::CancelRequested { reason: Some(reason.to_owned()) });
+        self.go_on();
+    }
+
+    fn let_pass(&mut self, time: Duration) {
+        self.now += SignedDuration::try_from(time).unwrap();
+        self.go_on();
+    }
+
+    fn attempt_of(&self, id: &str) -> (NodeId, AttemptNumber) {
+        let attempt = self.state.in_flight().find(|attempt| attempt.node.as_str() == id);
+        let attempt = attempt.unwrap_or_else(|| panic!("no attempt at `{id}` is in flight"));
+        (attempt.node.clone(), attempt.attempt)
+    }
+
+    fn in_flight(&self) -> Vec<String> {
+        self.state.in_flight().map(|attempt| attempt.node.to_string()).collect()
+    }
+
+    fn node(&self, id: &str) -> NodeView {
+        self.state.view().nodes.into_iter().find(|node| node.id.as_str() == id).unwrap()
+    }
+
+    fn status(&self, id: &str) -> NodeStatus {
+        self.node(id).status
+    }
+
+    /// The failure that the run ended with, and the node it names.
+    fn run_failure(&self) -> (Failure, Option<String>) {
+        match self.state.outcome() {
+            Some(RunOutcome::Failed { failure, node }) => {
+                (failure.clone(), node.as_ref().map(ToString::to_string))
+            }
+            other => panic!("the run did not fail: {other:?}"),
+        }
+    }
+
+    fn run_output(&self) -> Value {
+        match self.state.outcome() {
+            Some(RunOutcome::Succeeded { output }) => output.clone(),
+            other => panic!("the run did not succeed: {other:?}"),
+        }
+    }
+
+    /// What the run waits for, if it waits for time.
+    fn wakes_at(&self) -> Option<Timestamp> {
+        match self.state.decide(self.now)[..] {
+            [] => None,
+            [Action::WakeAt(time)] => Some(time),
+            ref other => panic!("the run does not wait: {other:?}"),
+        }
+    }
+
+    fn wakes_after(&self) -> Option<Duration> {
+        self.wakes_at().map(|time| time.duration_since(self.now).unsigned_abs())
+    }
+}
