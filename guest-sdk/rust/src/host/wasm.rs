@@ -49,7 +49,7 @@ macro_rules! __export_step {
             }
         }
 
-        $crate::__export_guest!(ExportedStep with_types_in $crate::__private::bindings);
+        $crate::__private::bindings::__export_guest!(ExportedStep with_types_in $crate::__private::bindings);
     };
 }
 

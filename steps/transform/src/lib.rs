@@ -1,0 +1,85 @@
+//! Shapes JSON with a template: what goes in as `input` comes out in the template's shape.
+//!
+//! Without effects, and so free to run again: the engine waits for no disk around it.
+
+mod template;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use stepwell_sdk::StepError;
+
+/// The shape of the output.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    /// Any JSON. Its strings may hold `{{ expressions }}` over `input`; a string that is one expression and nothing
+    /// else keeps the expression's type.
+    template: Value,
+}
+
+#[stepwell_sdk::step]
+fn transform(input: Value, config: Config) -> Result<Value, StepError> {
+    template::render(config.template, input)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use stepwell_sdk::StepErrorKind;
+    use stepwell_sdk::testing::call;
+
+    use super::*;
+
+    fn shape(template: Value, input: Value) -> Result<Value, StepError> {
+        call(transform, &input, &json!({"template": template}))
+    }
+
+    #[test]
+    fn a_whole_expression_keeps_its_type() {
+        let template = json!({"id": "{{ input.id }}", "tags": "{{ input.tags }}", "first": "{{ input.tags[0] }}", "n": 1});
+        let output = shape(template, json!({"id": 7, "tags": ["a", "b"]})).unwrap();
+        assert_eq!(output, json!({"id": 7, "tags": ["a", "b"], "first": "a", "n": 1}));
+    }
+
+    #[test]
+    fn text_around_expressions_makes_text() {
+        let output =
+            shape(json!("{{ input.a }} and {{ input.b }}"), json!({"a": "x", "b": {"c": null}})).unwrap();
+        assert_eq!(output, json!("x and {\"c\":null}"));
+        assert_eq!(shape(json!(" {{ input }}"), json!(true)).unwrap(), json!(" true"));
+    }
+
+    #[test]
+    fn loops_and_conditions_work_in_text() {
+        let template = json!("{% for n in input %}{% if n > 1 %}<{{ n }}>{% endif %}{% endfor %}\n");
+        assert_eq!(shape(template, json!([1, 2, 3])).unwrap(), json!("<2><3>\n"));
+    }
+
+    #[test]
+    fn nothing_is_escaped_and_braces_in_strings_do_no_harm() {
+        assert_eq!(shape(json!("<{{ input }}>"), json!("<&>")).unwrap(), json!("<<&>>"));
+        assert_eq!(shape(json!("{{ '}}' ~ input }}"), json!("x")).unwrap(), json!("}}x"));
+    }
+
+    #[test]
+    fn large_numbers_and_deep_values_pass_unharmed() {
+        let input = json!({"big": u64::MAX, "small": i64::MIN, "half": 0.5, "deep": [[[[{"a": [null]}]]]]});
+        assert_eq!(shape(json!("{{ input }}"), input.clone()).unwrap(), input);
+    }
+
+    #[test]
+    fn an_undefined_name_is_the_inputs_fault_and_says_where() {
+        let error = shape(json!({"a": [0, {"b": "{{ input.nmae }}"}]}), json!({"name": 1})).unwrap_err();
+        assert_eq!(error.kind, StepErrorKind::InvalidInput);
+        assert!(error.message.starts_with("/a/1/b: "), "{error}");
+        assert_eq!(error.detail, Some(json!({"pointer": "/a/1/b", "source": "{{ input.nmae }}"})));
+    }
+
+    #[test]
+    fn a_broken_template_is_the_workflows_fault() {
+        let error = shape(json!({"a": "{{ input. }}"}), json!({})).unwrap_err();
+        assert_eq!(error.kind, StepErrorKind::Permanent);
+        assert!(error.message.starts_with("/a: "), "{error}");
+    }
+}
