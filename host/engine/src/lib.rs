@@ -1,1 +1,184 @@
-//! Drives runs: core decides, sandbox executes, store remembers
+//! Drives runs: core decides, sandbox executes, store remembers.
+//!
+//! An [`Engine`] is one object that the server holds: steps are published to it, workflows applied, runs started, watched
+//! and cancelled. Each run that lives has a task of its own, which goes round one small loop (`drive`): decide, execute, journal,
+//! apply. A run that was interrupted by a crash is folded from its journal and goes round the same loop.
+//!
+//! What the engine promises:
+//!
+//! - What it acknowledges is on disk: a start, an end, a cancellation.
+//! - An effect starts only when all that it depends on is on disk; its answer is journalled at once and, after a
+//!   crash, is given to the guest again instead of being asked for again.
+//! - Between effect-free nodes nothing is waited for.
+//! - A run whose journal fails is told to nobody as ended: it leaves memory and comes back from what is on disk.
+//!
+//! This crate knows no HTTP and no files. Time and tasks are tokio's.
+
+mod apply;
+mod attempt;
+mod clock;
+mod config;
+mod drive;
+mod error;
+mod gate;
+mod hooks;
+mod ledger;
+mod live;
+mod meters;
+mod plans;
+mod publish;
+mod read;
+mod recovery;
+mod start;
+mod stats;
+mod steps;
+mod surroundings;
+mod trace;
+mod watch;
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use stepwell_core::id::{RunId, TenantId};
+use stepwell_sandbox::Sandbox;
+use stepwell_store::{Catalogue, Journal};
+use tokio::sync::{Notify, mpsc, watch as signal};
+use tokio_util::task::TaskTracker;
+
+pub use apply::Applied;
+pub use config::EngineConfig;
+pub use error::{ApplyError, EngineError, PublishError, StartError};
+pub use hooks::{Hook, HookLookup};
+pub use publish::Published;
+pub use read::CancelOutcome;
+pub use start::{StartRequest, Started};
+pub use stats::EngineStats;
+pub use watch::WatchItem;
+
+/// Drives every run of one store. A clone is the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+/// What the engine's callers and tasks share.
+pub(crate) struct Shared {
+    config: EngineConfig,
+    catalogue: Arc<dyn Catalogue>,
+    journal: Arc<dyn Journal>,
+    sandbox: Arc<Sandbox>,
+    steps: steps::Shelves,
+    plans: plans::Plans,
+    hooks: RwLock<hooks::HookTable>,
+    /// Held while a workflow is applied: what is checked against the others must still hold when it is kept.
+    applying: tokio::sync::Mutex<()>,
+    runs: live::LiveRuns,
+    gate: gate::Gate,
+    /// Every run's task, and the one that recovers runs.
+    tasks: TaskTracker,
+    phase: signal::Sender<Phase>,
+    ready: signal::Sender<bool>,
+    /// Runs whose journal failed, on their way to being recovered.
+    stranded: mpsc::UnboundedSender<(TenantId, RunId)>,
+    /// Wakes who waits for a run that is not in memory: one was recovered, or the engine stops.
+    arrivals: Notify,
+}
+
+/// Where an engine stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Starts runs and attempts.
+    Open,
+    /// Starts nothing new; attempts in flight go on.
+    Draining,
+    /// Drops what is in flight.
+    Stopped,
+}
+
+impl Engine {
+    /// Opens an engine over a store. Runs that had not ended are recovered in the background: see [`Engine::is_ready`].
+    ///
+    /// A `metrics` recorder should be installed before, or the first counts are lost.
+    pub async fn open(
+        config: EngineConfig,
+        catalogue: Arc<dyn Catalogue>,
+        journal: Arc<dyn Journal>,
+        sandbox: Arc<Sandbox>,
+    ) -> Result<Self, EngineError> {
+        meters::describe();
+        let (stranded, to_recover) = mpsc::unbounded_channel();
+        let engine = Self(Arc::new(Shared {
+            gate: gate::Gate::new(config.max_live_attempts),
+            config,
+            catalogue,
+            journal,
+            sandbox,
+            steps: steps::Shelves::default(),
+            plans: plans::Plans::default(),
+            hooks: RwLock::default(),
+            applying: tokio::sync::Mutex::default(),
+            runs: live::LiveRuns::default(),
+            tasks: TaskTracker::new(),
+            phase: signal::Sender::new(Phase::Open),
+            ready: signal::Sender::new(false),
+            stranded,
+            arrivals: Notify::new(),
+        }));
+        engine.load_hooks().await?;
+        engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), to_recover));
+        Ok(engine)
+    }
+
+    /// Whether every run that had not ended when the engine was opened is in memory again.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self.0.ready.borrow()
+    }
+
+    /// Returns once [`Engine::is_ready`].
+    pub async fn ready(&self) {
+        // The sender lives as long as the engine does: the wait cannot fail.
+        let _ = self.0.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    /// What people wrote, to read.
+    #[must_use]
+    pub fn catalogue(&self) -> &dyn Catalogue {
+        &*self.0.catalogue
+    }
+
+    /// What runs did, to read.
+    #[must_use]
+    pub fn journal(&self) -> &dyn Journal {
+        &*self.0.journal
+    }
+
+    /// Stops: starts nothing new, gives attempts in flight so much time to end, then drops them. What has not ended goes on
+    /// when the store is opened again. Closes the journal.
+    pub async fn shutdown(&self, grace: Duration) {
+        let engine = &self.0;
+        engine.enter(Phase::Draining);
+        engine.tasks.close();
+        if tokio::time::timeout(grace, engine.tasks.wait()).await.is_err() {
+            tracing::info!(
+                live_runs = engine.runs.count(),
+                "the grace period is over: attempts in flight are dropped"
+            );
+            engine.enter(Phase::Stopped);
+            engine.tasks.wait().await;
+        }
+        if let Err(error) = engine.journal.close().await {
+            tracing::error!(%error, "the journal was not closed properly; what was acknowledged is on disk");
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.send_replace(phase);
+        self.runs.poke_all();
+        self.arrivals.notify_waiters();
+    }
+}

@@ -1,0 +1,29 @@
+//! How an engine is set up: every knob with its default, in one place.
+
+use std::time::Duration;
+
+use stepwell_core::limits::Limits;
+
+/// How an engine is set up.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Attempts that run at the same time; further ones queue. Each costs a guest's memory and six kernel memory maps.
+    pub max_live_attempts: usize,
+    /// How long a start's idempotency key is remembered.
+    pub idempotency_ttl: Duration,
+    /// Bytes of a run's input, as JSON text.
+    pub max_input_bytes: usize,
+    /// The most that a node may set as its limits.
+    pub ceiling: Limits,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            max_live_attempts: 512,
+            idempotency_ttl: Duration::from_secs(24 * 60 * 60),
+            max_input_bytes: 1 << 20,
+            ceiling: Limits::default_ceiling(),
+        }
+    }
+}

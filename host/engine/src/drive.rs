@@ -1,0 +1,122 @@
+//! The loop that every run goes through: decide, execute, journal, apply. Each run has a task of its own here.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use stepwell_core::run::Event;
+use stepwell_store::{StoreError, Ticket};
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use crate::attempt::{self, Order};
+use crate::live::{Departure, LiveRun};
+use crate::{Phase, Shared, clock, meters};
+
+/// Gives a run its task. `interrupted` are the attempts that were in flight when the run was last in memory.
+pub(crate) fn spawn(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>) {
+    let span =
+        tracing::info_span!("run", run = %run.id, workflow = %run.plan.name, version = %run.plan.version);
+    let (engine, run) = (Arc::clone(engine), Arc::clone(run));
+    engine.tasks.clone().spawn(drive(engine, run, interrupted).instrument(span));
+}
+
+async fn drive(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted: Vec<Order>) {
+    let departure = live(&engine, &run, interrupted).await;
+    engine.runs.remove(run.id);
+    match &departure {
+        Ok(()) => meters::run_ended(&run),
+        Err(Departure::Stopped) => tracing::debug!("the run goes on at the next start"),
+        Err(Departure::Journal(error)) => {
+            tracing::error!(%error, "the run's journal failed; the run goes on from what is on disk once it can be written");
+            engine.strand(&run);
+        }
+        Err(Departure::Fold(why)) => {
+            tracing::error!(why, "the run contradicts itself; it is left as it stands")
+        }
+    }
+    run.leave(departure);
+}
+
+/// Lives a run to its end, which is on disk when this returns `Ok`.
+async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>) -> Result<(), Departure> {
+    let mut attempts = JoinSet::new();
+    let mut happened = Vec::new();
+    let mut orders = interrupted;
+    loop {
+        let phase = engine.phase();
+        let turn = run.advance(std::mem::take(&mut happened), phase == Phase::Open)?;
+        orders.extend(turn.orders);
+        for order in orders.drain(..) {
+            attempts.spawn(attempt::perform(Arc::clone(engine), Arc::clone(run), order));
+        }
+
+        let rest = Rest::of(run);
+        if rest.ended {
+            attempts.abort_all();
+            return Ok(run.durable().await?);
+        }
+        if phase == Phase::Stopped || (phase == Phase::Draining && attempts.is_empty()) {
+            run.hand_over();
+            return Err(Departure::Stopped);
+        }
+
+        tokio::select! {
+            Some(outcome) = attempts.join_next() => {
+                happened.push(outcome.map_err(|_| Departure::Stopped)?);
+                collect_others(&mut attempts, &mut happened);
+            }
+            () = run.poke.notified() => {}
+            () = at_time(turn.wake_at) => {}
+            () = at_instant(rest.hand_over_by) => { run.hand_over(); }
+            Err(error) = settled(rest.unsettled) => return Err(error.into()),
+        }
+    }
+}
+
+/// What the run's ledger says before the task rests.
+struct Rest {
+    ended: bool,
+    hand_over_by: Option<Instant>,
+    unsettled: Option<Ticket>,
+}
+
+impl Rest {
+    fn of(run: &LiveRun) -> Self {
+        let ledger = run.ledger();
+        Self {
+            ended: ledger.state().outcome().is_some(),
+            hand_over_by: ledger.hand_over_by(),
+            unsettled: ledger.unsettled(),
+        }
+    }
+}
+
+/// What else has finished meanwhile, so that one turn and one batch take it all.
+fn collect_others(attempts: &mut JoinSet<Event>, happened: &mut Vec<Event>) {
+    while let Some(Ok(outcome)) = attempts.try_join_next() {
+        happened.push(outcome);
+    }
+}
+
+async fn at_time(time: Option<Timestamp>) {
+    match time {
+        Some(time) => tokio::time::sleep(clock::until(time)).await,
+        None => pending().await,
+    }
+}
+
+async fn at_instant(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant.into()).await,
+        None => pending().await,
+    }
+}
+
+async fn settled(ticket: Option<Ticket>) -> Result<(), StoreError> {
+    match ticket {
+        Some(ticket) => ticket.durable().await,
+        None => pending().await,
+    }
+}

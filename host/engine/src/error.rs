@@ -1,0 +1,150 @@
+//! What can go wrong, by what was asked for. These errors know nothing of HTTP: the server maps them.
+
+use semver::Version;
+use stepwell_core::id::{RunId, WorkflowName};
+use stepwell_core::mistake::Mistake;
+use stepwell_core::schema::SchemaViolation;
+use stepwell_store::StoreError;
+
+/// Why the engine cannot go on with something.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored workflow does not become a plan any more.
+    #[error("the stored version {version} of workflow `{workflow}` cannot be loaded: {why}")]
+    Plan {
+        /// The workflow.
+        workflow: WorkflowName,
+        /// Its version.
+        version: Version,
+        /// What stands in the way.
+        why: String,
+    },
+    /// A run's journal does not tell one story.
+    #[error("the journal of run {run} cannot be read back: {why}")]
+    Journal {
+        /// The run.
+        run: RunId,
+        /// What does not follow.
+        why: String,
+    },
+    /// The run is not in memory: it was not recovered yet, or its journal failed.
+    #[error(
+        "run {run} is not being driven at the moment: try again in a few seconds; if it stays so, the server's log says why"
+    )]
+    Unavailable {
+        /// The run.
+        run: RunId,
+    },
+    /// The engine is stopping.
+    #[error("the server is shutting down: try again when it is back")]
+    ShuttingDown,
+}
+
+/// Why a step was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The component is not a step that may be published.
+    #[error(transparent)]
+    Refused(#[from] stepwell_sandbox::PublishError),
+    /// The same name and version is published with other bytes.
+    #[error("{0}")]
+    Conflict(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// Why a workflow was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The definition has mistakes: all of them.
+    #[error("the definition has {} mistake(s)", .0.len())]
+    Mistakes(Vec<Mistake>),
+    /// The same version was applied with another definition.
+    #[error("{0}")]
+    Conflict(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+    /// What was applied before cannot be loaded.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Why a run was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no such workflow.
+    #[error("there is no workflow `{name}`{}", known_workflows(known))]
+    UnknownWorkflow {
+        /// What was asked for.
+        name: WorkflowName,
+        /// Those that there are.
+        known: Vec<WorkflowName>,
+    },
+    /// The workflow has no such version.
+    #[error("workflow `{name}` has no version {version}; it has {}", list(known))]
+    UnknownVersion {
+        /// The workflow.
+        name: WorkflowName,
+        /// What was asked for.
+        version: Version,
+        /// Those that there are, oldest first.
+        known: Vec<Version>,
+    },
+    /// The input does not match the workflow's `input` schema.
+    #[error("the input does not match the workflow's schema in {} place(s)", .0.len())]
+    InvalidInput(Vec<SchemaViolation>),
+    /// The input is too large.
+    #[error(
+        "the input has {size} bytes of JSON, and a run's input may have {limit}: hand over a reference instead of the data"
+    )]
+    InputTooLarge {
+        /// Its size.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The idempotency key was used for another request.
+    #[error(
+        "the idempotency key was used before for another request, which started run {run}: use a new key"
+    )]
+    IdempotencyMismatch {
+        /// The run that the key started.
+        run: RunId,
+    },
+    /// The store failed; no room on the disk is among its errors.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine is stopping.
+    #[error("the server is shutting down: try again when it is back")]
+    ShuttingDown,
+    /// The workflow cannot be loaded, or the run cannot be waited for.
+    #[error(transparent)]
+    Engine(EngineError),
+}
+
+impl From<EngineError> for StartError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => Self::Store(error),
+            EngineError::ShuttingDown => Self::ShuttingDown,
+            other => Self::Engine(other),
+        }
+    }
+}
+
+fn known_workflows(known: &[WorkflowName]) -> String {
+    if known.is_empty() {
+        "; none is applied yet".to_owned()
+    } else {
+        format!("; there are: {}", list(known))
+    }
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,222 @@
+//! Starting a run: everything is checked before it is accepted, and accepted means on disk.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use semver::Version;
+use serde::Serialize;
+use serde_json::Value;
+use stepwell_core::digest::Digest;
+use stepwell_core::id::{RunId, TenantId, WorkflowName};
+use stepwell_core::plan::Plan;
+use stepwell_core::run::{Event, RunView, Trigger};
+use stepwell_store::{Accepted, IdempotencyClaim};
+use uuid::Uuid;
+
+use crate::ledger::Ledger;
+use crate::live::LiveRun;
+use crate::{Engine, EngineError, Phase, StartError, drive, meters, trace};
+
+/// A wish to start a run.
+#[derive(Debug, Clone)]
+pub struct StartRequest {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The workflow.
+    pub workflow: WorkflowName,
+    /// Its version; none for the current one.
+    pub version: Option<Version>,
+    /// The run's input.
+    pub input: Value,
+    /// Who or what starts it.
+    pub trigger: Trigger,
+    /// W3C Trace Context of whoever asks; one that is not well-formed is replaced.
+    pub traceparent: String,
+    /// The same key with the same request starts one run, however often it is asked for.
+    pub idempotency_key: Option<String>,
+    /// Wait so long for the run's end.
+    pub wait: Option<Duration>,
+}
+
+/// A run that was accepted: it is on disk.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// The run.
+    pub run: RunId,
+    /// The same request had started it before.
+    pub existing: bool,
+    /// The run, if its end was waited for and came in time.
+    pub ended: Option<RunView>,
+}
+
+impl Engine {
+    /// Starts a run. When this returns, its acceptance is on disk (with its end, if that was waited for).
+    pub async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
+        if self.0.phase() != Phase::Open {
+            return Err(StartError::ShuttingDown);
+        }
+        let plan = self.plan_for(&request).await?;
+        self.check_input(&plan, &request.input)?;
+        self.0.journal.admit()?;
+
+        let claim = request.idempotency_key.as_ref().map(|key| self.claim(&request, key.clone()));
+        let (tenant, wait) = (request.tenant.clone(), request.wait);
+        let run = self.admit(plan, request)?;
+        if let Some(claim) = claim
+            && let Some(earlier) = self.claim_start(&run, claim).await?
+        {
+            return self.report_earlier(&tenant, earlier, wait).await;
+        }
+        meters::run_started();
+        self.drive_accepted(run, wait).await
+    }
+
+    async fn plan_for(&self, request: &StartRequest) -> Result<Arc<Plan>, StartError> {
+        let StartRequest { tenant, workflow, version, .. } = request;
+        let (plans, catalogue) = (&self.0.plans, &*self.0.catalogue);
+        let plan = match version {
+            Some(version) => plans.version(tenant, workflow, version, catalogue).await?,
+            None => plans.current(tenant, workflow, catalogue).await?,
+        };
+        match plan {
+            Some(plan) => Ok(plan),
+            None => Err(self.unknown(tenant, workflow, version.as_ref()).await?),
+        }
+    }
+
+    /// What to say of a workflow, or a version of it, that there is not.
+    async fn unknown(
+        &self,
+        tenant: &TenantId,
+        name: &WorkflowName,
+        version: Option<&Version>,
+    ) -> Result<StartError, StartError> {
+        let workflows = self.0.catalogue.workflows(tenant).await?;
+        let same_name = workflows.iter().find(|workflow| workflow.name == *name);
+        Ok(match (version, same_name) {
+            (Some(version), Some(workflow)) => StartError::UnknownVersion {
+                name: name.clone(),
+                version: version.clone(),
+                known: workflow.versions.clone(),
+            },
+            _ => StartError::UnknownWorkflow {
+                name: name.clone(),
+                known: workflows.into_iter().map(|workflow| workflow.name).collect(),
+            },
+        })
+    }
+
+    fn check_input(&self, plan: &Plan, input: &Value) -> Result<(), StartError> {
+        let (size, limit) = (json_size(input), self.0.config.max_input_bytes);
+        if size > limit {
+            return Err(StartError::InputTooLarge { size, limit });
+        }
+        plan.input.check(input).map_err(StartError::InvalidInput)
+    }
+
+    fn claim(&self, request: &StartRequest, key: String) -> IdempotencyClaim {
+        let ttl = SignedDuration::try_from(self.0.config.idempotency_ttl).unwrap_or(SignedDuration::MAX);
+        IdempotencyClaim {
+            workflow: request.workflow.clone(),
+            key,
+            request_digest: digest_of(request),
+            expires_at: Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// Brings a new run into memory, with its acceptance recorded and not yet in the journal.
+    fn admit(&self, plan: Arc<Plan>, request: StartRequest) -> Result<Arc<LiveRun>, StartError> {
+        let id = RunId(Uuid::now_v7());
+        let acceptance = Event::RunAccepted {
+            workflow: plan.name.clone(),
+            version: plan.version.clone(),
+            input: request.input,
+            trigger: request.trigger,
+            traceparent: trace::of_run(request.traceparent, id),
+        };
+        let ledger = Ledger::open(request.tenant.clone(), id, plan, acceptance)
+            .map_err(|error| StartError::Engine(EngineError::Journal { run: id, why: error.to_string() }))?;
+        let run = LiveRun::new(request.tenant, ledger, Arc::clone(&self.0.journal));
+        self.0.runs.insert(&run);
+        Ok(run)
+    }
+
+    /// Accepts the run under its claim; gives the earlier run if there was one, and then this one never was.
+    async fn claim_start(&self, run: &LiveRun, claim: IdempotencyClaim) -> Result<Option<RunId>, StartError> {
+        let accepted = self.0.journal.accept(run.take_batch(), claim).await;
+        if !matches!(accepted, Ok(Accepted::New)) {
+            self.0.runs.remove(run.id);
+        }
+        match accepted? {
+            Accepted::New => Ok(None),
+            Accepted::Before(earlier) => Ok(Some(earlier)),
+            Accepted::Mismatch(earlier) => Err(StartError::IdempotencyMismatch { run: earlier }),
+        }
+    }
+
+    async fn report_earlier(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        wait: Option<Duration>,
+    ) -> Result<Started, StartError> {
+        let ended = match wait {
+            Some(at_most) => self.wait(tenant, run, at_most).await?.filter(|view| view.ended_at.is_some()),
+            None => None,
+        };
+        Ok(Started { run, existing: true, ended })
+    }
+
+    /// Sets the run going, and returns when what the caller is told is on disk.
+    async fn drive_accepted(&self, run: Arc<LiveRun>, wait: Option<Duration>) -> Result<Started, StartError> {
+        // Without a wait the acceptance is what is told: it goes to the journal at once. With one, the end is.
+        if wait.is_none() {
+            run.hand_over();
+        }
+        drive::spawn(&self.0, &run, Vec::new());
+        if let Some(at_most) = wait
+            && let Ok(ended) = tokio::time::timeout(at_most, run.ended()).await
+        {
+            ended?;
+            return Ok(Started { run: run.id, existing: false, ended: Some(run.view()) });
+        }
+        run.durable().await?;
+        Ok(Started { run: run.id, existing: false, ended: None })
+    }
+}
+
+/// Of what was asked for. A version that was not named is no part of it: a repeated request is the same request even if
+/// another version was applied in between.
+fn digest_of(request: &StartRequest) -> Digest {
+    #[derive(Serialize)]
+    struct Asked<'a> {
+        workflow: &'a WorkflowName,
+        version: Option<&'a Version>,
+        input: &'a Value,
+    }
+    let asked =
+        Asked { workflow: &request.workflow, version: request.version.as_ref(), input: &request.input };
+    #[expect(clippy::expect_used, reason = "an invariant")]
+    let json = serde_json::to_vec(&asked).expect("names, versions and JSON values are JSON");
+    Digest::of(&json)
+}
+
+/// Bytes of a value as JSON text.
+fn json_size(value: &Value) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    #[expect(clippy::expect_used, reason = "an invariant")]
+    serde_json::to_writer(&mut count, value).expect("counting cannot fail");
+    count.0
+}

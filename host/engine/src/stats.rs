@@ -1,0 +1,28 @@
+//! How much the engine has in hand.
+
+use serde::Serialize;
+
+use crate::Engine;
+
+/// How much the engine has in hand at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct EngineStats {
+    /// Runs in memory.
+    pub live_runs: usize,
+    /// Attempts that run.
+    pub live_attempts: usize,
+    /// Attempts that wait for others to end.
+    pub queued_attempts: usize,
+}
+
+impl Engine {
+    /// How much the engine has in hand now.
+    #[must_use]
+    pub fn stats(&self) -> EngineStats {
+        EngineStats {
+            live_runs: self.0.runs.count(),
+            live_attempts: self.0.gate.inside(),
+            queued_attempts: self.0.gate.queued(),
+        }
+    }
+}
