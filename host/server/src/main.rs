@@ -1,2 +1,7 @@
-//! Entry.
-fn main() {}
+//! The `stepwell` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stepwell::cli::main()
+}

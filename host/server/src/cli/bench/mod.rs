@@ -1,0 +1,116 @@
+//! `stepwell bench`: what this machine does with a server of its own, over real HTTP and a real store.
+//!
+//! A figure counts only if it is true: every answer is checked, and at the end the server is killed (SIGKILL) under load, started
+//! again, and asked for every run that it had acknowledged.
+
+mod echo;
+mod load;
+mod process;
+mod report;
+mod scenario;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use self::load::{Load, Sample};
+use self::report::{Latency, Report};
+use self::scenario::Scenario;
+use super::local_server::LocalServer;
+use super::{CliError, Screen, standard_steps};
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Let each of the three steps make one HTTP request to a loopback echo, journalled.
+    #[arg(long)]
+    effects: bool,
+    /// Seconds for each measurement.
+    #[arg(long, default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Serve the echo that everything is compared with, until standard input is closed.
+    #[arg(long, hide = true)]
+    serve_echo: bool,
+}
+
+pub(crate) async fn bench(args: BenchArgs, screen: &Screen) -> Result<ExitCode, CliError> {
+    if args.serve_echo {
+        return echo::serve(screen).await;
+    }
+    let report = measure(&args, screen).await?;
+    screen.data(&report.to_json(), || report.to_table())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(args: &BenchArgs, screen: &Screen) -> Result<Report, CliError> {
+    let time = Duration::from_secs(args.seconds);
+    let steps = if args.effects { &["http-request"][..] } else { &["transform"] };
+    let components = standard_steps::build_all(steps, screen).await?;
+    let echo = echo::Echo::start().await?;
+    let task = screen.task("Measuring the bare echo");
+    let echoed = load::drive(&Load::echo(echo.address()), 64, time).await?;
+    task.done(format_args!("{:.0} answers/s", echoed.per_second()));
+
+    let mut server = LocalServer::start().await?;
+    let client = server.client()?;
+    standard_steps::publish_all(&client, &components).await?;
+    let scenario = if args.effects { Scenario::effects(echo.address()) } else { Scenario::transforms() };
+    client.put(&format!("/v1/workflows/{}", scenario.name()), scenario.definition()).await?;
+    let load = scenario.load(server.connection())?;
+
+    let alone = phase("Measuring one run at a time", &load, 1, time, screen).await?;
+    let cpu_before = process::cpu_time(server.pid())?;
+    let c64 = phase("Measuring 64 in flight", &load, 64, time, screen).await?;
+    let cpu = process::cpu_time(server.pid())? - cpu_before;
+    let c256 = phase("Measuring 256 in flight", &load, 256, time, screen).await?;
+    let peak_rss = process::peak_memory(server.pid())?;
+
+    let acknowledged = survive_kill(&mut server, &scenario, &load, [&alone, &c64, &c256], screen).await?;
+    server.stop().await?;
+    Ok(Report {
+        effects: args.effects,
+        echo_per_s: echoed.per_second(),
+        runs_per_s: c64.per_second(),
+        alone: Latency::of(&alone),
+        c64: Latency::of(&c64),
+        c256: Latency::of(&c256),
+        cpu_s_per_1000: cpu.as_secs_f64() / c64.count() as f64 * 1000.0,
+        peak_rss_mb: peak_rss as f64 / f64::from(1 << 20),
+        verified_after_kill: acknowledged,
+    })
+}
+
+async fn phase(title: &str, load: &Load, in_flight: usize, time: Duration, screen: &Screen) -> Result<Sample, CliError> {
+    let task = screen.task(title);
+    // Warm-up: connections, caches, pools.
+    load::drive(load, in_flight, time.min(Duration::from_secs(1))).await?;
+    let sample = load::drive(load, in_flight, time).await?;
+    task.done(format_args!("{:.0} runs/s", sample.per_second()));
+    Ok(sample)
+}
+
+/// Kills the server in the middle of a last load, starts it again, and looks for every run it ever acknowledged.
+async fn survive_kill(
+    server: &mut LocalServer,
+    scenario: &Scenario,
+    load: &Load,
+    measured: [&Sample; 3],
+    screen: &Screen,
+) -> Result<usize, CliError> {
+    let task = screen.task("Killing the server under load and starting it again");
+    let last = load::drive_until_broken(load, 64, async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.kill().await
+    })
+    .await?;
+    server.restart().await?;
+    let kept = scenario.ended_runs(&server.client()?).await?;
+    let acknowledged: Vec<_> = measured.into_iter().chain([&last]).flat_map(Sample::runs).collect();
+    let lost = acknowledged.iter().filter(|run| !kept.contains(**run)).count();
+    if lost > 0 {
+        let verdict = format!("{lost} of {} acknowledged runs are not in the store", acknowledged.len());
+        return Err(CliError::failed("the durability check failed", verdict));
+    }
+    task.done(format_args!("all {} acknowledged runs are there", acknowledged.len()));
+    Ok(acknowledged.len())
+}

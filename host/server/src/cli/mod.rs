@@ -1,0 +1,98 @@
+//! The command line: what a person or a script types. Data goes to standard output, everything else to standard error.
+//!
+//! Nothing below this module is known to the server; every command but `serve`, `demo`, `bench`, `toolchain` and the
+//! building of steps is a client of the HTTP API and nothing more.
+
+mod bench;
+mod client;
+mod demo;
+mod error;
+mod key;
+mod lint;
+mod local_server;
+mod run;
+mod screen;
+mod secret;
+mod serve;
+mod standard_steps;
+mod step;
+mod toolchain;
+mod workflow;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::client::{Client, Connection};
+use self::error::CliError;
+use self::screen::Screen;
+
+/// Durable, sandboxed workflow automation: publish steps, apply workflows, run them.
+#[derive(Debug, Parser)]
+#[command(name = "stepwell", version, max_term_width = 100)]
+struct Cli {
+    /// Print JSON on standard output, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the main job: start everything, send three support tickets, watch them being triaged.
+    Demo(demo::DemoArgs),
+    /// Run the server.
+    Serve(serve::ServeArgs),
+    /// Write, build, test and publish steps.
+    #[command(subcommand)]
+    Step(step::StepCommand),
+    /// Check, apply and look at workflows.
+    #[command(subcommand)]
+    Workflow(workflow::WorkflowCommand),
+    /// Start, watch and cancel runs.
+    #[command(subcommand)]
+    Run(run::RunCommand),
+    /// Set secrets, and list their names.
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
+    /// Create, list and revoke API keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Find what compiles Rust steps, and install it where it is missing.
+    Toolchain(toolchain::ToolchainArgs),
+    /// Measure this machine: runs a second, latency, CPU and memory of a server of its own.
+    Bench(bench::BenchArgs),
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let screen = Screen::new(cli.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(source) => return screen.fail(&CliError::failed("starting the asynchronous runtime", source)),
+    };
+    let result = runtime.block_on(dispatch(cli.command, &screen));
+    // A blocking read of standard input must not keep an ended command alive.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(error) => screen.fail(&error),
+    }
+}
+
+async fn dispatch(command: Command, screen: &Screen) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Demo(args) => demo::demo(args, screen).await,
+        Command::Serve(args) => serve::serve(args, screen).await,
+        Command::Step(command) => step::step(command, screen).await,
+        Command::Workflow(command) => workflow::workflow(command, screen).await,
+        Command::Run(command) => run::run(command, screen).await,
+        Command::Secret(command) => secret::secret(command, screen).await,
+        Command::Key(command) => key::key(command, screen).await,
+        Command::Toolchain(args) => toolchain::toolchain(&args, screen).await,
+        Command::Bench(args) => bench::bench(args, screen).await,
+    }
+}

@@ -1,0 +1,270 @@
+//! `stepwell run`: start runs, look at them, watch them, end them.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Subcommand;
+use eventsource_stream::Eventsource as _;
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+
+use super::workflow::escape;
+use super::{CliError, Client, Connection, Screen, screen};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// Start a run.
+    Start {
+        /// The workflow.
+        workflow: String,
+        /// The run's input: JSON, `@FILE`, or `-` for standard input.
+        #[arg(long, short, default_value = "{}", value_name = "JSON|@FILE|-")]
+        input: String,
+        /// Wait so many seconds for its end, and show it.
+        #[arg(long, value_name = "SECONDS")]
+        wait: Option<u64>,
+        /// Starting again with the same key gives the same run.
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// List runs, newest first.
+    List {
+        /// Of this workflow alone.
+        #[arg(long)]
+        workflow: Option<String>,
+        /// With this status alone: running, succeeded, failed or cancelled.
+        #[arg(long)]
+        status: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// Go on where an earlier page ended.
+        #[arg(long)]
+        cursor: Option<String>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show a run with its nodes.
+    Show {
+        /// The run.
+        id: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show what happens in a run, from its beginning until it ends.
+    Watch {
+        /// The run.
+        id: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Cancel a run.
+    Cancel {
+        /// The run.
+        id: String,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+pub(crate) async fn run(command: RunCommand, screen: &Screen) -> Result<ExitCode, CliError> {
+    match command {
+        RunCommand::Start { workflow, input, wait, idempotency_key, connection } => {
+            let body = json!({"input": read_input(&input)?});
+            let client = Client::new(&connection)?;
+            let path = format!("/v1/workflows/{}/runs", escape(&workflow));
+            let wait = wait.map(Duration::from_secs);
+            let started = client.start_run(&path, &body, wait, idempotency_key.as_deref()).await?;
+            screen.data(&started, || describe_start(&started))?;
+            Ok(exit_code(&started))
+        }
+        RunCommand::List { workflow, status, limit, cursor, connection } => {
+            let mut query = vec![("limit", limit.to_string())];
+            query.extend(workflow.map(|workflow| ("workflow", workflow)));
+            query.extend(status.map(|status| ("status", status)));
+            query.extend(cursor.map(|cursor| ("cursor", cursor)));
+            list(&Client::new(&connection)?, &query, screen).await
+        }
+        RunCommand::Show { id, connection } => {
+            let run = Client::new(&connection)?.get(&format!("/v1/runs/{}", escape(&id))).await?;
+            screen.data(&run, || describe(&run))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        RunCommand::Watch { id, connection } => watch(&Client::new(&connection)?, &id, screen).await,
+        RunCommand::Cancel { id, reason, connection } => {
+            let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
+            let answer = Client::new(&connection)?.post(&format!("/v1/runs/{}/cancel", escape(&id)), &body).await?;
+            screen.data(&answer, || format!("{id} is cancelled"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn read_input(input: &str) -> Result<Value, CliError> {
+    let text = match input.strip_prefix('@') {
+        Some(path) => {
+            let path = Path::new(path);
+            std::fs::read_to_string(path).map_err(|source| CliError::file("read", path, source))?
+        }
+        None if input == "-" => {
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|source| CliError::failed("reading the input from standard input", source))?;
+            text
+        }
+        None => input.to_owned(),
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        CliError::Usage(format!("the input is not JSON: {error}. Give JSON, @FILE, or - for standard input"))
+    })
+}
+
+fn describe_start(started: &Value) -> String {
+    match started["status"].as_str() {
+        Some("running") | None => format!("{} is accepted", screen::cell(&started["run_id"])),
+        Some(status) => {
+            let what = if status == "succeeded" { &started["output"] } else { &started["failure"] };
+            format!("{} {status}\n{what:#}", screen::cell(&started["run_id"]))
+        }
+    }
+}
+
+/// A run that is known to have failed fails the command.
+fn exit_code(run: &Value) -> ExitCode {
+    match run["status"].as_str() {
+        Some("failed" | "cancelled") => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+async fn list(client: &Client, query: &[(&str, String)], screen: &Screen) -> Result<ExitCode, CliError> {
+    let page = client.get_with("/v1/runs", query).await?;
+    screen.data(&page, || {
+        let rows = page["runs"].as_array().into_iter().flatten();
+        let row = |run: &Value| {
+            ["id", "workflow", "version", "status", "accepted_at", "ended_at"].map(|field| screen::cell(&run[field]))
+        };
+        screen::table(["ID", "WORKFLOW", "VERSION", "STATUS", "ACCEPTED", "ENDED"], rows.map(row))
+    })?;
+    if let (Some(cursor), false) = (page["next_cursor"].as_str(), screen.is_json()) {
+        screen.note(format_args!("More: --cursor {cursor}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A run for a person: how it stands, its nodes, and what came of it.
+pub(super) fn describe(run: &Value) -> String {
+    let mut text = format!(
+        "{} {}@{}: {}\n",
+        screen::cell(&run["id"]),
+        screen::cell(&run["workflow"]),
+        screen::cell(&run["version"]),
+        screen::cell(&run["status"]),
+    );
+    text.push_str(&describe_nodes(run));
+    for what in ["output", "failure"] {
+        if !run[what].is_null() {
+            text.push_str(&format!("{what}: {:#}\n", run[what]));
+        }
+    }
+    text
+}
+
+/// A run's nodes, a line each.
+pub(super) fn describe_nodes(run: &Value) -> String {
+    let rows = run["nodes"].as_array().into_iter().flatten().map(|node| {
+        let attempts = node["attempts"].as_array().map_or(&[][..], Vec::as_slice);
+        let sum = |field: &str| attempts.iter().filter_map(|a| a["account"][field].as_u64()).sum::<u64>();
+        let failure = screen::cell(&node["failure"]["message"]);
+        let milliseconds = sum("duration_us") as f64 / 1000.0;
+        let (time, fuel) = match attempts {
+            [] => (String::new(), String::new()),
+            _ => (format!("{milliseconds:.2} ms"), sum("fuel").to_string()),
+        };
+        let status = screen::cell(&node["status"]);
+        [screen::cell(&node["id"]), screen::cell(&node["step"]), status, attempts.len().to_string(), time, fuel, failure]
+    });
+    screen::table(["NODE", "STEP", "STATUS", "ATTEMPTS", "TIME", "FUEL", "FAILURE"], rows)
+}
+
+/// Follows the run's events, and takes them up again where the connection broke.
+async fn watch(client: &Client, id: &str, screen: &Screen) -> Result<ExitCode, CliError> {
+    const TRIES: u32 = 5;
+    let path = format!("/v1/runs/{}/events", escape(id));
+    let mut last_id: Option<String> = None;
+    let mut failures = 0;
+    loop {
+        match follow(client, &path, &mut last_id, screen).await {
+            Ok(Some(status)) => return Ok(exit_code(&json!({"status": status}))),
+            Err(error @ CliError::Problem(_)) => return Err(error),
+            Err(error) if failures >= TRIES => return Err(error),
+            Ok(None) | Err(_) => {
+                failures += 1;
+                tokio::time::sleep(Duration::from_millis(200) * failures).await;
+            }
+        }
+    }
+}
+
+/// Shows events until the stream ends; gives the run's status if it ended with the run.
+async fn follow(
+    client: &Client,
+    path: &str,
+    last_id: &mut Option<String>,
+    screen: &Screen,
+) -> Result<Option<String>, CliError> {
+    let response = client.events(path, last_id.as_deref()).await?;
+    let mut events = response.bytes_stream().eventsource();
+    while let Some(event) = events.next().await {
+        let event = event.map_err(|source| CliError::failed("following the run's events", source))?;
+        if !event.id.is_empty() {
+            *last_id = Some(event.id);
+        }
+        if let Some(status) = show_event(&event.data, screen)? {
+            return Ok(Some(status));
+        }
+    }
+    Ok(None)
+}
+
+/// One line an event; gives the status if the run ended with it.
+fn show_event(data: &str, screen: &Screen) -> Result<Option<String>, CliError> {
+    let Ok(event) = serde_json::from_str::<Value>(data) else { return Ok(None) };
+    if screen.is_json() {
+        screen.line(&event.to_string())?;
+    } else {
+        screen.line(&describe_event(&event))?;
+    }
+    let ended = event["type"] == "run-ended";
+    Ok(ended.then(|| screen::cell(&event["outcome"]["status"])))
+}
+
+fn describe_event(event: &Value) -> String {
+    let place = match (event["node"].as_str(), &event["attempt"]) {
+        (Some(node), Value::Number(attempt)) => format!(" {node} (attempt {attempt})"),
+        (Some(node), _) => format!(" {node}"),
+        _ => String::new(),
+    };
+    let more = ["failure", "outcome", "output", "effect", "reason", "chunk", "line"]
+        .iter()
+        .map(|field| &event[field])
+        .find(|value| !value.is_null())
+        .map_or_else(String::new, |value| format!(": {}", shorten(&value.to_string())));
+    format!("{}{place}{more}", screen::cell(&event["type"]))
+}
+
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 200;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,125 @@
+//! `stepwell workflow`: definitions from files to the server, and back.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::lint::{self, Source};
+use super::{CliError, Client, Connection, Screen, screen};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkflowCommand {
+    /// Check a definition without a server: everything but what only the published steps can tell.
+    Lint {
+        /// A definition in JSON or YAML.
+        file: PathBuf,
+    },
+    /// Check a definition against the published steps and make it the workflow's current version.
+    Apply {
+        /// A definition in JSON or YAML.
+        file: PathBuf,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// List the workflows.
+    List {
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show a workflow's definition and what its steps are locked to.
+    Show {
+        /// The workflow.
+        name: String,
+        /// Which version; without it, the current one.
+        #[arg(long)]
+        version: Option<String>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+pub(crate) async fn workflow(command: WorkflowCommand, screen: &Screen) -> Result<ExitCode, CliError> {
+    match command {
+        WorkflowCommand::Lint { file } => lint_file(&file, screen),
+        WorkflowCommand::Apply { file, connection } => apply(&file, &Client::new(&connection)?, screen).await,
+        WorkflowCommand::List { connection } => list(&Client::new(&connection)?, screen).await,
+        WorkflowCommand::Show { name, version, connection } => {
+            show(&name, version, &Client::new(&connection)?, screen).await
+        }
+    }
+}
+
+fn lint_file(file: &Path, screen: &Screen) -> Result<ExitCode, CliError> {
+    let source = Source::read(file)?;
+    let mistakes = lint::check_offline(source.definition());
+    if mistakes.is_empty() {
+        let verdict = json!({"file": file, "mistakes": []});
+        screen.data(&verdict, || format!("{}: no mistakes", file.display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if screen.is_json() {
+        screen.data(&json!({"file": file, "mistakes": mistakes}), String::new)?;
+        return Ok(ExitCode::FAILURE);
+    }
+    screen.note(source.point_at(&mistakes));
+    Err(CliError::Mistakes { count: mistakes.len(), path: file.to_owned() })
+}
+
+async fn apply(file: &Path, client: &Client, screen: &Screen) -> Result<ExitCode, CliError> {
+    let source = Source::read(file)?;
+    let name = source.definition()["name"].as_str().unwrap_or_default().to_owned();
+    if name.is_empty() {
+        return Err(CliError::Usage(format!("`{}` has no name: add \"name\": \"my-workflow\"", file.display())));
+    }
+    let path = format!("/v1/workflows/{}", escape(&name));
+    let applied = match client.put(&path, source.definition()).await {
+        Err(CliError::Problem(problem)) if problem["mistakes"].is_array() && !screen.is_json() => {
+            return Err(show_mistakes(&source, file, &problem, screen));
+        }
+        other => other?,
+    };
+    screen.data(&applied, || {
+        format!("{}@{} is applied", screen::cell(&applied["name"]), screen::cell(&applied["version"]))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The server's mistakes, shown where they stand in the file.
+fn show_mistakes(source: &Source, file: &Path, problem: &Value, screen: &Screen) -> CliError {
+    match serde_json::from_value::<Vec<_>>(problem["mistakes"].clone()) {
+        Ok(mistakes) => {
+            screen.note(source.point_at(&mistakes));
+            CliError::Mistakes { count: mistakes.len(), path: file.to_owned() }
+        }
+        Err(_) => CliError::Problem(Box::new(problem.clone())),
+    }
+}
+
+async fn list(client: &Client, screen: &Screen) -> Result<ExitCode, CliError> {
+    let workflows = client.get("/v1/workflows").await?;
+    screen.data(&workflows, || {
+        let rows = workflows["workflows"].as_array().into_iter().flatten();
+        let row = |w: &Value| ["name", "current", "applied_at"].map(|field| screen::cell(&w[field]));
+        screen::table(["NAME", "VERSION", "APPLIED"], rows.map(row))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(
+    name: &str,
+    version: Option<String>,
+    client: &Client,
+    screen: &Screen,
+) -> Result<ExitCode, CliError> {
+    let query: Vec<_> = version.into_iter().map(|version| ("version", version)).collect();
+    let workflow = client.get_with(&format!("/v1/workflows/{}", escape(name)), &query).await?;
+    screen.data(&workflow, || format!("{workflow:#}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A name as one segment of a path, whatever was typed.
+pub(super) fn escape(segment: &str) -> String {
+    url::form_urlencoded::byte_serialize(segment.as_bytes()).collect::<String>().replace('+', "%20")
+}
