@@ -2,7 +2,40 @@
 //!
 //! This crate knows no workflow, no journal and no HTTP API. Its caller says what an attempt may do
 //! ([`Attempt`]), is asked before each effect and told each answer ([`AttemptHost`]), and gets a report.
+//!
+//! ```text
+//! publish   bytes -> component (imports judged) -> compiler (cache) -> step -> describe -> PublishedStep
+//! run       step + Attempt -> guest in its store -> call (limits) -> AttemptReport
+//!                                 |
+//!                                 +-- capability, http: what the guest imports; effects: asked once
+//!                                 +-- wasi: empty, deterministic
+//! ```
 
 mod attempt;
+mod bindings;
+mod cache;
+mod call;
+mod capability;
+mod compiler;
+mod component;
+mod config;
+mod describe;
+mod effects;
+mod engine;
+mod error;
+mod guest;
+mod http;
+mod log;
+mod meter;
+mod sandbox;
+mod step;
+#[cfg(test)]
+mod tests;
+mod wasi;
 
 pub use attempt::{Attempt, AttemptContext, AttemptHost, AttemptReport};
+pub use config::SandboxConfig;
+pub use error::{PublishError, SandboxError};
+pub use http::{HostPattern, InvalidHost, NetworkPolicy, check_grants};
+pub use sandbox::{Sandbox, SandboxStats};
+pub use step::Step;

@@ -1,0 +1,189 @@
+//! One call of one guest: a store of its own, its limits, and what became of it.
+//!
+//! However a guest ends, its store is dropped with it: nothing of it reaches the next one.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use stepwell_core::attempt::Account;
+use stepwell_core::failure::{Failure, FailureKind};
+use stepwell_core::limits::{LimitKind, Limits};
+use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use crate::bindings::stepwell::step::types::{Manifest, StepError};
+use crate::guest::GuestState;
+use crate::meter::Meter;
+use crate::step::Step;
+
+/// Fuel between two turns of a long computation: about a fifth of a millisecond. The others get theirs in between,
+/// and the clock is looked at.
+const FUEL_PER_TURN: u64 = 2_000_000;
+
+/// What the structure of a value costs beside its text when it crosses from guest to host.
+const HANDOVER_SLACK: u64 = 1 << 20;
+
+/// A guest in its store.
+pub(crate) struct Guest {
+    store: Store<GuestState>,
+    limits: Limits,
+    began: Instant,
+}
+
+impl Guest {
+    pub(crate) fn new(engine: &Engine, state: GuestState, limits: Limits) -> Result<Self, Failure> {
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(handover(&limits));
+        let fueled = store.set_fuel(limits.fuel).and_then(|()| store.fuel_async_yield_interval(Some(FUEL_PER_TURN)));
+        fueled.map_err(|error| Failure::new(FailureKind::Internal, format!("the guest got no fuel: {error:#}")))?;
+        Ok(Self { store, limits, began: Instant::now() })
+    }
+
+    /// Calls `run`.
+    pub(crate) async fn run(&mut self, step: &Step, input: &str, config: &str) -> Result<Value, Failure> {
+        let meter = Arc::clone(&self.store.data().meter);
+        // The binding of a named string type asks for a `String`.
+        let (input, config) = (input.to_owned(), config.to_owned());
+        let call = async {
+            let instance = step.pre().instantiate_async(&mut self.store).await?;
+            instance.call_run(&mut self.store, &input, &config).await
+        };
+        let answer = bounded(call, &meter, self.limits.time_ms).await;
+        let result = match answer {
+            Ok(Ok(output)) => self.output(&output),
+            Ok(Err(error)) => Err(error.into()),
+            Err(error) => Err(self.explain(&error)),
+        };
+        let finished = self.store.data_mut().finish();
+        result.and_then(|output| finished.map(|()| output))
+    }
+
+    /// Calls `describe`.
+    pub(crate) async fn describe(&mut self, step: &Step) -> Result<Manifest, Failure> {
+        let meter = Arc::clone(&self.store.data().meter);
+        let call = async {
+            let instance = step.pre().instantiate_async(&mut self.store).await?;
+            instance.call_describe(&mut self.store).await
+        };
+        bounded(call, &meter, self.limits.time_ms).await.map_err(|error| self.explain(&error))
+    }
+
+    /// What it used and recorded.
+    pub(crate) fn end(self) -> Account {
+        let duration = self.began.elapsed();
+        // Only an engine without fuel could not tell; it could not have begun either.
+        let left = self.store.get_fuel().unwrap_or(0);
+        let account = self.store.into_data().into_account();
+        Account {
+            fuel: self.limits.fuel.saturating_sub(left),
+            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            ..account
+        }
+    }
+
+    fn output(&self, text: &str) -> Result<Value, Failure> {
+        if text.len() as u64 > self.limits.output_bytes {
+            return Err(Failure::limit(LimitKind::OutputBytes, self.limits.output_bytes));
+        }
+        serde_json::from_str(text)
+            .map_err(|error| Failure::new(FailureKind::InvalidOutput, format!("the step's output is no JSON: {error}")))
+    }
+
+    /// Why the call did not come to its end.
+    fn explain(&self, error: &wasmtime::Error) -> Failure {
+        if let Some(failure) = error.downcast_ref::<Failure>() {
+            return failure.clone();
+        }
+        if let Some(trap) = error.downcast_ref::<Trap>() {
+            return self.explain_trap(*trap);
+        }
+        if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
+            return trapped(format!("the step called `exit({code})`: a step ends by returning from `run`"));
+        }
+        if is_handover_exhausted(error) {
+            return self.explain_handover(error);
+        }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return Failure::new(FailureKind::Internal, format!("no room for another guest: {error:#}"));
+        }
+        trapped(format!("the step broke off: {error:#}"))
+    }
+
+    fn explain_trap(&self, trap: Trap) -> Failure {
+        match trap {
+            Trap::OutOfFuel => Failure::limit(LimitKind::Fuel, self.limits.fuel),
+            Trap::UnreachableCodeReached => match self.store.data().log.panic_message() {
+                Some(message) => trapped(format!("the step panicked: {message}")),
+                None => trapped("the step stopped at an `unreachable` instruction: it panicked or aborted".to_owned()),
+            },
+            Trap::StackOverflow => trapped("the step's stack overflowed: it recursed too deeply".to_owned()),
+            Trap::MemoryOutOfBounds => trapped(
+                "the step reached for memory out of its bounds: a bad pointer, or in a Rust step a recursion too deep"
+                    .to_owned(),
+            ),
+            other => trapped(format!("the step trapped: {other}")),
+        }
+    }
+
+    /// More came over at once than any limit allows: from inside the guest it was sent, else it is the output.
+    fn explain_handover(&self, error: &wasmtime::Error) -> Failure {
+        if error.is::<WasmBacktrace>() {
+            Failure::limit(LimitKind::SentBytes, self.limits.sent_bytes)
+        } else {
+            Failure::limit(LimitKind::OutputBytes, self.limits.output_bytes)
+        }
+    }
+}
+
+/// Lets a call go on until its time is over, or until it has made more host calls than it may.
+///
+/// Most host functions refuse a call too many themselves. WASI's can't; a guest that calls them in a loop is caught
+/// here, at its next turn.
+async fn bounded<T>(
+    call: impl Future<Output = wasmtime::Result<T>>,
+    meter: &Meter,
+    time_ms: u64,
+) -> wasmtime::Result<T> {
+    let mut call = pin!(call);
+    let watched = poll_fn(|context| match call.as_mut().poll(context) {
+        _ if meter.host_calls.is_overdrawn() => Poll::Ready(Err(meter.host_calls.failure().into())),
+        polled => polled,
+    });
+    match tokio::time::timeout(Duration::from_millis(time_ms), watched).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::limit(LimitKind::TimeMs, time_ms).into()),
+    }
+}
+
+/// The most that may cross from guest to host in one call.
+fn handover(limits: &Limits) -> usize {
+    let bytes = limits.output_bytes.max(limits.sent_bytes).saturating_add(HANDOVER_SLACK);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// wasmtime has no public type for this error; a test holds its words.
+fn is_handover_exhausted(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().contains("fuel allocated for hostcalls has been exhausted")
+}
+
+fn trapped(message: String) -> Failure {
+    Failure::new(FailureKind::Trap, message)
+}
+
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Self {
+        let (kind, message, detail, retry_after_ms) = match error {
+            StepError::InvalidInput(f) => (FailureKind::InvalidInput, f.message, f.detail, None),
+            StepError::Permanent(f) => (FailureKind::Permanent, f.message, f.detail, None),
+            StepError::Retryable(f) => (FailureKind::Retryable, f.message, f.detail, f.retry_after_ms),
+        };
+        // A detail that is no JSON is still worth showing.
+        let detail = detail.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
+        Self { detail, retry_after_ms, ..Self::new(kind, message) }
+    }
+}

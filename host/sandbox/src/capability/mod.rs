@@ -1,0 +1,42 @@
+//! The interfaces of the contract, one module each, all of one shape.
+//!
+//! - `link` puts the interface's host functions into the linker, once.
+//! - `check` judges a grant for it, when a workflow is applied: only where there are grants for it.
+//! - `prepare` makes what one attempt needs of it: only where that is more than the [`GuestState`] has anyway.
+//!
+//! `http` is such a module too; it has its own folder, [`crate::http`]. A new capability is one WIT file, one such
+//! module, and one line in [`link`].
+
+pub(crate) mod context;
+pub(crate) mod decision;
+pub(crate) mod log;
+pub(crate) mod progress;
+pub(crate) mod usage;
+
+use serde_json::Value;
+use stepwell_core::failure::{Failure, FailureKind};
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::stepwell::step::types;
+use crate::guest::GuestState;
+use crate::http;
+
+/// Links every interface of the contract.
+pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    context::link(linker)?;
+    decision::link(linker)?;
+    log::link(linker)?;
+    progress::link(linker)?;
+    usage::link(linker)?;
+    http::link(linker)
+}
+
+/// Shapes alone: there is nothing to call.
+impl types::Host for GuestState {}
+
+/// Reads a JSON document that the guest handed in; `what` names it in the error.
+fn parse_json(what: &str, text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text)
+        .map_err(|error| Failure::new(FailureKind::Permanent, format!("the step gave {what} that is no JSON: {error}")))
+}

@@ -1,0 +1,179 @@
+//! Effects: asked once, answered once, also across a crash.
+//!
+//! Whoever carries out effects reserves a [`Slot`] for each, in the order in which the guest asked, and
+//! runs it. An effect that an earlier life of the attempt was answered gets that answer again; a new one waits until
+//! all that it depends on is durable, happens, and is told to the host. Slots may run at the same time:
+//! the host still hears of them in the order of their indexes.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stepwell_core::digest::Digest;
+use stepwell_core::effect::Effect;
+use stepwell_core::failure::{Failure, FailureKind};
+use stepwell_core::manifest::Capability;
+
+use crate::attempt::AttemptHost;
+
+/// What an effect asks of the world.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    /// Through which capability.
+    pub(crate) capability: Capability,
+    /// For a person: `POST https://api.openai.com/v1/chat/completions`.
+    pub(crate) summary: String,
+    /// Of the whole request as the guest made it.
+    pub(crate) digest: Digest,
+}
+
+/// The effects of one attempt.
+pub(crate) struct Effects {
+    host: Arc<dyn AttemptHost>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Known answers that were not asked for yet.
+    replay: BTreeMap<u32, Effect>,
+    /// The index of the next slot.
+    next: u32,
+    /// The index of the slot that the host hears of next.
+    next_told: u32,
+    /// Slots that ended before an earlier one did; `None` for those that leave nothing to tell.
+    untold: BTreeMap<u32, Option<Effect>>,
+}
+
+impl Effects {
+    pub(crate) fn new(host: Arc<dyn AttemptHost>, replay: Vec<Effect>) -> Arc<Self> {
+        let replay = replay.into_iter().map(|effect| (effect.index, effect)).collect();
+        let state = State { replay, next: 0, next_told: 0, untold: BTreeMap::new() };
+        Arc::new(Self { host, state: Mutex::new(state) })
+    }
+
+    /// Takes the next place in the order of effects.
+    pub(crate) fn reserve(self: &Arc<Self>) -> Slot {
+        let mut state = self.state();
+        let index = state.next;
+        state.next += 1;
+        Slot { effects: Arc::clone(self), index, ended: false }
+    }
+
+    /// How many were asked for.
+    pub(crate) fn count(&self) -> u32 {
+        self.state().next
+    }
+
+    /// The guest is done: it must have asked again for all that it had been answered.
+    pub(crate) fn check_all_asked(&self) -> Result<(), Failure> {
+        match self.state().replay.values().next() {
+            None => Ok(()),
+            Some(left) => Err(Failure::new(
+                FailureKind::Replay,
+                format!(
+                    "effect {} was `{}` before the crash and was not asked for again: a step must ask the same \
+                     again when it is given the same answers",
+                    left.index, left.summary
+                ),
+            )),
+        }
+    }
+
+    /// Notes how a slot ended and tells the host all that is now in order.
+    fn end(&self, index: u32, effect: Option<Effect>) {
+        let mut state = self.state();
+        state.untold.insert(index, effect);
+        loop {
+            let next = state.next_told;
+            let Some(ended) = state.untold.remove(&next) else { return };
+            state.next_told += 1;
+            if let Some(effect) = ended {
+                self.host.answered(effect);
+            }
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Every change under this lock is whole before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the order of an attempt's effects. Dropped without having run, it leaves the order whole.
+pub(crate) struct Slot {
+    effects: Arc<Effects>,
+    index: u32,
+    ended: bool,
+}
+
+impl Slot {
+    /// Counts the attempt's effects from 0.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Answers what is asked: from the replay if it is known, else by `act`.
+    ///
+    /// `A` is the answer in the capability's own JSON shape; it must read what it writes.
+    pub(crate) async fn run<A, F>(mut self, ask: Ask, act: impl FnOnce() -> F) -> Result<A, Failure>
+    where
+        A: Serialize + DeserializeOwned,
+        F: Future<Output = A>,
+    {
+        if let Some(known) = self.known() {
+            return replayed(&ask, known);
+        }
+        self.effects.host.before_effect().await?;
+        let answer = act().await;
+        let value = serde_json::to_value(&answer).map_err(|error| {
+            Failure::new(FailureKind::Internal, format!("the answer of `{}` can't be kept: {error}", ask.summary))
+        })?;
+        self.end(Some(Effect {
+            index: self.index,
+            capability: ask.capability,
+            summary: ask.summary,
+            request_digest: ask.digest,
+            answer: value,
+        }));
+        Ok(answer)
+    }
+
+    fn known(&self) -> Option<Effect> {
+        self.effects.state().replay.remove(&self.index)
+    }
+
+    fn end(&mut self, effect: Option<Effect>) {
+        self.ended = true;
+        self.effects.end(self.index, effect);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(None);
+        }
+    }
+}
+
+/// The known answer, if it answers this question.
+fn replayed<A: DeserializeOwned>(ask: &Ask, known: Effect) -> Result<A, Failure> {
+    if known.capability != ask.capability || known.request_digest != ask.digest {
+        return Err(Failure::new(
+            FailureKind::Replay,
+            format!(
+                "effect {} was `{}` ({}) before the crash and is `{}` ({}) now: a step must ask the same again \
+                 when it is given the same answers",
+                known.index, known.summary, known.request_digest, ask.summary, ask.digest
+            ),
+        ));
+    }
+    serde_json::from_value(known.answer).map_err(|error| {
+        Failure::new(
+            FailureKind::Internal,
+            format!("the journalled answer of effect {} (`{}`) can't be read: {error}", known.index, known.summary),
+        )
+    })
+}

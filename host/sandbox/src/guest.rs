@@ -1,0 +1,139 @@
+//! What the host keeps for one guest while it runs: the data of its store.
+
+use std::sync::Arc;
+
+use stepwell_core::attempt::{Account, Decision, ModelCall};
+use stepwell_core::effect::Effect;
+use stepwell_core::failure::{Failure, FailureKind};
+use stepwell_core::limits::{LimitKind, Limits};
+use wasmtime::ResourceLimiter;
+
+use crate::attempt::{AttemptContext, AttemptHost};
+use crate::effects::Effects;
+use crate::http::HttpSession;
+use crate::log::Log;
+use crate::meter::Meter;
+use crate::wasi::WasiGuest;
+
+/// Everything that host functions reach for one guest.
+pub(crate) struct GuestState {
+    pub(crate) phase: Phase,
+    pub(crate) host: Arc<dyn AttemptHost>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) effects: Arc<Effects>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) usage: Vec<ModelCall>,
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) memory: MemoryLimiter,
+    /// Made when the guest first calls WASI: most never do.
+    pub(crate) wasi: Option<Box<WasiGuest>>,
+}
+
+/// What the guest was called for.
+pub(crate) enum Phase {
+    /// `describe`: it may write to the log, and nothing else.
+    Describe,
+    /// `run`.
+    Run(Work),
+}
+
+/// What only a guest at work has.
+pub(crate) struct Work {
+    pub(crate) context: AttemptContext,
+    /// Only for components that import `http`.
+    pub(crate) http: Option<Arc<HttpSession>>,
+}
+
+impl GuestState {
+    pub(crate) fn new(phase: Phase, host: Arc<dyn AttemptHost>, limits: &Limits, replay: Vec<Effect>) -> Self {
+        let meter = Arc::new(Meter::new(limits));
+        Self {
+            phase,
+            effects: Effects::new(Arc::clone(&host), replay),
+            log: Arc::new(Log::new(Arc::clone(&host), Arc::clone(&meter))),
+            host,
+            meter,
+            usage: Vec::new(),
+            decisions: Vec::new(),
+            memory: MemoryLimiter::new(*limits),
+            wasi: None,
+        }
+    }
+
+    /// Every host function of the contract begins with this: the call is counted, and refused where the guest has
+    /// no business with the world.
+    pub(crate) fn enter(&self, function: &'static str) -> Result<&Work, Failure> {
+        self.meter.host_calls.take(1)?;
+        match &self.phase {
+            Phase::Run(work) => Ok(work),
+            Phase::Describe => Err(Failure::new(
+                FailureKind::Permanent,
+                format!("`describe` called `{function}`: it must answer from what the step is, not from the world"),
+            )),
+        }
+    }
+
+    /// The guest has ended: writes the line that it left unfinished, and checks that it left no question open.
+    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
+        if let Some(wasi) = &mut self.wasi {
+            wasi.finish()?;
+        }
+        self.effects.check_all_asked()
+    }
+
+    /// The bill; fuel and time are added by who measured them.
+    pub(crate) fn into_account(self) -> Account {
+        Account {
+            effects: self.effects.count(),
+            usage: self.usage,
+            decisions: self.decisions,
+            log: self.log.take(),
+            ..Account::default()
+        }
+    }
+}
+
+/// Holds a guest to its limits of memory and tables, with an error that says so.
+///
+/// Both limits are for all memories and all tables of the component together.
+pub(crate) struct MemoryLimiter {
+    limits: Limits,
+    memory: u64,
+    tables: u64,
+}
+
+impl MemoryLimiter {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, memory: 0, tables: 0 }
+    }
+}
+
+impl ResourceLimiter for MemoryLimiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        grow(&mut self.memory, current, desired, maximum, self.limits.memory_bytes, LimitKind::MemoryBytes)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        grow(&mut self.tables, current, desired, maximum, self.limits.table_elements, LimitKind::TableElements)
+    }
+}
+
+fn grow(
+    used: &mut u64,
+    current: usize,
+    desired: usize,
+    maximum: Option<usize>,
+    limit: u64,
+    kind: LimitKind,
+) -> wasmtime::Result<bool> {
+    let total = used.saturating_add((desired - current) as u64);
+    if total > limit {
+        return Err(Failure::limit(kind, limit).into());
+    }
+    // Beyond what the module itself declares, `memory.grow` says no and the guest goes on.
+    let allowed = maximum.is_none_or(|maximum| desired <= maximum);
+    if allowed {
+        *used = total;
+    }
+    Ok(allowed)
+}
