@@ -3,7 +3,11 @@
 //! Only `http` waits for the world, so only it is asynchronous here. Every import may trap: that is how a
 //! limit or a refusal ends an attempt.
 
-#![allow(missing_docs, unreachable_pub, reason = "generated from the WIT files, which hold the documentation")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "generated from the WIT files, which hold the documentation"
+)]
 
 wasmtime::component::bindgen!({
     path: "../../wit",

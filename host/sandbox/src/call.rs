@@ -39,8 +39,11 @@ impl Guest {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(handover(&limits));
-        let fueled = store.set_fuel(limits.fuel).and_then(|()| store.fuel_async_yield_interval(Some(FUEL_PER_TURN)));
-        fueled.map_err(|error| Failure::new(FailureKind::Internal, format!("the guest got no fuel: {error:#}")))?;
+        let fueled =
+            store.set_fuel(limits.fuel).and_then(|()| store.fuel_async_yield_interval(Some(FUEL_PER_TURN)));
+        fueled.map_err(|error| {
+            Failure::new(FailureKind::Internal, format!("the guest got no fuel: {error:#}"))
+        })?;
         Ok(Self { store, limits, began: Instant::now() })
     }
 
@@ -90,8 +93,9 @@ impl Guest {
         if text.len() as u64 > self.limits.output_bytes {
             return Err(Failure::limit(LimitKind::OutputBytes, self.limits.output_bytes));
         }
-        serde_json::from_str(text)
-            .map_err(|error| Failure::new(FailureKind::InvalidOutput, format!("the step's output is no JSON: {error}")))
+        serde_json::from_str(text).map_err(|error| {
+            Failure::new(FailureKind::InvalidOutput, format!("the step's output is no JSON: {error}"))
+        })
     }
 
     /// Why the call did not come to its end.

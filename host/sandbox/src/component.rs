@@ -37,8 +37,11 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Imports, PublishError> {
     if !forbidden.is_empty() {
         return Err(PublishError::ForbiddenImports(forbidden));
     }
-    let missing: Vec<_> =
-        EXPORTS.iter().filter(|name| !surface.exports.contains(**name)).map(|name| (*name).to_owned()).collect();
+    let missing: Vec<_> = EXPORTS
+        .iter()
+        .filter(|name| !surface.exports.contains(**name))
+        .map(|name| (*name).to_owned())
+        .collect();
     if !missing.is_empty() {
         return Err(PublishError::MissingExports(missing));
     }
@@ -174,6 +177,8 @@ mod tests {
         assert!(matches!(inspect(b"PK\x03\x04"), Err(PublishError::NotWebAssembly)));
         assert!(matches!(inspect(b"\0asm\x01\0\0\0"), Err(PublishError::CoreModule)));
         assert!(matches!(inspect(b"\0asm\x0d\0\x01\0\xff"), Err(PublishError::Invalid(_))));
-        assert!(matches!(inspect(b"\0asm\x0d\0\x01\0"), Err(PublishError::MissingExports(names)) if names == EXPORTS));
+        assert!(
+            matches!(inspect(b"\0asm\x0d\0\x01\0"), Err(PublishError::MissingExports(names)) if names == EXPORTS)
+        );
     }
 }

@@ -62,7 +62,14 @@ fn check(said: wit::Manifest) -> Result<Manifest, Vec<Mistake>> {
     let output_schema = mistakes.note("/output-schema", schema(&said.output_schema));
     let capabilities = said.capabilities.into_iter().map(Into::into).collect();
     match (name, version, summary, input_schema, config_schema, output_schema) {
-        (Some(name), Some(version), Some(summary), Some(input_schema), Some(config_schema), Some(output_schema)) => {
+        (
+            Some(name),
+            Some(version),
+            Some(summary),
+            Some(input_schema),
+            Some(config_schema),
+            Some(output_schema),
+        ) => {
             Ok(Manifest { name, version, summary, input_schema, config_schema, output_schema, capabilities })
         }
         _ => Err(mistakes.0),

@@ -128,7 +128,10 @@ impl Slot {
         self.effects.host.before_effect().await?;
         let answer = act().await;
         let value = serde_json::to_value(&answer).map_err(|error| {
-            Failure::new(FailureKind::Internal, format!("the answer of `{}` can't be kept: {error}", ask.summary))
+            Failure::new(
+                FailureKind::Internal,
+                format!("the answer of `{}` can't be kept: {error}", ask.summary),
+            )
         })?;
         self.end(Some(Effect {
             index: self.index,
@@ -173,7 +176,10 @@ fn replayed<A: DeserializeOwned>(ask: &Ask, known: Effect) -> Result<A, Failure>
     serde_json::from_value(known.answer).map_err(|error| {
         Failure::new(
             FailureKind::Internal,
-            format!("the journalled answer of effect {} (`{}`) can't be read: {error}", known.index, known.summary),
+            format!(
+                "the journalled answer of effect {} (`{}`) can't be read: {error}",
+                known.index, known.summary
+            ),
         )
     })
 }

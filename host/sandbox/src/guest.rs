@@ -45,7 +45,12 @@ pub(crate) struct Work {
 }
 
 impl GuestState {
-    pub(crate) fn new(phase: Phase, host: Arc<dyn AttemptHost>, limits: &Limits, replay: Vec<Effect>) -> Self {
+    pub(crate) fn new(
+        phase: Phase,
+        host: Arc<dyn AttemptHost>,
+        limits: &Limits,
+        replay: Vec<Effect>,
+    ) -> Self {
         let meter = Arc::new(Meter::new(limits));
         Self {
             phase,
@@ -68,7 +73,9 @@ impl GuestState {
             Phase::Run(work) => Ok(work),
             Phase::Describe => Err(Failure::new(
                 FailureKind::Permanent,
-                format!("`describe` called `{function}`: it must answer from what the step is, not from the world"),
+                format!(
+                    "`describe` called `{function}`: it must answer from what the step is, not from the world"
+                ),
             )),
         }
     }
@@ -109,12 +116,29 @@ impl MemoryLimiter {
 }
 
 impl ResourceLimiter for MemoryLimiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         grow(&mut self.memory, current, desired, maximum, self.limits.memory_bytes, LimitKind::MemoryBytes)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        grow(&mut self.tables, current, desired, maximum, self.limits.table_elements, LimitKind::TableElements)
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        grow(
+            &mut self.tables,
+            current,
+            desired,
+            maximum,
+            self.limits.table_elements,
+            LimitKind::TableElements,
+        )
     }
 }
 

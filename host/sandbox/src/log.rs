@@ -36,7 +36,8 @@ impl Log {
     /// The message of the last panic that the guest's panic hook told of: an error with the field `panic`.
     pub(crate) fn panic_message(&self) -> Option<String> {
         let lines = self.lines();
-        let panic = lines.iter().rev().find(|line| line.level == LogLevel::Error && is_panic(&line.fields))?;
+        let panic =
+            lines.iter().rev().find(|line| line.level == LogLevel::Error && is_panic(&line.fields))?;
         Some(panic.message.clone())
     }
 

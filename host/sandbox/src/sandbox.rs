@@ -72,7 +72,13 @@ impl Sandbox {
         let (step, imports) = self.compile_checked(component).await?;
         let _turn = self.turn().await;
         let manifest = describe::describe(&self.compiler.engine, &step).await?;
-        Ok(PublishedStep { manifest, digest: *step.digest(), imports: imports.names, effects: imports.effects, size })
+        Ok(PublishedStep {
+            manifest,
+            digest: *step.digest(),
+            imports: imports.names,
+            effects: imports.effects,
+            size,
+        })
     }
 
     /// The step of this digest, if this machine has compiled it before; else its bytes are wanted: [`Self::compile`].
@@ -81,7 +87,8 @@ impl Sandbox {
             return Ok(Some(step));
         }
         let (compiler, digest) = (Arc::clone(&self.compiler), *digest);
-        let loaded = spawn_blocking(move || compiler.load(&digest)).await.map_err(|_| SandboxError::Compiler)??;
+        let loaded =
+            spawn_blocking(move || compiler.load(&digest)).await.map_err(|_| SandboxError::Compiler)??;
         if let Some(step) = &loaded {
             self.loaded.put(step.clone());
         }

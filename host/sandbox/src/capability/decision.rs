@@ -15,7 +15,9 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 impl Host for GuestState {
     fn record(&mut self, verdict: Verdict) -> wasmtime::Result<()> {
         self.enter("decision.record")?;
-        let text = verdict.decided.len() + verdict.model_version.len() + verdict.explanation.as_ref().map_or(0, String::len);
+        let text = verdict.decided.len()
+            + verdict.model_version.len()
+            + verdict.explanation.as_ref().map_or(0, String::len);
         self.meter.sent.take(text as u64)?;
         self.decisions.push(decision(verdict)?);
         Ok(())

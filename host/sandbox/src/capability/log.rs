@@ -14,7 +14,12 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 
 impl Host for GuestState {
     /// Allowed to `describe` too: it is how a panic says why.
-    fn write(&mut self, level: Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+    fn write(
+        &mut self,
+        level: Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
         self.meter.host_calls.take(1)?;
         let text = message.len() + fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         self.meter.sent.take(text as u64)?;

@@ -37,6 +37,7 @@ impl types::Host for GuestState {}
 
 /// Reads a JSON document that the guest handed in; `what` names it in the error.
 fn parse_json(what: &str, text: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text)
-        .map_err(|error| Failure::new(FailureKind::Permanent, format!("the step gave {what} that is no JSON: {error}")))
+    serde_json::from_str(text).map_err(|error| {
+        Failure::new(FailureKind::Permanent, format!("the step gave {what} that is no JSON: {error}"))
+    })
 }
