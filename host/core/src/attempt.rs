@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What one attempt used and recorded, kept with its outcome whether it succeeded or failed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Account {
     /// Units of computation.
@@ -25,7 +25,7 @@ pub struct Account {
 }
 
 /// What one call of an AI model cost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ModelCall {
     /// `openai`, `anthropic`, ...
     pub provider: String,
@@ -41,7 +41,7 @@ pub struct ModelCall {
 }
 
 /// The audit record of an AI decision.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Decision {
     /// What was decided.
     pub decided: Value,
@@ -56,7 +56,7 @@ pub struct Decision {
 }
 
 /// How much a line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// The finest.
@@ -72,7 +72,7 @@ pub enum LogLevel {
 }
 
 /// One line of a run's log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LogLine {
     /// How much it matters.
     pub level: LogLevel,
@@ -80,5 +80,6 @@ pub struct LogLine {
     pub message: String,
     /// Named values.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    #[schema(value_type = Object)]
     pub fields: serde_json::Map<String, Value>,
 }

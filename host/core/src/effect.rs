@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::manifest::Capability;
 
 /// One effect of an attempt, answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Effect {
     /// Counts an attempt's effects from 0, in the order in which the guest asked.
     pub index: u32,

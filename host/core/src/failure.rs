@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::limits::LimitKind;
 
 /// The kind of a failure: what `retry.on` names and programs branch on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// The step said that another attempt may succeed.
@@ -77,7 +77,7 @@ impl FailureKind {
 }
 
 /// A failure, with what a person needs to mend it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema, thiserror::Error)]
 #[error("{}: {message}", kind.as_str())]
 pub struct Failure {
     /// Its kind.
@@ -96,7 +96,7 @@ pub struct Failure {
 }
 
 /// A limit that was hit, and its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LimitHit {
     /// Which.
     pub name: LimitKind,
@@ -114,8 +114,14 @@ impl Failure {
     #[must_use]
     pub fn limit(name: LimitKind, value: u64) -> Self {
         let (kind, message) = match name {
-            LimitKind::TimeMs => (FailureKind::Timeout, format!("the attempt took longer than its {value} ms (`timeout` of the node)")),
-            _ => (FailureKind::Limit, format!("the attempt hit its limit `{}` of {value} (`limits` of the node)", name.as_str())),
+            LimitKind::TimeMs => (
+                FailureKind::Timeout,
+                format!("the attempt took longer than its {value} ms (`timeout` of the node)"),
+            ),
+            _ => (
+                FailureKind::Limit,
+                format!("the attempt hit its limit `{}` of {value} (`limits` of the node)", name.as_str()),
+            ),
         };
         Self { limit: Some(LimitHit { name, value }), ..Self::new(kind, message) }
     }

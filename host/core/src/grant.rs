@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::SecretName;
 
 /// All grants of one node.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grants {
     /// Where it may send HTTP requests.
@@ -21,7 +21,7 @@ pub struct Grants {
 }
 
 /// Requests that a node may send.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpGrant {
     /// `api.openai.com`, `*.example.com` (any name below, not the name itself), an IP address, or one of

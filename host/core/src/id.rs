@@ -36,8 +36,9 @@ fn check_name(what: &'static str, name: &str) -> Result<(), InvalidName> {
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         #[serde(try_from = "String", into = "String")]
+        #[schema(value_type = String)]
         pub struct $type(String);
 
         impl $type {
@@ -124,13 +125,16 @@ impl Default for TenantId {
 }
 
 /// A secret's name: 1 to 64 characters of `A-Z`, `a-z`, `0-9` and `_`, starting with a letter.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String)]
 pub struct SecretName(String);
 
 /// A secret's name that breaks the rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a name for a secret: use 1 to {MAX_NAME_LENGTH} characters of A-Z, a-z, 0-9 and _, starting with a letter")]
+#[error(
+    "`{0}` is not a name for a secret: use 1 to {MAX_NAME_LENGTH} characters of A-Z, a-z, 0-9 and _, starting with a letter"
+)]
 pub struct InvalidSecretName(pub String);
 
 impl SecretName {
@@ -185,7 +189,9 @@ impl fmt::Display for SecretName {
 }
 
 /// A run: a UUID version 7 (RFC 9562), so that runs sort by the time they were accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(transparent)]
 pub struct RunId(pub Uuid);
 
@@ -203,7 +209,9 @@ impl fmt::Display for RunId {
 }
 
 /// Counts a node's attempts from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(transparent)]
 pub struct AttemptNumber(pub u32);
 

@@ -10,7 +10,9 @@ use crate::digest::Digest;
 use crate::id::StepName;
 
 /// A kind of authority that an interface of the contract gives, named as the interface is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capability {
     /// Sends HTTP requests.
@@ -31,7 +33,7 @@ impl Capability {
 }
 
 /// A capability that a step wants, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CapabilityNeed {
     /// What it wants.
     pub capability: Capability,
@@ -40,11 +42,12 @@ pub struct CapabilityNeed {
 }
 
 /// What a step says of itself: the answer of its `describe`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Manifest {
     /// The step's name.
     pub name: StepName,
     /// The step's version.
+    #[schema(value_type = String)]
     pub version: Version,
     /// One line: what it does.
     pub summary: String,
@@ -59,7 +62,7 @@ pub struct Manifest {
 }
 
 /// A step as the catalogue keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PublishedStep {
     /// What it says of itself.
     #[serde(flatten)]

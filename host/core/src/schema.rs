@@ -52,9 +52,10 @@ impl Schema {
         let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
         match options.build(schema) {
             Ok(validator) => Ok(Self(Some(Arc::new(validator)))),
-            Err(error) => {
-                Err(InvalidSchema { pointer: error.instance_path().to_string(), message: shorten(error.to_string()) })
-            }
+            Err(error) => Err(InvalidSchema {
+                pointer: error.instance_path().to_string(),
+                message: shorten(error.to_string()),
+            }),
         }
     }
 
@@ -73,7 +74,11 @@ impl Schema {
     }
 
     /// Those violations of a value that count.
-    pub(crate) fn violations(&self, value: &Value, counts: impl Fn(&ValidationError<'_>) -> bool) -> Vec<SchemaViolation> {
+    pub(crate) fn violations(
+        &self,
+        value: &Value,
+        counts: impl Fn(&ValidationError<'_>) -> bool,
+    ) -> Vec<SchemaViolation> {
         let errors = self.0.iter().flat_map(|validator| validator.iter_errors(value));
         errors.filter(counts).take(MAX_VIOLATIONS).map(|error| SchemaViolation::from(&error)).collect()
     }

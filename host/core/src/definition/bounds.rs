@@ -47,6 +47,8 @@ fn weight(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => 4,
         Value::String(text) => text.len() + 3,
         Value::Array(items) => items.iter().map(weight).sum::<usize>() + 3,
-        Value::Object(fields) => fields.iter().map(|(name, field)| name.len() + 4 + weight(field)).sum::<usize>() + 3,
+        Value::Object(fields) => {
+            fields.iter().map(|(name, field)| name.len() + 4 + weight(field)).sum::<usize>() + 3
+        }
     }
 }

@@ -25,7 +25,8 @@ pub(crate) use self::node::NodeDraft;
 /// The most nodes of one workflow.
 pub const MAX_NODES: usize = 1_000;
 
-const FIELDS: &[&str] = &["name", "version", "summary", "input", "triggers", "budget", "nodes", "output", "layout"];
+const FIELDS: &[&str] =
+    &["name", "version", "summary", "input", "triggers", "budget", "nodes", "output", "layout"];
 
 /// The digest of a definition without its `layout`: the same for definitions that mean the same text.
 #[must_use]
@@ -62,19 +63,30 @@ pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'
         summary.text();
     }
     Draft {
-        name: fields.require("name", "give the workflow a name: `\"name\": \"my-workflow\"`").and_then(|it| it.parse(code::BAD_NAME)),
-        version: fields.require("version", "start with `\"version\": \"1.0.0\"`").and_then(|it| it.parse(code::BAD_VERSION)),
+        name: fields
+            .require("name", "give the workflow a name: `\"name\": \"my-workflow\"`")
+            .and_then(|it| it.parse(code::BAD_NAME)),
+        version: fields
+            .require("version", "start with `\"version\": \"1.0.0\"`")
+            .and_then(|it| it.parse(code::BAD_VERSION)),
         input: fields.get("input").and_then(|it| read_schema(&it, mistakes)),
         triggers: fields.get("triggers").map(|it| trigger::read_all(&it)).unwrap_or_default(),
         time_budget: fields.get("budget").and_then(|it| it.fields(&["time"])?.get("time")?.duration()),
-        nodes: fields.require("nodes", "a workflow has one node at least").map(|it| read_nodes(&it, mistakes)).unwrap_or_default(),
+        nodes: fields
+            .require("nodes", "a workflow has one node at least")
+            .map(|it| read_nodes(&it, mistakes))
+            .unwrap_or_default(),
         output: fields.get("output").and_then(|it| mistakes.note(Template::parse(it.value, &it.pointer))),
     }
 }
 
 fn read_schema(schema: &Cursor<'_>, mistakes: &Mistakes) -> Option<Schema> {
     let misplaced = |invalid: InvalidSchema| {
-        vec![Mistake::new(format!("{}{}", schema.pointer, invalid.pointer), code::BAD_SCHEMA, invalid.to_string())]
+        vec![Mistake::new(
+            format!("{}{}", schema.pointer, invalid.pointer),
+            code::BAD_SCHEMA,
+            invalid.to_string(),
+        )]
     };
     mistakes.note(Schema::compile(schema.value).map_err(misplaced))
 }
@@ -85,7 +97,10 @@ fn read_nodes<'a>(nodes: &Cursor<'a>, mistakes: &'a Mistakes) -> Vec<NodeDraft<'
         nodes.wrong(code::MISSING_FIELD, "a workflow has one node at least");
     }
     if entries.len() > MAX_NODES {
-        nodes.wrong(code::TOO_LARGE, format!("{} nodes are more than {MAX_NODES}; split the workflow", entries.len()));
+        nodes.wrong(
+            code::TOO_LARGE,
+            format!("{} nodes are more than {MAX_NODES}; split the workflow", entries.len()),
+        );
         return Vec::new();
     }
     entries.into_iter().map(|(id, node)| node::read(id, &node, mistakes)).collect()

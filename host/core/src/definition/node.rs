@@ -14,7 +14,8 @@ use crate::limits::LimitKind;
 use crate::mistake::code;
 use crate::plan::{Join, RetryPolicy};
 
-const FIELDS: &[&str] = &["step", "config", "input", "needs", "when", "join", "retry", "timeout", "limits", "grants"];
+const FIELDS: &[&str] =
+    &["step", "config", "input", "needs", "when", "join", "retry", "timeout", "limits", "grants"];
 
 const STEP_FORM: &str = "write it as name@range, such as `llm-chat@^1` or `llm-chat@=1.2.0`";
 
@@ -78,7 +79,10 @@ pub(super) fn read<'a>(name: &'a str, node: &Cursor<'a>, mistakes: &'a Mistakes)
         name,
         id,
         pointer: node.pointer.clone(),
-        step: fields.as_ref().and_then(|fields| fields.require("step", STEP_FORM)).and_then(|it| read_step(&it)),
+        step: fields
+            .as_ref()
+            .and_then(|fields| fields.require("step", STEP_FORM))
+            .and_then(|it| read_step(&it)),
         config: field("config").map_or_else(empty, |it| it.value.clone()),
         input: match field("input") {
             Some(input) => mistakes.note(Template::parse(input.value, &input.pointer)),
@@ -86,9 +90,15 @@ pub(super) fn read<'a>(name: &'a str, node: &Cursor<'a>, mistakes: &'a Mistakes)
         },
         needs: field("needs").map(|it| read_needs(&it)).unwrap_or_default(),
         when: field("when").and_then(|it| mistakes.note(Expression::parse(it.text()?, &it.pointer))),
-        join: field("join").and_then(|it| it.word(&[("all", Join::All), ("any", Join::Any)])).unwrap_or_default(),
+        join: field("join")
+            .and_then(|it| it.word(&[("all", Join::All), ("any", Join::Any)]))
+            .unwrap_or_default(),
         retry: field("retry").map_or_else(RetryPolicy::never, |it| read_retry(&it)),
-        limits: field("timeout").and_then(|it| read_timeout(&it)).into_iter().chain(field("limits").map(|it| read_limits(&it)).unwrap_or_default()).collect(),
+        limits: field("timeout")
+            .and_then(|it| read_timeout(&it))
+            .into_iter()
+            .chain(field("limits").map(|it| read_limits(&it)).unwrap_or_default())
+            .collect(),
         grants: field("grants").map_or_else(|| Some(Grants::default()), |it| read_grants(&it)),
     }
 }
@@ -105,7 +115,8 @@ fn read_step(step: &Cursor<'_>) -> Option<(StepName, VersionReq)> {
     };
     let wrong = |problem: String| step.wrong_with_help(code::BAD_STEP, problem, STEP_FORM);
     let name = StepName::new(name).map_err(|invalid| wrong(invalid.to_string())).ok();
-    let range = range.parse().map_err(|invalid| wrong(format!("`{range}` is no range of versions: {invalid}"))).ok();
+    let range =
+        range.parse().map_err(|invalid| wrong(format!("`{range}` is no range of versions: {invalid}"))).ok();
     name.zip(range)
 }
 
@@ -124,7 +135,9 @@ fn read_needs<'a>(needs: &Cursor<'a>) -> Vec<Need<'a>> {
 
 fn read_retry(retry: &Cursor<'_>) -> RetryPolicy {
     let defaults = RetryPolicy::default();
-    let Some(fields) = retry.fields(&["attempts", "delay", "factor", "cap", "jitter", "on"]) else { return defaults };
+    let Some(fields) = retry.fields(&["attempts", "delay", "factor", "cap", "jitter", "on"]) else {
+        return defaults;
+    };
     let field = |name: &str| fields.get(name);
     RetryPolicy {
         attempts: field("attempts")
@@ -170,7 +183,10 @@ fn read_grants(grants: &Cursor<'_>) -> Option<Grants> {
     let secrets = fields.get("secrets").map(|it| it.entries()).unwrap_or_default();
     let http: Vec<_> = http.iter().map(read_http_grant).collect();
     let secrets: Vec<_> = secrets.iter().map(|(name, hosts)| read_secret(name, hosts)).collect();
-    Some(Grants { http: http.into_iter().collect::<Option<_>>()?, secrets: secrets.into_iter().collect::<Option<_>>()? })
+    Some(Grants {
+        http: http.into_iter().collect::<Option<_>>()?,
+        secrets: secrets.into_iter().collect::<Option<_>>()?,
+    })
 }
 
 fn read_http_grant(grant: &Cursor<'_>) -> Option<HttpGrant> {

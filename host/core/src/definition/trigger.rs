@@ -8,7 +8,8 @@ const METHODS: &[&str] = &["POST", "GET", "PUT", "PATCH", "DELETE"];
 
 const MAX_PATH_LENGTH: usize = 200;
 
-const PATH_FORM: &str = "write it like `/tickets` or `/shop/orders`: parts of a-z, A-Z, 0-9, `-`, `_` and `.`, each after a `/`";
+const PATH_FORM: &str =
+    "write it like `/tickets` or `/shop/orders`: parts of a-z, A-Z, 0-9, `-`, `_` and `.`, each after a `/`";
 
 /// Reads the list of triggers, each of them once.
 pub(super) fn read_all(triggers: &Cursor<'_>) -> Vec<HttpTrigger> {
@@ -45,7 +46,8 @@ fn read_path(path: &Cursor<'_>) -> Option<String> {
         !matches!(part, "" | "." | "..")
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
-    let good = text.len() <= MAX_PATH_LENGTH && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(good_part));
+    let good = text.len() <= MAX_PATH_LENGTH
+        && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(good_part));
     if !good {
         path.wrong_with_help(code::BAD_TRIGGER, "this is no path for a trigger", PATH_FORM);
     }

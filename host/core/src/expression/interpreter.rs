@@ -62,7 +62,9 @@ impl Program {
     }
 
     fn add(&mut self, pointer: &str, source: String) -> Result<(), Vec<Mistake>> {
-        self.0.add_template_owned(pointer.to_owned(), source).map_err(|error| vec![syntax::mistake(&error, pointer)])
+        self.0
+            .add_template_owned(pointer.to_owned(), source)
+            .map_err(|error| vec![syntax::mistake(&error, pointer)])
     }
 
     /// The text, with the values put in.
@@ -111,7 +113,9 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self(match error.kind() {
             ErrorKind::OutOfFuel => {
-                format!("the expression costs more than {FUEL_PER_EXPRESSION} units of fuel; do this in a step")
+                format!(
+                    "the expression costs more than {FUEL_PER_EXPRESSION} units of fuel; do this in a step"
+                )
             }
             _ => syntax::describe(&error),
         })

@@ -23,10 +23,9 @@ impl Room {
     }
 
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.bytes = self
-            .bytes
-            .checked_sub(bytes)
-            .ok_or_else(|| Fault(format!("the result is larger than {MAX_BYTES} bytes; do this in a step")))?;
+        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| {
+            Fault(format!("the result is larger than {MAX_BYTES} bytes; do this in a step"))
+        })?;
         Ok(())
     }
 
@@ -56,7 +55,9 @@ pub(super) fn from_jinja(value: &Jinja, room: &mut Room) -> Result<Value, Fault>
         }
         ValueKind::Seq | ValueKind::Iterable => room.deeper(|room| list(value, room)),
         ValueKind::Map => room.deeper(|room| object(value, room)),
-        ValueKind::Undefined => Err(Fault("the value is undefined; give it one with `| default(...)`".to_owned())),
+        ValueKind::Undefined => {
+            Err(Fault("the value is undefined; give it one with `| default(...)`".to_owned()))
+        }
         other => Err(Fault(format!("the value is a {other}, which JSON cannot hold"))),
     }
 }
@@ -80,7 +81,9 @@ fn object(value: &Jinja, room: &mut Room) -> Result<Value, Fault> {
     let mut object = Map::new();
     for key in value.try_iter()?.checked() {
         let key = key?;
-        let name = key.as_str().ok_or_else(|| Fault(format!("the key {key} is no text; JSON wants text as keys")))?;
+        let name = key
+            .as_str()
+            .ok_or_else(|| Fault(format!("the key {key} is no text; JSON wants text as keys")))?;
         room.take(name.len())?;
         object.insert(name.to_owned(), from_jinja(&value.get_item(&key)?, room)?);
     }

@@ -46,7 +46,9 @@ impl Expression {
     /// The expression's value.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, Failure> {
         let value = self.program.evaluate(&self.pointer, &scope.to_root(), &mut Fuel::full());
-        value.and_then(|value| json::from_jinja(&value, &mut json::Room::full())).map_err(|fault| fault.at(&self.pointer))
+        value
+            .and_then(|value| json::from_jinja(&value, &mut json::Room::full()))
+            .map_err(|fault| fault.at(&self.pointer))
     }
 
     /// The expression's value, which must be true or false.
@@ -77,3 +79,6 @@ impl Expression {
         &self.references
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use minijinja::machinery::{Span, ast};
 use minijinja::machinery::ast::{Expr, Stmt};
+use minijinja::machinery::{Span, ast};
 
 use super::vocabulary::{FILTERS, FUNCTIONS, TESTS};
 use crate::id::SecretName;
@@ -11,7 +11,7 @@ use crate::mistake::{Mistake, code};
 use crate::spelling;
 
 /// What every expression sees.
-const ROOTS: &[&str] = &["input", "nodes", "run", "secret"];
+const ROOTS: &[&str] = &["input", "nodes", "null", "run", "secret"];
 
 /// What there is of a node.
 const NODE_FIELDS: &[&str] = &["status", "output", "error"];
@@ -65,7 +65,13 @@ pub(super) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(super) fn new(source: &'a str, pointer: &'a str) -> Self {
-        Self { pointer, source, references: References::default(), mistakes: Vec::new(), locals: vec![HashSet::new()] }
+        Self {
+            pointer,
+            source,
+            references: References::default(),
+            mistakes: Vec::new(),
+            locals: vec![HashSet::new()],
+        }
     }
 
     pub(super) fn finish(self) -> Result<References, Vec<Mistake>> {
@@ -134,7 +140,7 @@ impl<'a> Names<'a> {
         match target {
             Expr::Var(variable) if ROOTS.contains(&variable.id) => {
                 let message = format!("`{}` is taken: it is always the workflow's own", variable.id);
-                self.mistake(code::BAD_EXPRESSION, message, variable.span());
+                self.mistake(code::BAD_EXPRESSION, &message, variable.span());
             }
             Expr::Var(variable) => self.name(variable.id),
             Expr::List(list) => list.items.iter().for_each(|item| self.assign(item)),
@@ -225,7 +231,7 @@ impl<'a> Names<'a> {
     /// A name on its own.
     fn variable(&mut self, name: &'a str, span: Span) {
         match name {
-            "input" | "run" => {}
+            "input" | "run" | "null" => {}
             "nodes" => self.dynamic("nodes", "nodes.<id>.output", span),
             "secret" => self.dynamic("secret", "secret.<NAME>", span),
             _ if self.locals.iter().any(|locals| locals.contains(name)) => {}
@@ -238,7 +244,9 @@ impl<'a> Names<'a> {
         match (base, key) {
             (Expr::Var(root), Some(key)) if root.id == "nodes" => self.node(key),
             (Expr::Var(root), Some(key)) if root.id == "secret" => self.secret(key, span),
-            (Expr::Var(root), Some(key)) if root.id == "run" => self.known("field of `run`", key, RUN_FIELDS, span),
+            (Expr::Var(root), Some(key)) if root.id == "run" => {
+                self.known("field of `run`", key, RUN_FIELDS, span)
+            }
             (_, Some(key)) if is_node(base) => {
                 self.known("field of a node", key, NODE_FIELDS, span);
                 self.expression(base);
@@ -262,7 +270,7 @@ impl<'a> Names<'a> {
                     self.references.secrets.push(reference);
                 }
             }
-            Err(invalid) => self.mistake(code::BAD_NAME, invalid.to_string(), span),
+            Err(invalid) => self.mistake(code::BAD_NAME, &invalid.to_string(), span),
         }
     }
 
@@ -274,20 +282,24 @@ impl<'a> Names<'a> {
 
     fn unknown(&mut self, what: &str, name: &str, known: &[&str], span: Span) {
         let message = format!("unknown {what} `{name}` in {}", self.quote(span));
-        let mistake = Mistake::new(self.pointer, code::UNKNOWN_NAME, message).with_help(spelling::help(name, known));
+        let mistake =
+            Mistake::new(self.pointer, code::UNKNOWN_NAME, message).with_help(spelling::help(name, known));
         self.mistakes.push(mistake);
     }
 
     fn dynamic(&mut self, root: &str, form: &str, span: Span) {
-        let message = format!("`{root}` can only be used as `{form}`, with the name written out, not as in {}", self.quote(span));
+        let message = format!(
+            "`{root}` can only be used as `{form}`, with the name written out, not as in {}",
+            self.quote(span)
+        );
         self.mistakes.push(Mistake::new(self.pointer, code::DYNAMIC_NAME, message));
     }
 
     fn unsupported(&mut self, what: &str, span: Span) {
-        self.mistake(code::BAD_EXPRESSION, format!("expressions do not know {what}"), span);
+        self.mistake(code::BAD_EXPRESSION, &format!("expressions do not know {what}"), span);
     }
 
-    fn mistake(&mut self, code: &str, message: String, span: Span) {
+    fn mistake(&mut self, code: &str, message: &str, span: Span) {
         let message = format!("{message}, in {}", self.quote(span));
         self.mistakes.push(Mistake::new(self.pointer, code, message));
     }

@@ -37,11 +37,7 @@ impl Scope {
     /// The scope of a run that has done nothing yet.
     #[must_use]
     pub fn new(run: RunScope, input: &Value) -> Self {
-        Self {
-            input: Jinja::from(Serde(input)),
-            run: Jinja::from(Serde(run)),
-            nodes: Arc::default(),
-        }
+        Self { input: Jinja::from(Serde(input)), run: Jinja::from(Serde(run)), nodes: Arc::default() }
     }
 
     /// Shows a node, in place of what was shown of it before. What is `None` is undefined in expressions.
@@ -51,7 +47,7 @@ impl Scope {
             output.map(|output| ("output", Jinja::from(Serde(output)))),
             error.map(|error| ("error", Jinja::from(Serde(error)))),
         ];
-        Arc::make_mut(&mut self.nodes).0.insert(id.clone(), shown.into_iter().flatten().collect());
+        Arc::make_mut(&mut self.nodes).0.insert(id.clone(), Jinja::from_pairs(shown.into_iter().flatten()));
     }
 
     /// The scope as the interpreter takes it.
@@ -67,6 +63,8 @@ impl Object for Scope {
             "run" => Some(self.run.clone()),
             "nodes" => Some(Jinja::from_dyn_object(Arc::clone(&self.nodes))),
             "secret" => Some(Jinja::from_object(Secrets)),
+            // JSON's word for what the language calls `none`.
+            "null" => Some(Jinja::from(())),
             _ => None,
         }
     }

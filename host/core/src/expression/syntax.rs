@@ -85,7 +85,10 @@ fn check_size(source: &str, in_expression: bool, pointer: &str) -> Result<(), Ve
         Err(vec![Mistake::new(pointer, code::TOO_LARGE, message).with_help(help)])
     };
     if source.len() > MAX_SOURCE_BYTES {
-        return too_large(format!("a text with expressions may have {MAX_SOURCE_BYTES} bytes at most; this one has {}", source.len()));
+        return too_large(format!(
+            "a text with expressions may have {MAX_SOURCE_BYTES} bytes at most; this one has {}",
+            source.len()
+        ));
     }
     let (mut in_tag, mut elifs) = (0, 0);
     // A wrong token ends the loop: the parser reports it with its place.
@@ -97,7 +100,9 @@ fn check_size(source: &str, in_expression: bool, pointer: &str) -> Result<(), Ve
         }
         in_tag += 1;
         if in_tag > MAX_TOKENS_IN_A_TAG {
-            return too_large(format!("an expression may have {MAX_TOKENS_IN_A_TAG} words and signs at most"));
+            return too_large(format!(
+                "an expression may have {MAX_TOKENS_IN_A_TAG} words and signs at most"
+            ));
         }
         if elifs > MAX_ELIFS {
             return too_large(format!("a text may have {MAX_ELIFS} `elif` at most"));

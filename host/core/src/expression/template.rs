@@ -38,7 +38,8 @@ pub(crate) enum Part {
 impl Template {
     /// Parses and checks a template; `pointer` says where in the definition it stands.
     pub fn parse(value: &Value, pointer: &str) -> Result<Self, Vec<Mistake>> {
-        let mut parser = Parser { program: Program::default(), references: References::default(), mistakes: Vec::new() };
+        let mut parser =
+            Parser { program: Program::default(), references: References::default(), mistakes: Vec::new() };
         let root = parser.part(value, pointer);
         if parser.mistakes.is_empty() {
             Ok(Self { root, program: parser.program, references: parser.references })
@@ -52,8 +53,12 @@ impl Template {
         if let Part::Literal(value) = &self.root {
             return Ok(value.clone());
         }
-        let mut rendering =
-            Rendering { program: &self.program, root: scope.to_root(), fuel: Fuel::full(), room: Room::full() };
+        let mut rendering = Rendering {
+            program: &self.program,
+            root: scope.to_root(),
+            fuel: Fuel::full(),
+            room: Room::full(),
+        };
         rendering.part(&self.root)
     }
 
@@ -86,8 +91,11 @@ impl Parser {
     }
 
     fn list(&mut self, items: &[Value], pointer: &str) -> Part {
-        let parts: Vec<Part> =
-            items.iter().enumerate().map(|(index, item)| self.part(item, &pointer::item(pointer, index))).collect();
+        let parts: Vec<Part> = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| self.part(item, &pointer::item(pointer, index)))
+            .collect();
         if parts.iter().all(Part::is_literal) {
             return Part::Literal(Value::Array(items.to_vec()));
         }
@@ -147,9 +155,11 @@ impl Rendering<'_> {
         match part {
             Part::Literal(value) => Ok(value.clone()),
             Part::List(parts) => parts.iter().map(|part| self.part(part)).collect(),
-            Part::Object(parts) => {
-                parts.iter().map(|(key, part)| Ok((key.clone(), self.part(part)?))).collect::<Result<Map<_, _>, _>>().map(Value::Object)
-            }
+            Part::Object(parts) => parts
+                .iter()
+                .map(|(key, part)| Ok((key.clone(), self.part(part)?)))
+                .collect::<Result<Map<_, _>, _>>()
+                .map(Value::Object),
             Part::Text(pointer) => self.text(pointer).map_err(|fault| fault.at(pointer)),
             Part::Whole(pointer) => self.whole(pointer).map_err(|fault| fault.at(pointer)),
         }

@@ -70,7 +70,8 @@ fn plan_nodes(
 fn assemble(draft: Draft<'_>, nodes: Vec<PlannedNode>, graph: &Graph<'_>) -> Option<Plan> {
     let order = graph.order().iter().map(|at| nodes[*at].id.clone()).collect();
     let lock = Lock(nodes.iter().map(|node| (node.id.clone(), node.step.clone())).collect());
-    let nodes: BTreeMap<NodeId, PlannedNode> = nodes.into_iter().map(|node| (node.id.clone(), node)).collect();
+    let nodes: BTreeMap<NodeId, PlannedNode> =
+        nodes.into_iter().map(|node| (node.id.clone(), node)).collect();
     Some(Plan {
         name: draft.name?,
         version: draft.version?,

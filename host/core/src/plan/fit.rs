@@ -27,11 +27,15 @@ struct Hole {
 fn fill(part: &Part, place: &str, holes: &mut Vec<Hole>) -> Value {
     match part {
         Part::Literal(value) => value.clone(),
-        Part::List(parts) => {
-            parts.iter().enumerate().map(|(index, part)| fill(part, &pointer::item(place, index), holes)).collect()
-        }
+        Part::List(parts) => parts
+            .iter()
+            .enumerate()
+            .map(|(index, part)| fill(part, &pointer::item(place, index), holes))
+            .collect(),
         Part::Object(parts) => {
-            let fields = parts.iter().map(|(name, part)| (name.clone(), fill(part, &pointer::field(place, name), holes)));
+            let fields = parts
+                .iter()
+                .map(|(name, part)| (name.clone(), fill(part, &pointer::field(place, name), holes)));
             Value::Object(fields.collect::<Map<_, _>>())
         }
         Part::Text(_) => {
@@ -56,7 +60,8 @@ fn is_certain(violation: &jsonschema::ValidationError<'_>, holes: &[Hole]) -> bo
     if let Some(hole) = holes.iter().find(|hole| hole.pointer == place) {
         return hole.is_text && matches!(violation.kind(), ValidationErrorKind::Type { .. });
     }
-    let has_holes = holes.iter().any(|hole| hole.pointer.strip_prefix(&place).is_some_and(|rest| rest.starts_with('/')));
+    let has_holes =
+        holes.iter().any(|hole| hole.pointer.strip_prefix(&place).is_some_and(|rest| rest.starts_with('/')));
     !has_holes || is_about_the_frame(violation.kind())
 }
 

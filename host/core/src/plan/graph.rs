@@ -63,7 +63,8 @@ impl<'a> Graph<'a> {
 
     /// Every circle that is found by walking from need to need.
     fn cycles(&self) -> Vec<Vec<usize>> {
-        let mut seen: Vec<bool> = (0..self.names.len()).map(|node| self.ancestors.contains_key(&node)).collect();
+        let mut seen: Vec<bool> =
+            (0..self.names.len()).map(|node| self.ancestors.contains_key(&node)).collect();
         let mut cycles = Vec::new();
         for start in 0..self.names.len() {
             let mut walk = Vec::new();
@@ -72,7 +73,11 @@ impl<'a> Graph<'a> {
                 seen[at] = true;
                 walk.push(at);
                 // A node that could not be ordered needs another such node: the walk ends where it, or another, has been.
-                at = self.needs[at].iter().copied().find(|next| !self.ancestors.contains_key(next)).unwrap_or(at);
+                at = self.needs[at]
+                    .iter()
+                    .copied()
+                    .find(|next| !self.ancestors.contains_key(next))
+                    .unwrap_or(at);
             }
             if let Some(begin) = walk.iter().position(|node| *node == at) {
                 cycles.push(walk.split_off(begin));

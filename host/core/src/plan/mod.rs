@@ -47,16 +47,17 @@ pub enum Resolution {
 }
 
 /// What each node's step was resolved to when the workflow was applied.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Lock(pub BTreeMap<NodeId, LockedStep>);
 
 /// One step, pinned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LockedStep {
     /// Its name.
     pub name: StepName,
     /// Its version.
+    #[schema(value_type = String)]
     pub version: Version,
     /// Its component's digest.
     pub digest: Digest,
@@ -178,3 +179,6 @@ impl Default for RetryPolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

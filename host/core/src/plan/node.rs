@@ -59,7 +59,11 @@ fn ids(nodes: &[usize], site: &Site<'_>) -> Option<Vec<NodeId>> {
 }
 
 fn lock(step: &PublishedStep) -> LockedStep {
-    LockedStep { name: step.manifest.name.clone(), version: step.manifest.version.clone(), digest: step.digest }
+    LockedStep {
+        name: step.manifest.name.clone(),
+        version: step.manifest.version.clone(),
+        digest: step.digest,
+    }
 }
 
 fn check_references(draft: &NodeDraft<'_>, at: usize, site: &Site<'_>) {
@@ -79,7 +83,9 @@ fn check_grants(draft: &NodeDraft<'_>, site: &Site<'_>) {
     let Some(grants) = &draft.grants else { return };
     let place = pointer::field(&draft.pointer, "grants");
     let wrong = site.surroundings.check_grants(grants);
-    site.mistakes.add_all(wrong.into_iter().map(|mistake| Mistake { pointer: place.clone() + &mistake.pointer, ..mistake }));
+    site.mistakes.add_all(
+        wrong.into_iter().map(|mistake| Mistake { pointer: place.clone() + &mistake.pointer, ..mistake }),
+    );
 }
 
 fn limits(draft: &NodeDraft<'_>, site: &Site<'_>) -> Limits {
@@ -88,7 +94,8 @@ fn limits(draft: &NodeDraft<'_>, site: &Site<'_>) -> Limits {
     for set in &draft.limits {
         let most = ceiling.get(set.kind);
         if set.value > most {
-            let message = format!("`{}` of {} is above the operator's ceiling of {most}", set.kind.as_str(), set.value);
+            let message =
+                format!("`{}` of {} is above the operator's ceiling of {most}", set.kind.as_str(), set.value);
             site.mistakes.add(Mistake::new(&set.pointer, code::ABOVE_CEILING, message));
         }
         limits.set(set.kind, set.value);
@@ -116,8 +123,12 @@ fn missing_step(place: String, name: &StepName, range: &VersionReq, published: &
             .with_help("publish it first: `stepwell step publish`");
     }
     let versions: Vec<String> = published.iter().map(Version::to_string).collect();
-    Mistake::new(place, code::NO_MATCHING_VERSION, format!("no published version of `{name}` is in the range `{range}`"))
-        .with_help(format!("published: {}", versions.join(", ")))
+    Mistake::new(
+        place,
+        code::NO_MATCHING_VERSION,
+        format!("no published version of `{name}` is in the range `{range}`"),
+    )
+    .with_help(format!("published: {}", versions.join(", ")))
 }
 
 /// Checks what the step's manifest and imports say; gives the schemas of its input and output.
@@ -137,7 +148,12 @@ fn check_against(draft: &NodeDraft<'_>, step: &PublishedStep, site: &Site<'_>) -
     input.zip(output)
 }
 
-fn compile_schema(what: &str, schema: &serde_json::Value, draft: &NodeDraft<'_>, site: &Site<'_>) -> Option<Schema> {
+fn compile_schema(
+    what: &str,
+    schema: &serde_json::Value,
+    draft: &NodeDraft<'_>,
+    site: &Site<'_>,
+) -> Option<Schema> {
     let broken = |invalid: crate::schema::InvalidSchema| {
         let message = format!("the step's {what} schema is broken at `{}`: {invalid}", invalid.pointer);
         vec![Mistake::new(pointer::field(&draft.pointer, "step"), code::BAD_SCHEMA, message)]
@@ -147,9 +163,11 @@ fn compile_schema(what: &str, schema: &serde_json::Value, draft: &NodeDraft<'_>,
 
 fn note(violations: Vec<SchemaViolation>, draft: &NodeDraft<'_>, field: &str, code: &str, site: &Site<'_>) {
     let place = pointer::field(&draft.pointer, field);
-    site.mistakes.add_all(violations.into_iter().map(|violation| {
-        Mistake::new(place.clone() + &violation.pointer, code, violation.message)
-    }));
+    site.mistakes.add_all(
+        violations
+            .into_iter()
+            .map(|violation| Mistake::new(place.clone() + &violation.pointer, code, violation.message)),
+    );
 }
 
 /// A step that can send requests wants to be told where; one that cannot has no use for it.
@@ -160,10 +178,16 @@ fn check_capabilities(draft: &NodeDraft<'_>, step: &PublishedStep, site: &Site<'
     if can_send && grants.http.is_empty() {
         let message = format!("the step `{name}` can send HTTP requests, and nothing is granted to it");
         let help = r#"say where it may send: "grants": {"http": [{"host": "api.example.com", "methods": ["POST"]}]}"#;
-        site.mistakes.add(Mistake::new(pointer::field(&draft.pointer, "grants"), code::GRANT_MISSING, message).with_help(help));
+        site.mistakes.add(
+            Mistake::new(pointer::field(&draft.pointer, "grants"), code::GRANT_MISSING, message)
+                .with_help(help),
+        );
     }
     if !can_send && *grants != Grants::default() {
         let message = format!("the step `{name}` does not import `http`, so it has no use for grants");
-        site.mistakes.add(Mistake::new(pointer::field(&draft.pointer, "grants"), code::GRANT_UNUSED, message).with_help("remove `grants`"));
+        site.mistakes.add(
+            Mistake::new(pointer::field(&draft.pointer, "grants"), code::GRANT_UNUSED, message)
+                .with_help("remove `grants`"),
+        );
     }
 }

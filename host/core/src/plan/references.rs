@@ -52,7 +52,8 @@ fn unknown_node_help(name: &str, known: &[&str]) -> String {
 
 /// Notes every secret that is named and not granted.
 pub(super) fn check_secrets(references: &References, grants: &Grants, mistakes: &Mistakes) {
-    let missing = references.secrets.iter().filter(|reference| !grants.secrets.contains_key(&reference.secret));
+    let missing =
+        references.secrets.iter().filter(|reference| !grants.secrets.contains_key(&reference.secret));
     mistakes.add_all(missing.map(|reference| {
         let message = format!("the secret `{}` is not granted to this node", reference.secret);
         let help = format!(r#"grant it toward the host that may see it: "grants": {{"secrets": {{"{}": ["api.example.com"]}}}}"#, reference.secret);
@@ -63,7 +64,8 @@ pub(super) fn check_secrets(references: &References, grants: &Grants, mistakes: 
 /// Notes every secret: here none may stand.
 pub(super) fn refuse_secrets(references: &References, mistakes: &Mistakes) {
     mistakes.add_all(references.secrets.iter().map(|reference| {
-        let message = format!("the secret `{}` cannot stand here: only in the `input` of a node", reference.secret);
+        let message =
+            format!("the secret `{}` cannot stand here: only in the `input` of a node", reference.secret);
         Mistake::new(&reference.pointer, code::SECRET_NOT_GRANTED, message)
     }));
 }

@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{plan, workflow};
+use crate::definition::digest_of;
+use crate::failure::FailureKind;
+use crate::limits::Limits;
+use crate::plan::{Join, RetryPolicy};
+
+#[test]
+fn a_definition_becomes_a_plan() {
+    let definition = json!({
+        "name": "triage",
+        "version": "1.2.3",
+        "summary": "sorts tickets",
+        "input": {"type": "object", "required": ["subject"]},
+        "triggers": [{"http": {"path": "/tickets", "open": true}}],
+        "budget": {"time": "2m"},
+        "nodes": {
+            "classify": {
+                "step": "chat@^1",
+                "config": {"model": "m"},
+                "input": {"prompt": "Subject: {{ input.subject }}"},
+                "grants": {"http": [{"host": "api.example.com"}], "secrets": {"KEY": ["api.example.com"]}},
+                "retry": {"attempts": 4, "delay": "250ms", "on": ["retryable", "trap"]},
+                "timeout": "20s",
+                "limits": {"memory_bytes": "64 MiB", "fuel": 5_000_000},
+            },
+            "answer": {"step": "echo@1.0", "needs": ["classify"], "when": "nodes.classify.output != null", "join": "any"},
+        },
+        "output": "{{ nodes.answer.output }}",
+        "layout": {"classify": [0, 0]},
+    });
+    let plan = plan(&definition);
+
+    assert_eq!((plan.name.as_str(), plan.version.to_string().as_str()), ("triage", "1.2.3"));
+    assert!(plan.input.check(&json!({})).is_err());
+    assert_eq!((plan.triggers[0].path.as_str(), plan.triggers[0].method.as_str()), ("/tickets", "POST"));
+    assert!(plan.triggers[0].open);
+    assert_eq!(plan.time_budget, Some(Duration::from_secs(120)));
+    assert_eq!(plan.order.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["classify", "answer"]);
+
+    let classify = &plan.nodes["classify"];
+    assert_eq!(classify.step.version.to_string(), "1.2.0");
+    assert!(!classify.effect_free);
+    assert_eq!(&*classify.config, r#"{"model":"m"}"#);
+    assert_eq!(classify.dependents, plan.order[1..]);
+    assert_eq!(classify.retry.attempts, 4);
+    assert_eq!(classify.retry.delay, Duration::from_millis(250));
+    assert_eq!(classify.retry.on, [FailureKind::Retryable, FailureKind::Trap]);
+    let limits = Limits { time_ms: 20_000, memory_bytes: 64 << 20, fuel: 5_000_000, ..Limits::default() };
+    assert_eq!(classify.limits, limits);
+
+    let answer = &plan.nodes["answer"];
+    assert!(answer.effect_free && answer.when.is_some());
+    assert_eq!((answer.join, &answer.retry), (Join::Any, &RetryPolicy::never()));
+    assert_eq!(plan.lock.0["answer"].version.to_string(), "1.4.0", "`1.0` means `^1.0`");
+}
+
+#[test]
+fn nodes_are_ordered_behind_their_needs() {
+    let node = |needs: &[&str]| json!({"step": "echo@^1", "needs": needs});
+    let plan = plan(&workflow(
+        &json!({"a": node(&["d", "c"]), "b": node(&["a"]), "c": node(&["d"]), "d": node(&[])}),
+    ));
+    assert_eq!(plan.order.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["d", "c", "a", "b"]);
+}
+
+#[test]
+fn the_layout_is_no_part_of_the_digest() {
+    let with = |layout| json!({"name": "a", "nodes": {}, "layout": layout});
+    assert_eq!(digest_of(&with(json!(1))), digest_of(&with(json!({"a": [1, 2]}))));
+    assert_eq!(digest_of(&with(json!(1))), digest_of(&json!({"nodes": {}, "name": "a"})));
+    assert_ne!(digest_of(&with(json!(1))), digest_of(&json!({"name": "b", "nodes": {}})));
+}
+
+#[test]
+fn a_thousand_nodes_are_planned() {
+    // Each needs the hundred before it: as dense as people's graphs will ever be.
+    let nodes: serde_json::Map<String, serde_json::Value> = (0..1_000usize)
+        .map(|at| {
+            let needs: Vec<String> = (at.saturating_sub(100)..at).map(|need| format!("n{need}")).collect();
+            (format!("n{at}"), json!({"step": "echo@^1", "needs": needs}))
+        })
+        .collect();
+    assert_eq!(plan(&workflow(&nodes.into())).order.len(), 1_000);
+}
