@@ -1,0 +1,197 @@
+//! The exchange: one request of a guest, through every gate, to one whole answer.
+//!
+//! Knows nothing of journals and indexes; what an effect is, is [`super::session`]'s to say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::LOCATION;
+use http::{HeaderMap, HeaderValue};
+use rustls::RootCertStore;
+use stepwell_core::limits::LimitKind;
+use tokio::time::{Instant, timeout_at};
+
+use super::dial;
+use super::fault::{denied_by_network, explain};
+use super::grant::HttpGrants;
+use super::hop::Hop;
+use super::message::{HttpError, HttpRequest, HttpResponse};
+use super::network::NetworkPolicy;
+use super::secret::Secrets;
+use crate::meter::Meter;
+
+/// Redirects that are followed at most, whatever a guest asks for.
+const MOST_REDIRECTS: u32 = 20;
+
+/// The connections of all attempts.
+pub(crate) struct HttpClient {
+    inner: reqwest::Client,
+    policy: Arc<NetworkPolicy>,
+}
+
+impl HttpClient {
+    /// A client that keeps to the operator's policy.
+    pub(crate) fn new(policy: NetworkPolicy) -> Result<Self, reqwest::Error> {
+        Self::trusting(dial::trusted_roots(), policy)
+    }
+
+    /// The same, with certificate authorities of one's own.
+    pub(super) fn trusting(roots: RootCertStore, policy: NetworkPolicy) -> Result<Self, reqwest::Error> {
+        let policy = Arc::new(policy);
+        Ok(Self { inner: dial::client(Arc::clone(&policy), roots)?, policy })
+    }
+}
+
+/// What one attempt may send, and how it is known to those that it calls.
+pub(crate) struct Exchanger {
+    pub(super) client: Arc<HttpClient>,
+    pub(super) grants: HttpGrants,
+    pub(super) secrets: Secrets,
+    pub(super) meter: Arc<Meter>,
+    /// When the attempt's time is over.
+    pub(super) deadline: Instant,
+    /// W3C Trace Context of the attempt.
+    pub(super) traceparent: String,
+}
+
+impl Exchanger {
+    /// Sends a request and waits for its whole answer. What comes back holds no secret.
+    pub(super) async fn exchange(
+        &self,
+        request: &HttpRequest,
+        idempotency_key: String,
+    ) -> Result<HttpResponse, HttpError> {
+        let mut result = self.follow(request, idempotency_key).await;
+        self.secrets.redact(&mut result);
+        result
+    }
+
+    async fn follow(
+        &self,
+        request: &HttpRequest,
+        idempotency_key: String,
+    ) -> Result<HttpResponse, HttpError> {
+        let mut hop = Hop::first(request)?;
+        hop.default_header("idempotency-key", || idempotency_key);
+        hop.default_header("traceparent", || self.traceparent.clone());
+        let host = hop.host();
+        let end = self.end(request.timeout_ms);
+        let budget = end.saturating_duration_since(Instant::now());
+        let whole = self.follow_redirects(hop, request.max_redirects.min(MOST_REDIRECTS));
+        match timeout_at(end, whole).await {
+            Ok(result) => result,
+            Err(_) => {
+                Err(HttpError::Timeout(format!("no whole answer from `{host}` in {} ms", budget.as_millis())))
+            }
+        }
+    }
+
+    /// When the exchange must be over: by the request's own timeout, or with the attempt.
+    fn end(&self, timeout_ms: Option<u64>) -> Instant {
+        let asked = timeout_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
+        asked.map_or(self.deadline, |asked| asked.min(self.deadline))
+    }
+
+    async fn follow_redirects(&self, mut hop: Hop, most: u32) -> Result<HttpResponse, HttpError> {
+        let mut left = most;
+        loop {
+            let response = self.send(&hop).await?;
+            let location = response.headers().get(LOCATION).map(HeaderValue::as_bytes);
+            let next = if most == 0 { None } else { hop.redirected(response.status(), location)? };
+            let Some(next) = next else { return self.read(&hop, response).await };
+            left = left.checked_sub(1).ok_or_else(|| {
+                HttpError::Protocol(format!(
+                    "redirected more than {most} times, the last time by `{}`",
+                    hop.host()
+                ))
+            })?;
+            self.resend(&next)?;
+            hop = next;
+        }
+    }
+
+    /// A redirect may send the body once more; the first time was counted with the request.
+    fn resend(&self, next: &Hop) -> Result<(), HttpError> {
+        self.meter.sent.take(next.body.len() as u64).map_err(|failure| {
+            HttpError::TooLarge(format!(
+                "the redirect to `{}` sends the body again: {}",
+                next.host(),
+                failure.message
+            ))
+        })
+    }
+
+    async fn send(&self, hop: &Hop) -> Result<reqwest::Response, HttpError> {
+        self.admit(hop)?;
+        let mut request =
+            self.client.inner.request(hop.method.clone(), hop.url.clone()).headers(self.headers(hop)?);
+        if !hop.body.is_empty() {
+            request = request.body(hop.body.clone());
+        }
+        request.send().await.map_err(|error| explain(&error, &hop.host()))
+    }
+
+    /// Every gate that can be asked before there is a connection.
+    fn admit(&self, hop: &Hop) -> Result<(), HttpError> {
+        self.grants.check(hop.method.as_str(), &hop.url)?;
+        let policy = &self.client.policy;
+        if !policy.allows_host(&hop.url) {
+            return Err(HttpError::Denied(format!(
+                "this server's operator does not let steps reach `{}`: it is not in `allow_hosts` in the server's \
+                 configuration",
+                hop.host()
+            )));
+        }
+        dial::check_literal(policy, &hop.url).map_err(|blocked| denied_by_network(&blocked, &hop.host()))
+    }
+
+    fn headers(&self, hop: &Hop) -> Result<HeaderMap, HttpError> {
+        let mut headers = HeaderMap::with_capacity(hop.headers.len());
+        for (name, value) in &hop.headers {
+            headers.append(name, self.secrets.fill(name.as_str(), value, &hop.url)?);
+        }
+        Ok(headers)
+    }
+
+    async fn read(&self, hop: &Hop, mut response: reqwest::Response) -> Result<HttpResponse, HttpError> {
+        let announced = response.content_length().unwrap_or(0);
+        if announced > self.meter.received.left() {
+            return Err(self.too_large(hop));
+        }
+        let mut answer = HttpResponse {
+            status: response.status().as_u16(),
+            headers: readable(response.headers()),
+            body: Bytes::new(),
+            url: hop.url.to_string(),
+        };
+        self.receive(hop, answer.size())?;
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error, &hop.host()))? {
+            self.receive(hop, chunk.len() as u64)?;
+            body.extend_from_slice(&chunk);
+        }
+        answer.body = body.freeze();
+        Ok(answer)
+    }
+
+    /// Counts what came in, after content codings are undone: a small answer can't unfold beyond the limit.
+    fn receive(&self, hop: &Hop, bytes: u64) -> Result<(), HttpError> {
+        self.meter.received.take(bytes).map_err(|_| self.too_large(hop))
+    }
+
+    fn too_large(&self, hop: &Hop) -> HttpError {
+        let hit = self.meter.received.failure().limit.map_or(0, |hit| hit.value);
+        HttpError::TooLarge(format!(
+            "the answer of `{}` goes beyond the {hit} bytes that the attempt may receive in all (`{}` in the node's \
+             `limits`)",
+            hop.host(),
+            LimitKind::ReceivedBytes.as_str()
+        ))
+    }
+}
+
+fn readable(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}

@@ -1,0 +1,37 @@
+//! `http`: requests, through the grant gate.
+//!
+//! ```text
+//! wit      what the guest calls                       link
+//! session  requests as effects: replay, order         prepare
+//! client   one exchange: gates, redirects, limits
+//!   hop      a well-formed request, and where a redirect leads
+//!   grant    what the node is granted (host, path)    check
+//!   network  what the operator allows at all
+//!   secret   placeholders filled on the way out, values taken out of what comes back
+//!   dial     addresses checked, then connected to
+//!   fault    what went wrong, in words
+//! message  requests and answers as values; the journal's shape
+//! ```
+
+mod client;
+mod dial;
+mod fault;
+mod grant;
+mod hop;
+mod host;
+mod message;
+mod network;
+mod path;
+mod secret;
+mod session;
+#[cfg(test)]
+mod tests;
+mod wit;
+
+pub(crate) use client::HttpClient;
+pub use grant::check_grants;
+pub use host::{HostPattern, InvalidHost};
+pub(crate) use message::{HttpError, HttpRequest, HttpResponse};
+pub use network::NetworkPolicy;
+pub(crate) use session::{HttpSession, prepare};
+pub(crate) use wit::link;

@@ -1,0 +1,273 @@
+//! Secrets on their way out, and on no way in.
+//!
+//! A guest writes `{{secret.NAME}}` in a header. The value is put in when the request leaves, for a node that
+//! is granted the secret and toward the hosts that the grant names, and is taken out again of
+//! whatever comes back. It never stands in an error, a log or the journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::HeaderValue;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
+use stepwell_core::grant::Grants;
+use stepwell_core::id::SecretName;
+use url::Url;
+
+use super::grant::missing_secret_grant;
+use super::host::HostPattern;
+use super::message::{HttpError, HttpResponse, address, shown};
+
+/// A shorter value is not looked for in answers: it would be found everywhere, and hides nothing.
+const SHORTEST_REDACTED: usize = 4;
+
+/// The secrets of one attempt: who may see them, and their values.
+pub(crate) struct Secrets {
+    grants: BTreeMap<SecretName, Vec<HostPattern>>,
+    values: BTreeMap<SecretName, SecretString>,
+    /// Made when the first answer comes.
+    redactor: OnceLock<Redactor>,
+}
+
+impl Secrets {
+    /// A host that `check` finds fault with sees nothing.
+    pub(crate) fn new(grants: &Grants, values: BTreeMap<SecretName, SecretString>) -> Self {
+        let parse = |hosts: &Vec<String>| hosts.iter().filter_map(|host| host.parse().ok()).collect();
+        let grants = grants.secrets.iter().map(|(name, hosts)| (name.clone(), parse(hosts))).collect();
+        Self { grants, values, redactor: OnceLock::new() }
+    }
+
+    /// The value of a header as it leaves toward this URL.
+    pub(crate) fn fill(&self, header: &str, written: &str, url: &Url) -> Result<HeaderValue, HttpError> {
+        let parts = parse(written)
+            .map_err(|why| HttpError::InvalidRequest(format!("the header `{header}`: {why}")))?;
+        let mut value = String::with_capacity(written.len());
+        let mut used = None;
+        for part in parts {
+            match part {
+                Part::Text(text) => value.push_str(text),
+                Part::Secret(name) => {
+                    value.push_str(self.reveal(&name, url)?);
+                    used = Some(name);
+                }
+            }
+        }
+        let mut filled = HeaderValue::from_str(&value).map_err(|_| unfit(header, used.as_ref()))?;
+        filled.set_sensitive(used.is_some());
+        Ok(filled)
+    }
+
+    fn reveal(&self, name: &SecretName, url: &Url) -> Result<&str, HttpError> {
+        let hosts = self.grants.get(name).map(Vec::as_slice).unwrap_or_default();
+        if !hosts.iter().any(|host| host.covers(url)) {
+            return Err(HttpError::Denied(format!(
+                "no grant of this node lets the secret `{name}` go to {}: to allow it, add to the node {}",
+                shown(&address(url)),
+                missing_secret_grant(name, url)
+            )));
+        }
+        let value = self.values.get(name).ok_or_else(|| {
+            HttpError::Denied(format!(
+                "the secret `{name}` is granted but has no value: `stepwell secret set {name}`"
+            ))
+        })?;
+        Ok(value.expose_secret())
+    }
+
+    /// Takes every secret of the attempt out of what came back.
+    pub(crate) fn redact(&self, result: &mut Result<HttpResponse, HttpError>) {
+        if self.values.is_empty() {
+            return;
+        }
+        let redactor = self.redactor.get_or_init(|| Redactor::new(&self.values));
+        match result {
+            Ok(response) => {
+                redactor.redact_text(&mut response.url);
+                response.headers.iter_mut().for_each(|(_, value)| redactor.redact_text(value));
+                redactor.redact_bytes(&mut response.body);
+            }
+            Err(error) => redactor.redact_text(error.message_mut()),
+        }
+    }
+}
+
+/// The header's value is none that HTTP can carry; the value itself stays unsaid.
+fn unfit(header: &str, secret: Option<&SecretName>) -> HttpError {
+    HttpError::InvalidRequest(match secret {
+        Some(name) => format!(
+            "the header `{header}` can't carry the secret `{name}`: it holds a control character, such as a line \
+             feed at its end: set it again with `stepwell secret set {name}`"
+        ),
+        None => format!("the header `{header}` holds a control character"),
+    })
+}
+
+/// Whether a header's value names a secret.
+pub(super) fn mentions_secret(written: &str) -> bool {
+    // What can't be parsed is refused before it is sent.
+    parse(written).is_ok_and(|parts| parts.iter().any(|part| matches!(part, Part::Secret(_))))
+}
+
+enum Part<'a> {
+    Text(&'a str),
+    Secret(SecretName),
+}
+
+/// Other double braces are the guest's own text.
+fn parse(mut rest: &str) -> Result<Vec<Part<'_>>, String> {
+    let mut parts = Vec::new();
+    while let Some(start) = find_placeholder(rest) {
+        let Some(length) = rest[start..].find("}}") else {
+            return Err("a `{{secret.` has no `}}`".to_owned());
+        };
+        let inside = rest[start + 2..start + length].trim();
+        let name = inside.strip_prefix("secret.").unwrap_or_default();
+        parts.push(Part::Text(&rest[..start]));
+        parts.push(Part::Secret(SecretName::new(name).map_err(|error| error.to_string())?));
+        rest = &rest[start + length + 2..];
+    }
+    parts.push(Part::Text(rest));
+    Ok(parts)
+}
+
+fn find_placeholder(text: &str) -> Option<usize> {
+    text.match_indices("secret.").find_map(|(at, _)| text[..at].trim_end().strip_suffix("{{").map(str::len))
+}
+
+/// Puts the placeholders back where the values stand, in whatever form.
+struct Redactor {
+    values: AhoCorasick,
+    placeholders: Vec<String>,
+}
+
+impl Redactor {
+    fn new(secrets: &BTreeMap<SecretName, SecretString>) -> Self {
+        let found = secrets.iter().flat_map(|(name, value)| {
+            forms(value.expose_secret()).into_iter().map(move |form| (form, format!("{{{{secret.{name}}}}}")))
+        });
+        let (forms, placeholders): (Vec<_>, Vec<_>) = found.unzip();
+        #[expect(clippy::expect_used, reason = "fails only for more patterns than memory holds")]
+        let values = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(forms)
+            .expect("a few short patterns make an automaton");
+        Self { values, placeholders }
+    }
+
+    fn redact_text(&self, text: &mut String) {
+        if self.values.is_match(text.as_str()) {
+            *text = self.values.replace_all(text, &self.placeholders);
+        }
+    }
+
+    fn redact_bytes(&self, bytes: &mut Bytes) {
+        if self.values.is_match(bytes.as_ref()) {
+            *bytes = self.values.replace_all_bytes(bytes, &self.placeholders).into();
+        }
+    }
+}
+
+/// A value as it stands, within JSON, within a URL, and in base64.
+fn forms(value: &str) -> BTreeSet<String> {
+    if value.len() < SHORTEST_REDACTED {
+        return BTreeSet::new();
+    }
+    let json = serde_json::Value::from(value).to_string();
+    BTreeSet::from([
+        value.to_owned(),
+        json.trim_matches('"').to_owned(),
+        utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
+        STANDARD_NO_PAD.encode(value),
+        URL_SAFE_NO_PAD.encode(value),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const VALUE: &str = "sk-ä\"/+ 123";
+
+    fn secrets() -> Secrets {
+        let grants = json!({"secrets": {"KEY": ["api.example.com"], "UNSET": ["api.example.com"], "BAD": ["api.example.com"]}});
+        let grants = serde_json::from_value(grants).expect("grants");
+        let name = |name| SecretName::new(name).expect("a name");
+        let values = [(name("KEY"), VALUE), (name("OTHER"), "other-value"), (name("BAD"), "line\n")];
+        Secrets::new(&grants, values.into_iter().map(|(name, value)| (name, value.into())).collect())
+    }
+
+    fn fill(written: &str, url: &str) -> Result<HeaderValue, HttpError> {
+        secrets().fill("authorization", written, &Url::parse(url).expect("a URL"))
+    }
+
+    #[test]
+    fn a_placeholder_is_filled_toward_the_granted_host() {
+        let url = "https://api.example.com/v1";
+        for (written, expected) in [
+            ("Bearer {{secret.KEY}}", format!("Bearer {VALUE}")),
+            ("{{ secret.KEY }}{{secret.KEY}}!", format!("{VALUE}{VALUE}!")),
+            ("{{ other }} {secret.KEY} {{", "{{ other }} {secret.KEY} {{".to_owned()),
+            ("{{{secret.KEY}}}", format!("{{{VALUE}}}")),
+        ] {
+            let filled = fill(written, url).expect(written);
+            assert_eq!(filled.as_bytes(), expected.as_bytes(), "{written}");
+            assert_eq!(filled.is_sensitive(), mentions_secret(written), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_secret_goes_nowhere_else() {
+        for (written, url, part) in [
+            (
+                "{{secret.KEY}}",
+                "https://evil.example/",
+                r#""grants": {"secrets": {"KEY": ["evil.example"]}}"#,
+            ),
+            ("{{secret.KEY}}", "https://api.example.com:8443/", r#"["api.example.com:8443"]"#),
+            ("{{secret.OTHER}}", "https://api.example.com/", r#"{"OTHER": ["api.example.com"]}"#),
+            ("{{secret.UNSET}}", "https://api.example.com/", "`stepwell secret set UNSET`"),
+            ("{{secret.BAD}}", "https://api.example.com/", "line feed"),
+            ("{{secret.A-B}}", "https://api.example.com/", "`A-B` is not a name"),
+            ("{{secret.KEY", "https://api.example.com/", "no `}}`"),
+            ("a\nb", "https://api.example.com/", "control character"),
+        ] {
+            let refusal = fill(written, url).expect_err(written).to_string();
+            assert!(refusal.contains(part), "{written}: {refusal}");
+            assert!(!refusal.contains(VALUE) && !refusal.contains("line\n"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn an_echoed_secret_is_taken_out_in_each_of_its_forms() {
+        let echo = format!(
+            "{VALUE}|{}|{}|{}|{}|other-value",
+            json!(VALUE),
+            utf8_percent_encode(VALUE, NON_ALPHANUMERIC),
+            STANDARD_NO_PAD.encode(VALUE),
+            URL_SAFE_NO_PAD.encode(VALUE)
+        );
+        let mut result = Ok(HttpResponse {
+            status: 200,
+            headers: vec![("x-echo".to_owned(), echo.clone())],
+            body: Bytes::from(echo.clone()),
+            url: format!("https://a/?key={VALUE}"),
+        });
+        secrets().redact(&mut result);
+        let key = "{{secret.KEY}}";
+        let expected = format!("{key}|\"{key}\"|{key}|{key}|{key}|{{{{secret.OTHER}}}}");
+        let response = result.expect("an answer");
+        assert_eq!(response.headers[0].1, expected);
+        assert_eq!(response.body, expected);
+        assert_eq!(response.url, format!("https://a/?key={key}"));
+
+        let mut failed = Err(HttpError::Protocol(format!("redirected to ftp://a/{VALUE}")));
+        secrets().redact(&mut failed);
+        assert_eq!(failed, Err(HttpError::Protocol(format!("redirected to ftp://a/{key}"))));
+    }
+}

@@ -1,0 +1,92 @@
+//! The requests of one attempt as effects: asked in order, answered once, also across a crash.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use stepwell_core::failure::Failure;
+use stepwell_core::manifest::Capability;
+use tokio::time::Instant;
+
+use super::client::{Exchanger, HttpClient};
+use super::grant::HttpGrants;
+use super::message::{Answer, HttpError, HttpRequest, HttpResponse};
+use super::secret::Secrets;
+use crate::attempt::Attempt;
+use crate::effects::{Ask, Effects, Slot};
+use crate::meter::Meter;
+
+/// Requests of one `send-all` that are under way at the same time.
+const AT_ONCE: usize = 16;
+
+/// One attempt's HTTP.
+pub(crate) struct HttpSession {
+    exchanger: Exchanger,
+    effects: Arc<Effects>,
+    meter: Arc<Meter>,
+    /// `<run>.<node>.<attempt>`
+    idempotency_key: String,
+}
+
+/// Makes what one attempt needs to send requests until `deadline`.
+pub(crate) fn prepare(
+    client: Arc<HttpClient>,
+    attempt: &Attempt,
+    effects: Arc<Effects>,
+    meter: Arc<Meter>,
+    deadline: Instant,
+) -> HttpSession {
+    let exchanger = Exchanger {
+        client,
+        grants: HttpGrants::new(&attempt.grants.http),
+        secrets: Secrets::new(&attempt.grants, attempt.secrets.clone()),
+        meter: Arc::clone(&meter),
+        deadline,
+        traceparent: attempt.context.traceparent.clone(),
+    };
+    HttpSession { exchanger, effects, meter, idempotency_key: attempt.context.idempotency_key() }
+}
+
+impl HttpSession {
+    /// Sends one request and waits for its whole answer. A failure ends the attempt.
+    pub(crate) async fn send(
+        &self,
+        request: HttpRequest,
+    ) -> Result<Result<HttpResponse, HttpError>, Failure> {
+        self.meter.sent.take(request.size())?;
+        self.answer(self.effects.reserve(), request).await
+    }
+
+    /// Sends several at once; the answers stand in the order of the requests.
+    pub(crate) async fn send_all(
+        &self,
+        requests: Vec<HttpRequest>,
+    ) -> Result<Vec<Result<HttpResponse, HttpError>>, Failure> {
+        for request in &requests {
+            self.meter.sent.take(request.size())?;
+        }
+        // All places in the order are taken before the first request leaves.
+        let asked: Vec<_> = requests.into_iter().map(|request| (self.effects.reserve(), request)).collect();
+        let answers = asked.into_iter().map(|(slot, request)| self.answer(slot, request));
+        stream::iter(answers).buffered(AT_ONCE).try_collect().await
+    }
+
+    async fn answer(
+        &self,
+        slot: Slot,
+        request: HttpRequest,
+    ) -> Result<Result<HttpResponse, HttpError>, Failure> {
+        let ask = Ask { capability: Capability::Http, summary: request.summary(), digest: request.digest() };
+        let key = format!("{}.{}", self.idempotency_key, slot.index());
+        let is_new = AtomicBool::new(false);
+        let act = || async {
+            is_new.store(true, Ordering::Relaxed);
+            Answer::from(self.exchanger.exchange(&request, key).await)
+        };
+        let answer: Result<HttpResponse, HttpError> = slot.run(ask, act).await?.into();
+        if let (Ok(response), false) = (&answer, is_new.into_inner()) {
+            self.meter.received.take(response.size())?;
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,154 @@
+//! Requests over real sockets of this machine, through every gate.
+
+mod effects;
+mod gates;
+mod peer;
+mod secrets;
+mod wire;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use stepwell_core::attempt::LogLine;
+use stepwell_core::effect::Effect;
+use stepwell_core::failure::Failure;
+use stepwell_core::id::{AttemptNumber, RunId, SecretName};
+use stepwell_core::limits::Limits;
+use tokio::time::Instant;
+
+use self::peer::Peer;
+use super::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSession, NetworkPolicy, prepare};
+use crate::attempt::{Attempt, AttemptContext, AttemptHost};
+use crate::effects::Effects;
+use crate::meter::Meter;
+
+const RUN: &str = "0190f3a5-0000-7000-8000-000000000000";
+
+/// Keeps what a journal would be told.
+#[derive(Default)]
+struct Host {
+    journal: Mutex<Vec<Effect>>,
+}
+
+#[async_trait]
+impl AttemptHost for Host {
+    async fn before_effect(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn answered(&self, effect: Effect) {
+        self.journal.lock().expect("a journal").push(effect);
+    }
+    fn logged(&self, _: &LogLine) {}
+    fn progress(&self, _: Value) {}
+}
+
+/// An attempt, before it begins.
+struct Setup {
+    client: HttpClient,
+    grants: Value,
+    secrets: Vec<(&'static str, &'static str)>,
+    limits: Limits,
+    replay: Vec<Effect>,
+}
+
+/// By default, everything on 127.0.0.1 is granted and allowed.
+fn setup() -> Setup {
+    Setup {
+        client: client(json!({"allow_networks": ["127.0.0.1/32"]})),
+        grants: json!({}),
+        secrets: Vec::new(),
+        limits: Limits::default(),
+        replay: Vec::new(),
+    }
+}
+
+fn client(policy: Value) -> HttpClient {
+    let policy: NetworkPolicy = serde_json::from_value(policy).expect("a policy");
+    HttpClient::new(policy).expect("a client")
+}
+
+impl Setup {
+    /// Grants all of some peers.
+    fn granting(mut self, peers: &[&Peer]) -> Self {
+        let grants: Vec<Value> = peers.iter().map(|peer| json!({"host": peer.host()})).collect();
+        self.grants["http"] = grants.into();
+        self
+    }
+
+    fn start(self) -> Running {
+        let secret = |(name, value): (&str, &str)| (SecretName::new(name).expect("a name"), value.into());
+        let attempt = Attempt {
+            context: AttemptContext {
+                run: RUN.parse::<RunId>().expect("a run"),
+                workflow: "flow".parse().expect("a name"),
+                version: semver::Version::new(1, 0, 0),
+                node: "node".parse().expect("a name"),
+                attempt: AttemptNumber::FIRST,
+                started_at: Timestamp::UNIX_EPOCH,
+                deadline: Timestamp::UNIX_EPOCH,
+                traceparent: "00-trace-span-01".to_owned(),
+            },
+            input: String::new(),
+            config: "".into(),
+            grants: Arc::new(serde_json::from_value(self.grants).expect("grants")),
+            secrets: self.secrets.into_iter().map(secret).collect(),
+            limits: self.limits,
+            replay: Vec::new(),
+        };
+        let host = Arc::new(Host::default());
+        let meter = Arc::new(Meter::new(&self.limits));
+        let effects = Effects::new(Arc::clone(&host) as Arc<dyn AttemptHost>, self.replay);
+        let deadline = Instant::now() + Duration::from_millis(self.limits.time_ms);
+        let session = prepare(Arc::new(self.client), &attempt, effects, Arc::clone(&meter), deadline);
+        Running { session, host, meter }
+    }
+}
+
+/// An attempt under way.
+struct Running {
+    session: HttpSession,
+    host: Arc<Host>,
+    meter: Arc<Meter>,
+}
+
+impl Running {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.session.send(request).await.expect("the attempt goes on")
+    }
+
+    /// The message of a refusal.
+    async fn denied(&self, request: HttpRequest) -> String {
+        match self.send(request).await {
+            Err(HttpError::Denied(message)) => message,
+            other => panic!("not denied: {other:?}"),
+        }
+    }
+
+    fn journal(&self) -> Vec<Effect> {
+        self.host.journal.lock().expect("a journal").clone()
+    }
+}
+
+fn get(url: impl Into<String>) -> HttpRequest {
+    HttpRequest {
+        method: "GET".to_owned(),
+        url: url.into(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+        timeout_ms: None,
+        max_redirects: 5,
+    }
+}
+
+fn post(url: impl Into<String>, body: &'static str) -> HttpRequest {
+    HttpRequest { method: "POST".to_owned(), body: Bytes::from_static(body.as_bytes()), ..get(url) }
+}
+
+fn with_header(mut request: HttpRequest, name: &str, value: &str) -> HttpRequest {
+    request.headers.push((name.to_owned(), value.to_owned()));
+    request
+}

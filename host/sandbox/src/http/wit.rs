@@ -1,0 +1,93 @@
+//! What the guest calls: the interface `http` of the contract, in terms of an [`HttpSession`].
+
+use std::sync::Arc;
+
+use stepwell_core::failure::{Failure, FailureKind};
+use wasmtime::component::{HasSelf, Linker};
+
+use super::message::{HttpError, HttpRequest, HttpResponse};
+use super::session::HttpSession;
+use crate::bindings::stepwell::step::http as wit;
+use crate::guest::{GuestState, Work};
+
+/// Puts the interface into the linker.
+pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    wit::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+}
+
+impl wit::Host for GuestState {
+    async fn send(
+        &mut self,
+        request: wit::Request,
+    ) -> wasmtime::Result<Result<wit::Response, wit::HttpError>> {
+        let http = self.enter("http.send")?.session()?;
+        let answer = http.send(request.into()).await?;
+        Ok(told(answer))
+    }
+
+    async fn send_all(
+        &mut self,
+        requests: Vec<wit::Request>,
+    ) -> wasmtime::Result<Vec<Result<wit::Response, wit::HttpError>>> {
+        let http = self.enter("http.send-all")?.session()?;
+        // Each request weighs as much as one that is sent alone.
+        self.meter.host_calls.take((requests.len() as u64).saturating_sub(1))?;
+        let requests = requests.into_iter().map(HttpRequest::from).collect();
+        let answers = http.send_all(requests).await?;
+        Ok(answers.into_iter().map(told).collect())
+    }
+}
+
+impl Work {
+    fn session(&self) -> Result<Arc<HttpSession>, Failure> {
+        self.http.clone().ok_or_else(|| {
+            Failure::new(
+                FailureKind::Internal,
+                "a component that imports `http` was started without a session",
+            )
+        })
+    }
+}
+
+fn told(answer: Result<HttpResponse, HttpError>) -> Result<wit::Response, wit::HttpError> {
+    answer.map(wit::Response::from).map_err(wit::HttpError::from)
+}
+
+impl From<wit::Request> for HttpRequest {
+    fn from(request: wit::Request) -> Self {
+        Self {
+            method: request.method,
+            url: request.url,
+            headers: request.headers,
+            body: request.body.into(),
+            timeout_ms: request.timeout_ms,
+            max_redirects: request.max_redirects,
+        }
+    }
+}
+
+impl From<HttpResponse> for wit::Response {
+    fn from(response: HttpResponse) -> Self {
+        Self {
+            status: response.status,
+            headers: response.headers,
+            body: response.body.into(),
+            url: response.url,
+        }
+    }
+}
+
+impl From<HttpError> for wit::HttpError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::InvalidRequest(message) => Self::InvalidRequest(message),
+            HttpError::Denied(message) => Self::Denied(message),
+            HttpError::Dns(message) => Self::Dns(message),
+            HttpError::Connection(message) => Self::Connection(message),
+            HttpError::Tls(message) => Self::Tls(message),
+            HttpError::Timeout(message) => Self::Timeout(message),
+            HttpError::TooLarge(message) => Self::TooLarge(message),
+            HttpError::Protocol(message) => Self::Protocol(message),
+        }
+    }
+}
