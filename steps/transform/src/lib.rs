@@ -18,9 +18,13 @@ struct Config {
     template: Value,
 }
 
+/// Any JSON, read into the form that templates work on.
+#[derive(Deserialize, JsonSchema)]
+struct Input(#[schemars(with = "Value")] minijinja::Value);
+
 #[stepwell_sdk::step]
-fn transform(input: Value, config: Config) -> Result<Value, StepError> {
-    template::render(config.template, input)
+fn transform(input: Input, config: Config) -> Result<Value, StepError> {
+    template::render(config.template, input.0)
 }
 
 #[cfg(test)]
@@ -54,6 +58,19 @@ mod tests {
     fn loops_and_conditions_work_in_text() {
         let template = json!("{% for n in input %}{% if n > 1 %}<{{ n }}>{% endif %}{% endfor %}\n");
         assert_eq!(shape(template, json!([1, 2, 3])).unwrap(), json!("<2><3>\n"));
+    }
+
+    #[test]
+    fn filters_tests_and_functions_are_found() {
+        let template = json!([
+            "{{ input | upper }}",
+            "{{ nothing is defined }}",
+            "{{ range(2) }}",
+            "{{ nothing | default(1) }}"
+        ]);
+        assert_eq!(shape(template, json!("a")).unwrap(), json!(["A", false, [0, 1], 1]));
+        let error = shape(json!("{{ input | uper }}"), json!("a")).unwrap_err();
+        assert_eq!(error.kind, StepErrorKind::Permanent);
     }
 
     #[test]

@@ -1,22 +1,25 @@
 //! Rendering a JSON template, by the rules of a workflow's own expressions.
 
-use std::fmt::Write;
+use std::cell::OnceCell;
+use std::fmt::{Display, Write};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, Value as Jinja, ValueKind};
+use minijinja::value::{Value as Jinja, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, context};
 use serde_json::{Map, Value, json};
 use stepwell_sdk::StepError;
 
 /// The template with `input` put in.
-pub(crate) fn render(template: Value, input: Value) -> Result<Value, StepError> {
-    let renderer =
-        Renderer { environment: environment(), scope: context! { input => Jinja::from(Serde(input)) } };
+pub(crate) fn render(template: Value, input: Jinja) -> Result<Value, StepError> {
+    let renderer = Renderer { plain: OnceCell::new(), full: OnceCell::new(), scope: context! { input } };
     renderer.value(template, &mut String::new())
 }
 
 struct Renderer {
-    environment: Environment<'static>,
+    /// Without filters, tests and functions: filling their tables costs more than rendering a short text.
+    plain: OnceCell<Environment<'static>>,
+    /// With them, for the texts that need one.
+    full: OnceCell<Environment<'static>>,
     scope: Jinja,
 }
 
@@ -41,12 +44,7 @@ impl Renderer {
         }
     }
 
-    fn at(
-        &self,
-        token: impl std::fmt::Display,
-        value: Value,
-        pointer: &mut String,
-    ) -> Result<Value, StepError> {
+    fn at(&self, token: impl Display, value: Value, pointer: &mut String) -> Result<Value, StepError> {
         let parent = pointer.len();
         // Writing to a string cannot fail.
         let _ = write!(pointer, "/{token}");
@@ -56,16 +54,25 @@ impl Renderer {
     }
 
     fn text(&self, text: &str) -> Result<Value, Error> {
-        match whole_expression(text).map(|source| self.environment.compile_expression(source)) {
+        let plain = self.plain.get_or_init(|| strict(Environment::empty()));
+        match self.text_in(plain, text) {
+            Err(error) if is_unknown(&error) => {
+                self.text_in(self.full.get_or_init(|| strict(Environment::new())), text)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn text_in(&self, environment: &Environment<'static>, text: &str) -> Result<Value, Error> {
+        match whole_expression(text).map(|source| environment.compile_expression(source)) {
             // What is no expression between the outer braces is a text with several.
             Some(Ok(expression)) => to_json(&expression.eval(&self.scope)?),
-            _ => self.environment.render_str(text, &self.scope).map(Value::String),
+            _ => environment.render_str(text, &self.scope).map(Value::String),
         }
     }
 }
 
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
+fn strict(mut environment: Environment<'static>) -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let mut syntax = SyntaxConfig::builder();
     syntax.keep_trailing_newline(true);
@@ -113,6 +120,10 @@ fn fault(error: &Error, pointer: &str, source: &str) -> StepError {
         _ => StepError::invalid_input(message),
     };
     error.detail(json!({"pointer": pointer, "source": source}))
+}
+
+fn is_unknown(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction)
 }
 
 /// A key as a token of a JSON pointer.
