@@ -1,0 +1,158 @@
+//! Starting a run: what `POST /v1/workflows/{name}/runs` and the hooks have in common.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::LOCATION;
+use http::{HeaderName, HeaderValue, StatusCode};
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use stepwell_core::failure::Failure;
+use stepwell_core::id::{NodeId, RunId, TenantId, WorkflowName};
+use stepwell_core::run::{RunStatus, RunView, Trigger};
+use stepwell_engine::StartRequest;
+
+use super::App;
+use super::edge::Traceparent;
+use super::extract::{Caller, Json, NoParameters, Path, Query};
+use super::preferences::StartPreferences;
+use crate::problem::Problem;
+
+/// On the answer to a start that had been made before, under the same `Idempotency-Key`.
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What to start a run with.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StartBody {
+    /// The run's input; an empty object if it is left out.
+    input: Option<Value>,
+    /// The workflow's version; the one that was applied last if it is left out.
+    #[schema(value_type = Option<String>, example = "1.0.0")]
+    version: Option<Version>,
+}
+
+/// A run that was started, and how it ended if that is known already.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RunAnswer {
+    /// The run.
+    #[schema(value_type = uuid::Uuid)]
+    run_id: RunId,
+    /// Where it stands.
+    #[schema(value_type = String, example = "running")]
+    status: RunStatus,
+    /// Where to look further.
+    status_url: String,
+    /// The run's output, of one that succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Value>,
+    /// Why it failed, of one that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    /// The node that failed first, of a run that failed with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    failed_node: Option<NodeId>,
+}
+
+impl RunAnswer {
+    /// A run of which no more is known than where it stands.
+    pub(crate) fn bare(run_id: RunId, status: RunStatus) -> Self {
+        let status_url = format!("/v1/runs/{run_id}");
+        Self { run_id, status, status_url, output: None, failure: None, failed_node: None }
+    }
+
+    fn ended(view: RunView) -> Self {
+        let RunView { id, status, output, failure, failed_node, .. } = view;
+        Self { output, failure, failed_node, ..Self::bare(id, status) }
+    }
+}
+
+/// Start a run.
+///
+/// With `Prefer: wait=SECONDS` the answer waits for the run's end, and is a 200 if it comes in time. A run that failed
+/// is a 200 as well: the call was served, and `status` says what became of the run. With an `Idempotency-Key`, the same
+/// start sent again is answered with the run that it started first.
+#[utoipa::path(
+    post, path = "/v1/workflows/{name}/runs", tag = "runs",
+    params(
+        ("name" = String, Path, description = "The workflow"),
+        ("Prefer" = Option<String>, Header, description = "`wait=10`: wait up to ten seconds for the run's end"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters"),
+    ),
+    request_body = Option<StartBody>,
+    responses(
+        (status = 200, body = RunAnswer, description = "The run ended in time"),
+        (status = 202, body = RunAnswer, description = "The run is accepted, and that is on disk"),
+        Problem,
+    ),
+)]
+pub(crate) async fn start(
+    State(app): State<App>,
+    caller: Caller,
+    traceparent: Traceparent,
+    preferences: StartPreferences,
+    Path(workflow): Path<WorkflowName>,
+    Query(NoParameters {}): Query<NoParameters>,
+    body: Option<Json<StartBody>>,
+) -> Result<Response, Problem> {
+    let StartBody { input, version } = body.map(|Json(body)| body).unwrap_or_default();
+    let start = Start {
+        tenant: caller.tenant,
+        workflow,
+        version,
+        input,
+        trigger: Trigger::Api,
+        traceparent,
+        preferences,
+    };
+    start.run(&app).await
+}
+
+/// A start, whoever asked for it.
+pub(crate) struct Start {
+    pub(crate) tenant: TenantId,
+    pub(crate) workflow: WorkflowName,
+    pub(crate) version: Option<Version>,
+    pub(crate) input: Option<Value>,
+    pub(crate) trigger: Trigger,
+    pub(crate) traceparent: Traceparent,
+    pub(crate) preferences: StartPreferences,
+}
+
+impl Start {
+    /// Starts the run and answers: 200 with how it ended, or 202.
+    pub(crate) async fn run(self, app: &App) -> Result<Response, Problem> {
+        let applied = self.preferences.applied();
+        let started = app.engine.start(self.into_request()).await?;
+
+        let (status, answer) = match started.ended {
+            Some(view) => (StatusCode::OK, RunAnswer::ended(view)),
+            None => (StatusCode::ACCEPTED, RunAnswer::bare(started.run, RunStatus::Running)),
+        };
+        let location = HeaderValue::from_str(&answer.status_url);
+        let mut response = (status, axum::Json(answer)).into_response();
+        let headers = response.headers_mut();
+        headers.extend(applied);
+        headers.extend(location.ok().map(|url| (LOCATION, url)));
+        if started.existing {
+            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        }
+        Ok(response)
+    }
+
+    fn into_request(self) -> StartRequest {
+        StartRequest {
+            tenant: self.tenant,
+            workflow: self.workflow,
+            version: self.version,
+            input: self.input.unwrap_or_else(|| Value::Object(Map::new())),
+            trigger: self.trigger,
+            traceparent: self.traceparent.as_str().to_owned(),
+            idempotency_key: self.preferences.idempotency_key,
+            wait: self.preferences.wait,
+        }
+    }
+}

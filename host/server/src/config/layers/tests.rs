@@ -1,0 +1,89 @@
+use std::collections::HashMap;
+use std::io::Write as _;
+
+use super::*;
+
+fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let mut on_disk = tempfile::NamedTempFile::new().unwrap();
+    on_disk.write_all(file.as_bytes()).unwrap();
+    let variables: HashMap<_, _> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let overrides = Overrides { config: Some(on_disk.path().to_owned()), ..Overrides::default() };
+    Config::load_from(&overrides, &|name| variables.get(name).cloned())
+}
+
+#[test]
+fn a_layer_sets_its_keys_and_leaves_their_neighbours() {
+    let config = load(
+        "listen = \"0.0.0.0:80\"\n[limits.ceiling]\nfuel = 7\n[http]\nmax_wait = \"5s\"",
+        &[("STEPWELL_HTTP_MAX_WAIT", "1m30s"), ("STEPWELL_NETWORK_ALLOW_NETWORKS", "127.0.0.0/8, ::1/128")],
+    )
+    .unwrap();
+    assert_eq!(config.listen.to_string(), "0.0.0.0:80");
+    assert_eq!(config.limits.ceiling.fuel, 7);
+    assert_eq!(config.limits.ceiling.time_ms, stepwell_core::limits::Limits::default_ceiling().time_ms);
+    assert_eq!(config.http.max_wait.as_secs(), 90, "the environment stands over the file");
+    assert_eq!(config.network.allow_networks.len(), 2);
+}
+
+#[test]
+fn the_command_line_stands_over_everything() {
+    let overrides = Overrides { listen: "127.0.0.1:0".parse().ok(), ..Overrides::default() };
+    let config =
+        Config::load_from(&overrides, &|name| (name == "STEPWELL_LISTEN").then(|| "127.0.0.1:1".to_owned()));
+    assert_eq!(config.unwrap().listen.port(), 0);
+}
+
+#[test]
+fn every_unknown_key_is_named_with_its_line_and_what_was_meant() {
+    let error = load("lisen = \"x\"\n[http]\nmax_wiat = \"5s\"\n[nothing]\n", &[]).unwrap_err();
+    let ConfigError::UnknownKeys { keys, .. } = error else { panic!("{error}") };
+    let shown: Vec<_> = keys.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "`lisen` (line 1; did you mean `listen`?)",
+            "`http.max_wiat` (line 3; did you mean `http.max_wait`?)",
+            "`nothing` (line 4)"
+        ]
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_shown_in_its_line() {
+    let error = load("[http]\nmax_wait = 5", &[]).unwrap_err().to_string();
+    assert!(error.contains("line 2"), "{error}");
+    let error = load("", &[("STEPWELL_STORE_RESERVE_BYTES", "lots")]).unwrap_err().to_string();
+    assert!(error.contains("STEPWELL_STORE_RESERVE_BYTES") && error.contains("lots"), "{error}");
+    let error = load("", &[("STEPWELL_LISTEN", "localhost")]).unwrap_err().to_string();
+    assert!(error.contains("STEPWELL_LISTEN"), "{error}");
+}
+
+#[test]
+fn secrets_are_read_and_never_printed() {
+    let config = load(
+        "admin_key = \"a-long-enough-key\"",
+        &[("STEPWELL_MASTER_KEY", "bWFzdGVyIGtleQ=="), ("STEPWELL_ADMIN_KEY", "another-long-key")],
+    )
+    .unwrap();
+    assert!(config.admin_key.is_some() && config.master_key.is_some());
+    let printed = format!("{}{config:?}", config.to_toml());
+    assert!(!printed.contains("long") && !printed.contains("bWFz"), "{printed}");
+    assert!(matches!(load("admin_key = \"short\"", &[]), Err(ConfigError::WeakAdminKey)));
+}
+
+#[test]
+fn what_is_printed_can_be_read_back() {
+    let printed = Config::default().to_toml();
+    assert_eq!(load(&printed, &[]).unwrap().to_toml(), printed);
+}
+
+#[test]
+fn every_key_is_documented() {
+    let page = include_str!("../../../../docs/configuration.md");
+    let mut paths = Vec::new();
+    collect_paths(&known_keys(), &mut Vec::new(), &mut paths);
+    let missing: Vec<_> =
+        paths.iter().map(|path| path.join(".")).filter(|key| !page.contains(&format!("`{key}`"))).collect();
+    assert!(missing.is_empty(), "docs/configuration.md lacks {missing:?}");
+}

@@ -1,0 +1,184 @@
+//! What an operator sets: every key with its default, in one place.
+//!
+//! The layers, each over the one before: the defaults here, one TOML file, the environment, the command line
+//! ([`Overrides`]). How they are put together is [`layers`]' to know; what a key does is its owner's.
+//! `docs/configuration.md` is this page for readers without the source.
+
+mod layers;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use stepwell_core::limits::Limits;
+
+pub use layers::{ConfigError, Overrides};
+
+/// The shortest admin key that is accepted, in characters.
+pub const MIN_ADMIN_KEY_LENGTH: usize = 16;
+
+/// Where a server listens, and a client looks, unless told otherwise.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7700);
+
+/// Everything that an operator can set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The folder that holds everything the server remembers.
+    pub data: PathBuf,
+    /// The first API key, instead of a generated one. Never printed.
+    #[serde(skip_serializing)]
+    pub admin_key: Option<SecretString>,
+    /// The key that secrets are encrypted with, instead of the key file in the data folder: base64 of 32 bytes. From the
+    /// environment alone (`STEPWELL_MASTER_KEY`), so that it never lies beside the data.
+    #[serde(skip)]
+    pub master_key: Option<SecretString>,
+    /// What attempts may use.
+    pub limits: LimitsConfig,
+    /// Where steps may connect to.
+    pub network: NetworkConfig,
+    /// The HTTP API.
+    pub http: HttpConfig,
+    /// The engine.
+    pub engine: EngineSection,
+    /// The data folder.
+    pub store: StoreConfig,
+    /// The server's own log.
+    pub log: LogConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: DEFAULT_LISTEN,
+            data: PathBuf::from("stepwell-data"),
+            admin_key: None,
+            master_key: None,
+            limits: LimitsConfig::default(),
+            network: NetworkConfig::default(),
+            http: HttpConfig::default(),
+            engine: EngineSection::default(),
+            store: StoreConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+/// `[limits]`: what attempts may use.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// The most that a node of a workflow may set for itself.
+    pub ceiling: Limits,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { ceiling: Limits::default_ceiling() }
+    }
+}
+
+/// `[network]`: the outer bound of every HTTP grant.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// Private, loopback and other special networks that steps may reach all the same, such as `10.1.0.0/16`.
+    pub allow_networks: Vec<ipnet::IpNet>,
+    /// The only hosts that steps may reach, written as in a grant; empty for all.
+    pub allow_hosts: Vec<stepwell_sandbox::HostPattern>,
+}
+
+/// `[http]`: the HTTP API.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// The largest JSON or YAML body, and with it the largest input of a run.
+    pub max_json_bytes: usize,
+    /// The largest component that can be published.
+    pub max_component_bytes: usize,
+    /// The longest that `Prefer: wait` makes a call wait.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub max_wait: Duration,
+    /// Whether `/metrics` needs no API key.
+    pub metrics_open: bool,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            max_json_bytes: 1 << 20,
+            max_component_bytes: 64 << 20,
+            max_wait: Duration::from_secs(60),
+            metrics_open: false,
+        }
+    }
+}
+
+/// `[engine]`: how much runs at once, and how it stops.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSection {
+    /// Attempts that run at the same time; more of them queue.
+    pub max_live_attempts: usize,
+    /// How long an `Idempotency-Key` is remembered.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub idempotency_ttl: Duration,
+    /// How long attempts in flight may go on once the server is told to stop.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub shutdown_grace: Duration,
+}
+
+impl Default for EngineSection {
+    fn default() -> Self {
+        Self {
+            max_live_attempts: 512,
+            idempotency_ttl: Duration::from_secs(24 * 3600),
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[store]`: the data folder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// Bytes of the disk that are kept back for running work: no new run is accepted once they are touched.
+    pub reserve_bytes: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { reserve_bytes: 64 << 20 }
+    }
+}
+
+/// `[log]`: the server's own log, on stderr.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `error`, `warn`, `info`, `debug` or `trace`, also by part: `info,stepwell_sandbox=debug`.
+    pub level: String,
+    /// For people or for programs.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}

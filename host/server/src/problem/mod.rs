@@ -1,0 +1,308 @@
+//! What a client is told when something goes wrong: the one place that maps errors to HTTP.
+//!
+//! Errors come from three places. The **edge** (`api`) refuses what it cannot read: no key, a wrong content type, a
+//! body that is too large or no JSON. The **rooms below** refuse what they understand and do not accept: a definition
+//! with mistakes, an input that fails its schema; their error types know nothing of HTTP. And things **break**: a disk,
+//! a file, an invariant. All of them become a [`Problem`] before they become an answer, by `?` and the `From`s here,
+//! so a handler never chooses a status code and two handlers never disagree about one.
+//!
+//! A client may rely on three things: `type` (a stable slug, see [`kind`]), the status that belongs to it, and the
+//! extension members that its page in `docs/errors/` names. `detail` is for people and may change.
+//!
+//! What broke inside is not the client's business and may hold paths or addresses: such a problem says `internal` to
+//! the client, and the whole story to the log. Hence [`Problem::Internal`] carries words that are logged and not sent.
+
+mod from;
+mod kind;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue};
+use semver::Version;
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{self, RefOr};
+use utoipa::{IntoResponses, ToSchema};
+
+use stepwell_core::id::{RunId, WorkflowName};
+use stepwell_core::mistake::Mistake;
+use stepwell_core::run::RunStatus;
+use stepwell_core::schema::SchemaViolation;
+
+use kind::Kind;
+
+/// The content type of every problem (RFC 9457).
+pub(crate) const CONTENT_TYPE_PROBLEM: &str = "application/problem+json";
+
+/// Why a call was not served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    /// The body is not what its content type says.
+    #[error("the body is not {format}: {message} (line {line}, column {column})")]
+    MalformedBody { format: &'static str, message: String, line: usize, column: usize },
+    /// A body, query, path or header that does not fit what was called.
+    #[error("{message}")]
+    InvalidRequest { place: Place, message: String },
+    /// No API key, or none that is known.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// No route has this path.
+    #[error("there is nothing at `{0}`: /openapi.json lists what there is")]
+    UnknownRoute(String),
+    /// No step of that name, or no such version.
+    #[error("there is no step `{0}`: GET /v1/steps lists what is published")]
+    UnknownStep(String),
+    /// No workflow of that name, or no such version.
+    #[error("{0}")]
+    UnknownWorkflow(String),
+    /// No run of that id.
+    #[error("there is no run {0}: GET /v1/runs lists the runs")]
+    UnknownRun(RunId),
+    /// No workflow declares this path.
+    #[error("no workflow has an HTTP trigger for `/hooks{0}`: a workflow declares one under `triggers`")]
+    UnknownHook(String),
+    /// No key of that id.
+    #[error("there is no API key `{0}`: GET /v1/keys lists them")]
+    UnknownKey(String),
+    /// The path is there, the method is not.
+    #[error("`{method}` is not taken here: {}", allowed_words(allowed))]
+    MethodNotAllowed { method: String, allowed: Vec<String> },
+    /// Something of that name is there already, and is not the same.
+    #[error("{0}")]
+    Conflict(String),
+    /// What has ended cannot be cancelled.
+    #[error("the run {run} has ended ({}): there is nothing left to cancel", status.as_str())]
+    RunEnded { run: RunId, status: RunStatus },
+    /// The key is set by the operator, not kept in the catalogue.
+    #[error("this key comes from the server's configuration: change STEPWELL_ADMIN_KEY there, and restart")]
+    ConfiguredKey,
+    /// The body is larger than it may be.
+    #[error(
+        "the body is larger than the {limit} bytes that are taken here ({key} in the server's configuration)"
+    )]
+    TooLarge { limit: usize, key: &'static str },
+    /// The body's content type is not taken.
+    #[error("{}; send it as `{}`", sent_words(sent.as_deref()), wanted.join("` or `"))]
+    UnsupportedMediaType { sent: Option<String>, wanted: &'static [&'static str] },
+    /// The component cannot be published.
+    #[error("{0}")]
+    InvalidComponent(String),
+    /// The definition has mistakes: all of them.
+    #[error("the definition has {}: `mistakes` lists them", count(mistakes.len(), "mistake"))]
+    InvalidDefinition { mistakes: Vec<Mistake> },
+    /// The input does not match the workflow's schema: every place.
+    #[error("the input does not match the workflow's schema in {}: `violations` lists them", count(violations.len(), "place"))]
+    InvalidInput { violations: Vec<SchemaViolation> },
+    /// The idempotency key belongs to another request.
+    #[error(
+        "this Idempotency-Key was used before, for another request (run {run}): take a new key for a new request"
+    )]
+    IdempotencyMismatch { run: RunId },
+    /// Something broke. The words are for the log alone.
+    #[error("something broke inside the server; its log says more, under this answer's traceparent")]
+    Internal(String),
+    /// Recovery is under way.
+    #[error("the server is still taking up the runs of its last life")]
+    NotReady,
+    /// The run was not recovered yet, or its journal failed.
+    #[error(
+        "run {0} is not being driven at the moment: try again in a few seconds; if it stays so, the server's log says why"
+    )]
+    RunUnavailable(RunId),
+    /// The server was told to stop.
+    #[error("the server is stopping: try again in a moment")]
+    ShuttingDown,
+    /// There is no room for new work.
+    #[error(
+        "the server's disk has too little space left for new work: free some space, then try again; what runs goes on"
+    )]
+    DiskFull { free: u64, reserve: u64 },
+}
+
+/// The part of a request that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A value in the body, by its JSON pointer.
+    Body(String),
+    /// The query.
+    Query,
+    /// The path.
+    Path,
+    /// A header.
+    Header(&'static str),
+}
+
+impl Problem {
+    /// A header that does not fit.
+    pub(crate) fn header(name: &'static str, message: impl Into<String>) -> Self {
+        Self::InvalidRequest { place: Place::Header(name), message: message.into() }
+    }
+
+    /// No workflow of that name, or none of that version.
+    pub(crate) fn unknown_workflow(name: &WorkflowName, version: Option<&Version>) -> Self {
+        let version = version.map(|version| format!(" in version {version}")).unwrap_or_default();
+        Self::UnknownWorkflow(format!(
+            "there is no workflow `{name}`{version}: GET /v1/workflows lists what is applied"
+        ))
+    }
+
+    /// Something broke; these words go to the log alone.
+    pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
+        Self::Internal(error.to_string())
+    }
+
+    fn kind(&self) -> &'static Kind {
+        match self {
+            Self::MalformedBody { .. } => &Kind::MALFORMED_BODY,
+            Self::InvalidRequest { .. } => &Kind::INVALID_REQUEST,
+            Self::Unauthorized(_) => &Kind::UNAUTHORIZED,
+            Self::UnknownRoute(_) => &Kind::UNKNOWN_ROUTE,
+            Self::UnknownStep(_) => &Kind::UNKNOWN_STEP,
+            Self::UnknownWorkflow(_) => &Kind::UNKNOWN_WORKFLOW,
+            Self::UnknownRun(_) => &Kind::UNKNOWN_RUN,
+            Self::UnknownHook(_) => &Kind::UNKNOWN_HOOK,
+            Self::UnknownKey(_) => &Kind::UNKNOWN_KEY,
+            Self::MethodNotAllowed { .. } => &Kind::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => &Kind::CONFLICT,
+            Self::RunEnded { .. } => &Kind::RUN_ENDED,
+            Self::ConfiguredKey => &Kind::CONFIGURED_KEY,
+            Self::TooLarge { .. } => &Kind::TOO_LARGE,
+            Self::UnsupportedMediaType { .. } => &Kind::UNSUPPORTED_MEDIA_TYPE,
+            Self::InvalidComponent(_) => &Kind::INVALID_COMPONENT,
+            Self::InvalidDefinition { .. } => &Kind::INVALID_DEFINITION,
+            Self::InvalidInput { .. } => &Kind::INVALID_INPUT,
+            Self::IdempotencyMismatch { .. } => &Kind::IDEMPOTENCY_MISMATCH,
+            Self::Internal(_) => &Kind::INTERNAL,
+            Self::NotReady => &Kind::NOT_READY,
+            Self::RunUnavailable(_) => &Kind::RUN_UNAVAILABLE,
+            Self::ShuttingDown => &Kind::SHUTTING_DOWN,
+            Self::DiskFull { .. } => &Kind::DISK_FULL,
+        }
+    }
+
+    /// The members beyond those that every problem has.
+    fn extensions(&self) -> Map<String, Value> {
+        let members = match self {
+            Self::MalformedBody { line, column, .. } => json!({"line": line, "column": column}),
+            Self::InvalidRequest { place, .. } => match place {
+                Place::Body(pointer) => json!({"pointer": pointer}),
+                Place::Header(name) => json!({"header": name}),
+                Place::Query | Place::Path => json!({}),
+            },
+            Self::MethodNotAllowed { allowed, .. } if !allowed.is_empty() => json!({"allowed": allowed}),
+            Self::RunEnded { run, status } => json!({"run_id": run, "status": status}),
+            Self::TooLarge { limit, .. } => json!({"limit": limit}),
+            Self::UnsupportedMediaType { sent, wanted } => json!({"sent": sent, "wanted": wanted}),
+            Self::InvalidDefinition { mistakes } => json!({"mistakes": mistakes}),
+            Self::InvalidInput { violations } => json!({"violations": violations}),
+            Self::IdempotencyMismatch { run } => json!({"run_id": run}),
+            Self::DiskFull { free, reserve } => json!({"free_bytes": free, "reserve_bytes": reserve}),
+            _ => json!({}),
+        };
+        match members {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        }
+    }
+
+    /// The header that the status asks for.
+    fn header_of_status(&self) -> Option<(HeaderName, Cow<'static, str>)> {
+        match self {
+            Self::Unauthorized(_) => Some((WWW_AUTHENTICATE, "Bearer realm=\"stepwell\"".into())),
+            Self::MethodNotAllowed { allowed, .. } if !allowed.is_empty() => {
+                Some((ALLOW, allowed.join(", ").into()))
+            }
+            Self::NotReady | Self::RunUnavailable(_) | Self::ShuttingDown => Some((RETRY_AFTER, "1".into())),
+            _ => None,
+        }
+    }
+
+    /// Tells the log what a client is not told.
+    pub(crate) fn log(&self) {
+        if let Self::Internal(words) = self {
+            tracing::error!(error = %words, "a call failed");
+        }
+    }
+
+    /// As it is sent.
+    pub(crate) fn to_body(&self) -> ProblemBody {
+        let kind = self.kind();
+        ProblemBody {
+            r#type: kind.uri(),
+            title: kind.title,
+            status: kind.status.code().as_u16(),
+            detail: self.to_string(),
+            extensions: self.extensions(),
+        }
+    }
+}
+
+/// A problem as it is sent (RFC 9457). Its kind may add members: see its page in `docs/errors/`.
+#[derive(Debug, serde::Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// What kind of problem: a stable URI, and a page that explains it.
+    #[schema(format = "uri", example = "https://stepwell.dev/errors/unknown-run")]
+    r#type: String,
+    /// The kind in one short line.
+    #[schema(value_type = String)]
+    title: &'static str,
+    /// The status again.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What went wrong this time, and how to mend it. For people; it may change.
+    detail: String,
+    #[serde(flatten)]
+    #[schema(value_type = Object, additional_properties)]
+    extensions: Map<String, Value>,
+}
+
+/// In the OpenAPI document: every call may answer with a problem.
+impl IntoResponses for Problem {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        let body = openapi::Content::new(Some(openapi::Ref::from_schema_name(ProblemBody::name())));
+        let response = openapi::ResponseBuilder::new()
+            .description("A problem: `type` says which, and has a page that explains it")
+            .content(CONTENT_TYPE_PROBLEM, body)
+            .build();
+        BTreeMap::from([("default".to_owned(), response.into())])
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.log();
+        let mut response = (self.kind().status.code(), axum::Json(self.to_body())).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_PROBLEM));
+        if let Some((name, value)) = self.header_of_status()
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+fn allowed_words(allowed: &[String]) -> String {
+    if allowed.is_empty() {
+        "the `Allow` header says what is".to_owned()
+    } else {
+        format!("use {}", allowed.join(" or "))
+    }
+}
+
+fn sent_words(sent: Option<&str>) -> String {
+    match sent {
+        Some(sent) => format!("the body is of content type `{sent}`, which is not taken here"),
+        None => "the body has no content type".to_owned(),
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests;
