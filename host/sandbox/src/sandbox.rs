@@ -8,7 +8,7 @@ use stepwell_core::digest::Digest;
 use stepwell_core::manifest::PublishedStep;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::attempt::{Attempt, AttemptHost, AttemptReport};
 use crate::cache::{DiskCache, MemoryCache};
@@ -143,9 +143,8 @@ impl Sandbox {
         let replay = std::mem::take(&mut attempt.replay);
         let mut state = GuestState::new(Phase::Describe, host, &attempt.limits, replay);
         let http = step.sends_http().then(|| {
-            let deadline = Instant::now() + Duration::from_millis(attempt.limits.time_ms);
             let (effects, meter) = (Arc::clone(&state.effects), Arc::clone(&state.meter));
-            Arc::new(http::prepare(Arc::clone(&self.http), &attempt, effects, meter, deadline))
+            Arc::new(http::prepare(Arc::clone(&self.http), &attempt, effects, meter))
         });
         state.phase = Phase::Run(Work { context: attempt.context, http });
         state

@@ -9,11 +9,11 @@ use bytes::{Bytes, BytesMut};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue};
 use rustls::RootCertStore;
-use stepwell_core::limits::LimitKind;
-use tokio::time::{Instant, timeout_at};
+use stepwell_core::failure::Failure;
+use tokio::time::timeout;
 
 use super::dial;
-use super::fault::{denied_by_network, explain};
+use super::fault::{blocked, explain};
 use super::grant::HttpGrants;
 use super::hop::Hop;
 use super::message::{HttpError, HttpRequest, HttpResponse};
@@ -49,8 +49,6 @@ pub(crate) struct Exchanger {
     pub(super) grants: HttpGrants,
     pub(super) secrets: Secrets,
     pub(super) meter: Arc<Meter>,
-    /// When the attempt's time is over.
-    pub(super) deadline: Instant,
     /// W3C Trace Context of the attempt.
     pub(super) traceparent: String,
 }
@@ -76,21 +74,12 @@ impl Exchanger {
         hop.default_header("idempotency-key", || idempotency_key);
         hop.default_header("traceparent", || self.traceparent.clone());
         let host = hop.host();
-        let end = self.end(request.timeout_ms);
-        let budget = end.saturating_duration_since(Instant::now());
         let whole = self.follow_redirects(hop, request.max_redirects.min(MOST_REDIRECTS));
-        match timeout_at(end, whole).await {
-            Ok(result) => result,
-            Err(_) => {
-                Err(HttpError::Timeout(format!("no whole answer from `{host}` in {} ms", budget.as_millis())))
-            }
-        }
-    }
-
-    /// When the exchange must be over: by the request's own timeout, or with the attempt.
-    fn end(&self, timeout_ms: Option<u64>) -> Instant {
-        let asked = timeout_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
-        asked.map_or(self.deadline, |asked| asked.min(self.deadline))
+        // Without a timeout of its own, the request ends with its attempt: that clock is not kept here.
+        let Some(ms) = request.timeout_ms else { return whole.await };
+        timeout(Duration::from_millis(ms), whole)
+            .await
+            .unwrap_or_else(|_| Err(HttpError::Timeout(format!("no whole answer from `{host}` in {ms} ms"))))
     }
 
     async fn follow_redirects(&self, mut hop: Hop, most: u32) -> Result<HttpResponse, HttpError> {
@@ -143,7 +132,7 @@ impl Exchanger {
                 hop.host()
             )));
         }
-        dial::check_literal(policy, &hop.url).map_err(|blocked| denied_by_network(&blocked, &hop.host()))
+        dial::check_literal(policy, &hop.url).map_err(|_| blocked(&hop.host()))
     }
 
     fn headers(&self, hop: &Hop) -> Result<HeaderMap, HttpError> {
@@ -157,7 +146,7 @@ impl Exchanger {
     async fn read(&self, hop: &Hop, mut response: reqwest::Response) -> Result<HttpResponse, HttpError> {
         let announced = response.content_length().unwrap_or(0);
         if announced > self.meter.received.left() {
-            return Err(self.too_large(hop));
+            return Err(too_large(hop, &self.meter.received.failure()));
         }
         let mut answer = HttpResponse {
             status: response.status().as_u16(),
@@ -177,18 +166,12 @@ impl Exchanger {
 
     /// Counts what came in, after content codings are undone: a small answer can't unfold beyond the limit.
     fn receive(&self, hop: &Hop, bytes: u64) -> Result<(), HttpError> {
-        self.meter.received.take(bytes).map_err(|_| self.too_large(hop))
+        self.meter.received.take(bytes).map_err(|failure| too_large(hop, &failure))
     }
+}
 
-    fn too_large(&self, hop: &Hop) -> HttpError {
-        let hit = self.meter.received.failure().limit.map_or(0, |hit| hit.value);
-        HttpError::TooLarge(format!(
-            "the answer of `{}` goes beyond the {hit} bytes that the attempt may receive in all (`{}` in the node's \
-             `limits`)",
-            hop.host(),
-            LimitKind::ReceivedBytes.as_str()
-        ))
-    }
+fn too_large(hop: &Hop, failure: &Failure) -> HttpError {
+    HttpError::TooLarge(format!("the answer of `{}` is too large: {}", hop.host(), failure.message))
 }
 
 fn readable(headers: &HeaderMap) -> Vec<(String, String)> {

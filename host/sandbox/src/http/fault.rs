@@ -10,8 +10,8 @@ use super::message::HttpError;
 
 /// The fault of an exchange with `host`.
 pub(super) fn explain(error: &reqwest::Error, host: &str) -> HttpError {
-    if let Some(blocked) = find::<BlockedAddress>(error) {
-        return denied_by_network(blocked, host);
+    if find::<BlockedAddress>(error).is_some() {
+        return blocked(host);
     }
     if let Some(fault) = find::<rustls::Error>(error) {
         return HttpError::Tls(format!("no secure connection to `{host}`: {fault}"));
@@ -43,7 +43,7 @@ pub(super) fn explain(error: &reqwest::Error, host: &str) -> HttpError {
 }
 
 /// The operator's policy keeps steps away from where `host` is.
-pub(super) fn denied_by_network(_: &BlockedAddress, host: &str) -> HttpError {
+pub(super) fn blocked(host: &str) -> HttpError {
     HttpError::Denied(format!(
         "`{host}` is not on the public Internet, and this server lets steps reach other networks only where its \
          operator says so: to allow it, add the host's network to `allow_networks` in the server's configuration"

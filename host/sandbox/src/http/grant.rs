@@ -7,7 +7,7 @@ use stepwell_core::mistake::Mistake;
 use url::Url;
 
 use super::host::{HostPattern, InvalidHost};
-use super::message::{HttpError, address, shown};
+use super::message::{self, HttpError, address, shown};
 use super::path::{self, PathPattern};
 
 /// One grant, ready to be asked.
@@ -59,19 +59,21 @@ impl Grant {
 
 /// `"grants": {"http": [{"host": "a", "methods": ["GET"], "paths": ["/b"]}]}`
 fn missing_grant(method: &str, url: &Url) -> String {
-    let host = HostPattern::of(url).map(|host| host.to_string());
     // A path with several readings is covered only where paths are not restricted.
     let paths = match path::is_unambiguous(url.path()) {
         true => format!(r#", "paths": [{}]"#, json!(url.path())),
         false => String::new(),
     };
-    format!(r#""grants": {{"http": [{{"host": {}, "methods": [{}]{paths}}}]}}"#, json!(host), json!(method))
+    format!(
+        r#""grants": {{"http": [{{"host": {}, "methods": [{}]{paths}}}]}}"#,
+        json!(message::host(url)),
+        json!(method)
+    )
 }
 
 /// `"grants": {"secrets": {"NAME": ["host"]}}`
 pub(super) fn missing_secret_grant(name: &SecretName, url: &Url) -> String {
-    let host = HostPattern::of(url).map(|host| host.to_string());
-    format!(r#""grants": {{"secrets": {{"{name}": [{}]}}}}"#, json!(host))
+    format!(r#""grants": {{"secrets": {{"{name}": [{}]}}}}"#, json!(message::host(url)))
 }
 
 /// What is wrong with a node's grants of requests and secrets, with pointers into the grants.

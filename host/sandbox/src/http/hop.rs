@@ -8,7 +8,7 @@ use http::header::{
 use http::{Method, StatusCode};
 use url::Url;
 
-use super::message::{HttpError, HttpRequest, shown};
+use super::message::{self, HttpError, HttpRequest, shown};
 use super::secret::mentions_secret;
 
 /// The longest URL, in bytes.
@@ -60,10 +60,7 @@ impl Hop {
 
     /// Host and port, for messages.
     pub(super) fn host(&self) -> String {
-        match (self.url.host_str(), self.url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (host, _) => host.unwrap_or_default().to_owned(),
-        }
+        message::host(&self.url)
     }
 
     /// Where an answer leads: the next request, or none if it is no redirect (RFC 9110 section 15.4).

@@ -46,11 +46,6 @@ impl HostPattern {
         };
         port_fits && self.names.cover(&canonical(host.to_owned()))
     }
-
-    /// The pattern that covers just this URL's host and port.
-    pub(crate) fn of(url: &Url) -> Option<Self> {
-        Some(Self { names: Names::One(canonical(url.host()?.to_owned())), port: url.port() })
-    }
 }
 
 impl Names {

@@ -59,6 +59,14 @@ pub(crate) fn address(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
+/// Host and port, as a grant names them.
+pub(crate) fn host(url: &Url) -> String {
+    match (url.host_str().unwrap_or_default(), url.port()) {
+        (host, Some(port)) => format!("{host}:{port}"),
+        (host, None) => host.to_owned(),
+    }
+}
+
 /// A text cut to a length that can be shown.
 pub(crate) fn shown(text: &str) -> String {
     match text.char_indices().nth(LONGEST_SHOWN) {
@@ -101,28 +109,20 @@ impl fmt::Debug for HttpResponse {
 #[error("{0}")]
 pub(crate) enum HttpError {
     /// The request is malformed.
-    #[error("{0}")]
     InvalidRequest(String),
     /// No grant covers it, or the operator's configuration forbids it.
-    #[error("{0}")]
     Denied(String),
     /// The name did not resolve.
-    #[error("{0}")]
     Dns(String),
     /// No connection, or it broke.
-    #[error("{0}")]
     Connection(String),
     /// The peer's certificate was not accepted.
-    #[error("{0}")]
     Tls(String),
     /// No whole answer in time.
-    #[error("{0}")]
     Timeout(String),
     /// The answer is larger than the attempt may receive.
-    #[error("{0}")]
     TooLarge(String),
     /// The peer does not speak HTTP, or redirected too often.
-    #[error("{0}")]
     Protocol(String),
 }
 

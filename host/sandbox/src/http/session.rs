@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use stepwell_core::failure::Failure;
 use stepwell_core::manifest::Capability;
-use tokio::time::Instant;
 
 use super::client::{Exchanger, HttpClient};
 use super::grant::HttpGrants;
@@ -28,20 +27,18 @@ pub(crate) struct HttpSession {
     idempotency_key: String,
 }
 
-/// Makes what one attempt needs to send requests until `deadline`.
+/// Makes what one attempt needs to send requests.
 pub(crate) fn prepare(
     client: Arc<HttpClient>,
     attempt: &Attempt,
     effects: Arc<Effects>,
     meter: Arc<Meter>,
-    deadline: Instant,
 ) -> HttpSession {
     let exchanger = Exchanger {
         client,
         grants: HttpGrants::new(&attempt.grants.http),
         secrets: Secrets::new(&attempt.grants, attempt.secrets.clone()),
         meter: Arc::clone(&meter),
-        deadline,
         traceparent: attempt.context.traceparent.clone(),
     };
     HttpSession { exchanger, effects, meter, idempotency_key: attempt.context.idempotency_key() }

@@ -7,7 +7,6 @@ mod secrets;
 mod wire;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,7 +17,6 @@ use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
 use stepwell_core::id::{AttemptNumber, RunId, SecretName};
 use stepwell_core::limits::Limits;
-use tokio::time::Instant;
 
 use self::peer::Peer;
 use super::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSession, NetworkPolicy, prepare};
@@ -102,8 +100,7 @@ impl Setup {
         let host = Arc::new(Host::default());
         let meter = Arc::new(Meter::new(&self.limits));
         let effects = Effects::new(Arc::clone(&host) as Arc<dyn AttemptHost>, self.replay);
-        let deadline = Instant::now() + Duration::from_millis(self.limits.time_ms);
-        let session = prepare(Arc::new(self.client), &attempt, effects, Arc::clone(&meter), deadline);
+        let session = prepare(Arc::new(self.client), &attempt, effects, Arc::clone(&meter));
         Running { session, host, meter }
     }
 }
