@@ -1,12 +1,12 @@
 //! From a step's crate to its component.
 
-use std::env;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fmt, fs};
 
 use semver::Version;
+use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
 use crate::TARGET;
@@ -17,7 +17,7 @@ use crate::sdk::{self, SdkError};
 use crate::toolchain::Toolchain;
 
 /// A step, ready to be published.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Component {
     /// Its file.
@@ -28,6 +28,13 @@ pub struct Component {
     pub name: String,
     /// The crate's version, which the SDK makes the step's.
     pub version: Version,
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, bytes, name, version } = self;
+        write!(f, "{name}@{version} ({} bytes in {})", bytes.len(), path.display())
+    }
 }
 
 /// How to build.
@@ -67,8 +74,14 @@ pub enum BuildError {
     /// The SDK that the crate refers to cannot be put in its place.
     #[error(transparent)]
     Sdk(#[from] SdkError),
-    /// The module is no component in waiting.
-    #[error("{} cannot become a component: {reason}. Does the crate use `#[stepwell_sdk::step]`?", module.display())]
+    /// The module is not a step's.
+    #[error("{} exports no step: put `#[stepwell_sdk::step]` on one function of the crate", manifest.display())]
+    NoStep {
+        /// The crate's manifest.
+        manifest: PathBuf,
+    },
+    /// The module cannot be made a component.
+    #[error("{} cannot become a component: {reason}", module.display())]
     Encode {
         /// The module.
         module: PathBuf,
@@ -115,7 +128,11 @@ pub fn build(
     command::run(&mut cargo, None, progress)?;
 
     let module = target_dir.join(TARGET).join("release").join(&info.module);
-    let bytes = encode(&module)?;
+    let core = fs::read(&module).map_err(|source| BuildError::File { path: module.clone(), source })?;
+    if !names_its_world(&core) {
+        return Err(BuildError::NoStep { manifest: info.manifest });
+    }
+    let bytes = encode(&core).map_err(|reason| BuildError::Encode { module, reason })?;
     let path = target_dir.join("components").join(format!("{}.wasm", info.name));
     write_whole(&path, &bytes)?;
     Ok(Component { path, bytes, name: info.name, version: info.version })
@@ -141,12 +158,18 @@ fn shared_by_environment() -> Option<PathBuf> {
     env::var_os("CARGO_TARGET_DIR").map(|folder| Path::new(&folder).join("guests"))
 }
 
-/// The module carries its world in a section of its own, so that this needs no WIT.
-fn encode(module: &Path) -> Result<Vec<u8>, BuildError> {
-    let bytes = fs::read(module).map_err(|source| BuildError::File { path: module.into(), source })?;
+/// The SDK's bindings leave their WIT in a section of the module; without it there is nothing to encode by.
+fn names_its_world(module: &[u8]) -> bool {
+    Parser::new(0).parse_all(module).any(|payload| match payload {
+        Ok(Payload::CustomSection(section)) => section.name().starts_with("component-type"),
+        _ => false,
+    })
+}
+
+fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
     let encoded =
-        ComponentEncoder::default().validate(true).module(&bytes).and_then(|encoder| encoder.encode());
-    encoded.map_err(|error| BuildError::Encode { module: module.into(), reason: format!("{error:#}") })
+        ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
+    encoded.map_err(|error| format!("{error:#}"))
 }
 
 /// A reader sees the old file or the new one, never half of it.
@@ -154,10 +177,18 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let write = || {
         fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = readable_by_all().tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.persist(path)?;
         Ok(())
     };
     write().map_err(|source| BuildError::File { path: path.into(), source })
+}
+
+/// A component is no secret, and a server of another user may publish it.
+fn readable_by_all<'a, 'b>() -> tempfile::Builder<'a, 'b> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
 }
