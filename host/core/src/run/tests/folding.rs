@@ -143,8 +143,11 @@ fn a_run_ends_as_it_can() {
 fn times_are_kept_to_the_millisecond_that_the_journal_keeps() {
     let odd: Timestamp = "2026-01-01T00:00:00.123456789Z".parse().unwrap();
     let first = Entry { seq: 0, at: odd, event: accepted(json!({})) };
-    let state = RunState::accept(RUN, plan(json!({"nodes": {"a": {}}})), &first).unwrap();
-    assert_eq!(state.accepted_at().to_string(), "2026-01-01T00:00:00.123Z");
+    let mut state = RunState::accept(RUN, plan(json!({"nodes": {"a": {}}})), &first).unwrap();
+    let kept: Timestamp = "2026-01-01T00:00:00.123Z".parse().unwrap();
+    assert_eq!(state.accepted_at(), kept);
     let [Action::Start { deadline, .. }] = &state.decide(odd)[..] else { panic!("a starts") };
     assert_eq!(deadline.subsec_nanosecond() % 1_000_000, 0);
+    state.apply(&Entry { seq: 1, at: odd, event: started("a", 1) }).unwrap();
+    assert_eq!(state.in_flight().next().unwrap().started_at, kept);
 }
