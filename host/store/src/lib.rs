@@ -4,9 +4,13 @@
 //! A new implementation passes the same conformance suite. This crate runs nothing and decides nothing.
 
 mod catalogue;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod embedded;
 mod error;
 mod journal;
+#[cfg(any(test, feature = "memory"))]
+pub mod memory;
 
 pub use catalogue::{ApiKeyRecord, Catalogue, WorkflowSummary, WorkflowVersion};
 pub use embedded::{DEFAULT_RESERVE_BYTES, EmbeddedStore, OpenOptions};
@@ -14,3 +18,6 @@ pub use error::StoreError;
 pub use journal::{
     Accepted, Append, Cursor, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, Ticket, TicketState,
 };
+
+#[cfg(test)]
+mod tests;

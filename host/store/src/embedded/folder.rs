@@ -101,6 +101,18 @@ impl Folder {
         }
     }
 
+    /// The same for `part` of the folder, a damaged file told apart: a whole one is not missing, does not end early, and has what its
+    /// parts are said to begin at.
+    pub(crate) fn fault_in(&self, part: &str, what: &str, why: io::Error) -> StoreError {
+        match why.kind() {
+            io::ErrorKind::NotFound
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput => StoreError::corrupt(part, why),
+            _ => self.fault(what, why),
+        }
+    }
+
     fn full(&self, free: u64) -> StoreError {
         StoreError::DiskFull { path: self.path.clone(), free, reserve: self.reserve }
     }

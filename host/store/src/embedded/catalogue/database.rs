@@ -88,7 +88,7 @@ impl Database {
 
 fn fault(folder: &Folder, what: &str, why: sled::Error) -> StoreError {
     match why {
-        sled::Error::Io(why) => folder.fault(what, why),
+        sled::Error::Io(why) => folder.fault_in("`catalogue`", what, why),
         why => StoreError::corrupt("`catalogue`", why),
     }
 }

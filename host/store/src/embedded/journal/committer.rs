@@ -30,11 +30,11 @@ pub(super) fn run(queue: &Queue, keeper: &Keeper) {
         let purge =
             group.handed.iter().any(|handed| handed.claim.is_some()) && purged_at.elapsed() > BETWEEN_PURGES;
         match commit(keeper, &group, purge) {
-            Ok(verdicts) => {
+            Ok(Written::Whole(verdicts)) => {
                 verdicts.tell(&group);
                 queue.kept(&group);
             }
-            Err(why @ StoreError::JournalGap { .. }) => queue.refused(&group, why),
+            Ok(Written::Nothing(refusal)) => queue.refused(&group, refusal),
             Err(why) => queue.lost(group, &why),
         }
         if purge {
@@ -44,20 +44,22 @@ pub(super) fn run(queue: &Queue, keeper: &Keeper) {
     keeper.close();
 }
 
+/// What became of a group.
+enum Written {
+    /// It is on disk.
+    Whole(Verdicts),
+    /// It does not go on where its run's journal ends.
+    Nothing(StoreError),
+}
+
 /// Writes a group. A failure may be an older one's, of fjall's background work, so there is a second try with the database opened
 /// again. To write the same batch twice does no harm.
-fn commit(keeper: &Keeper, group: &Group, purge: bool) -> Result<Verdicts, StoreError> {
-    let write = |database: &Database| write(database, group, purge);
-    let failed = match guarded(|| keeper.with(write)) {
-        Err(why) if !matches!(why, StoreError::JournalGap { .. }) => why,
-        outcome => return outcome,
-    };
-    keeper.fail(&failed);
-    let outcome = keeper.recover().and_then(|()| guarded(|| keeper.with(write)));
-    if let Err(why) = &outcome {
-        keeper.fail(why);
+fn commit(keeper: &Keeper, group: &Group, purge: bool) -> Result<Written, StoreError> {
+    let write = || guarded(|| keeper.with(|database| write(database, group, purge)));
+    match write() {
+        Err(why) if keeper.fail(&why) => write().inspect_err(|why| keeper.give_up(why)),
+        outcome => outcome,
     }
-    outcome
 }
 
 /// A panic in fjall fails the group, and not whoever waits for the next one.
@@ -79,7 +81,7 @@ impl Verdicts {
     }
 }
 
-fn write(database: &Database, group: &Group, purge: bool) -> Result<Verdicts, StoreError> {
+fn write(database: &Database, group: &Group, purge: bool) -> Result<Written, StoreError> {
     let mut writer = Writer {
         database,
         batch: database.batch(),
@@ -89,8 +91,8 @@ fn write(database: &Database, group: &Group, purge: bool) -> Result<Verdicts, St
     };
     let mut verdicts = Vec::new();
     for (place, handed) in group.handed.iter().enumerate() {
-        if group.resumes {
-            writer.check_continuation(handed)?;
+        if group.resumes && !writer.goes_on(handed)? {
+            return Ok(Written::Nothing(StoreError::JournalGap { run: handed.run.1 }));
         }
         if let Some(claim) = &handed.claim {
             let verdict = writer.decide(claim)?;
@@ -105,7 +107,7 @@ fn write(database: &Database, group: &Group, purge: bool) -> Result<Verdicts, St
         writer.purge_claims()?;
     }
     writer.commit()?;
-    Ok(Verdicts(verdicts))
+    Ok(Written::Whole(Verdicts(verdicts)))
 }
 
 /// One group on its way to the disk.
@@ -125,15 +127,12 @@ struct Change<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// A run that lost entries goes on where its journal ends on disk, and nowhere else.
-    fn check_continuation(&self, handed: &Handed) -> Result<(), StoreError> {
+    /// Whether a batch begins where its run's journal ends on disk.
+    fn goes_on(&self, handed: &Handed) -> Result<bool, StoreError> {
         let (tenant, run) = &handed.run;
         let last = self.database.prefix(Table::Entries, &keys::run(tenant, *run)).next_back().transpose()?;
         let next = last.and_then(|(key, _)| keys::seq(&key)).map_or(0, |seq| seq + 1);
-        match handed.first_seq {
-            Some(seq) if seq == next => Ok(()),
-            _ => Err(StoreError::JournalGap { run: *run }),
-        }
+        Ok(handed.first_seq == Some(next))
     }
 
     fn append(&mut self, handed: &'a Handed) -> Result<(), StoreError> {

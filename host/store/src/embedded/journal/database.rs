@@ -163,7 +163,9 @@ fn open_tables(folder: &Folder) -> fjall::Result<(fjall::Database, [fjall::Keysp
 
 fn fault(folder: &Folder, what: &str, why: fjall::Error) -> StoreError {
     match why {
-        fjall::Error::Io(why) | fjall::Error::Storage(fjall::LsmError::Io(why)) => folder.fault(what, why),
+        fjall::Error::Io(why) | fjall::Error::Storage(fjall::LsmError::Io(why)) => {
+            folder.fault_in("`journal`", what, why)
+        }
         fjall::Error::Poisoned => {
             // A write before, or one in the background, failed. A full disk is the likely reason, and the one that can be told.
             folder.admit().err().unwrap_or_else(|| {

@@ -19,7 +19,7 @@ pub(super) struct Keeper {
 
 enum State {
     Open(Database),
-    Failed { why: StoreError, at: Instant },
+    Failed { why: StoreError, tried_at: Option<Instant> },
     Closed,
 }
 
@@ -42,47 +42,42 @@ impl Keeper {
         }
     }
 
-    /// Closes the database after a failed write.
-    pub(super) fn fail(&self, why: &StoreError) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if let State::Open(_) = &*state {
-            tracing::error!(error = %why, "the journal could not be written; it will be opened again");
-            *state = State::Failed { why: why.clone(), at: Instant::now() };
-        }
+    /// Closes the database after a failed write; whoever works with it next opens it again. Gives whether it was open.
+    pub(super) fn fail(&self, why: &StoreError) -> bool {
+        self.close_as(State::Failed { why: why.clone(), tried_at: None })
     }
 
-    /// Opens the database again at once.
-    pub(super) fn recover(&self) -> Result<(), StoreError> {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        self.open_into(&mut state)
+    /// The same, after it was opened again in vain: the next try has time.
+    pub(super) fn give_up(&self, why: &StoreError) {
+        tracing::error!(error = %why, "the journal cannot be written");
+        self.close_as(State::Failed { why: why.clone(), tried_at: Some(Instant::now()) });
     }
 
+    /// Closes the database for good.
     pub(super) fn close(&self) {
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Closed;
+        self.close_as(State::Closed);
+    }
+
+    fn close_as(&self, closed: State) -> bool {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let was_open = matches!(*state, State::Open(_));
+        if was_open {
+            *state = closed;
+        }
+        was_open
     }
 
     fn reopen(&self) -> Result<(), StoreError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        match &*state {
-            State::Failed { why, at } if at.elapsed() < BETWEEN_TRIES => Err(why.clone()),
-            _ => self.open_into(&mut state),
+        let State::Failed { why, tried_at } = &*state else { return Ok(()) };
+        if tried_at.is_some_and(|at| at.elapsed() < BETWEEN_TRIES) {
+            return Err(why.clone());
         }
-    }
-
-    fn open_into(&self, state: &mut State) -> Result<(), StoreError> {
-        if !matches!(state, State::Failed { .. }) {
-            return Ok(());
-        }
-        match Database::open(Arc::clone(&self.folder)) {
-            Ok(database) => {
-                tracing::info!("the journal is open again");
-                *state = State::Open(database);
-                Ok(())
-            }
-            Err(why) => {
-                *state = State::Failed { why: why.clone(), at: Instant::now() };
-                Err(why)
-            }
-        }
+        tracing::warn!(error = %why, "the journal could not be written; it is opened again");
+        *state = match Database::open(Arc::clone(&self.folder)) {
+            Ok(database) => State::Open(database),
+            Err(why) => State::Failed { why, tried_at: Some(Instant::now()) },
+        };
+        Ok(())
     }
 }

@@ -1,0 +1,73 @@
+//! What every implementation of [`Journal`](crate::Journal) and [`Catalogue`](crate::Catalogue) must do.
+//!
+//! Each case is a function over an empty store, named as what it protects. The macros make a test of each:
+//!
+//! ```ignore
+//! mod journal {
+//!     stepwell_store::journal_conformance!(fresh_journal());  // -> (Arc<impl Journal>, whatever keeps it alive)
+//! }
+//! ```
+#![expect(clippy::unwrap_used, reason = "this is test code, and a panic is how a test fails")]
+
+pub mod catalogue;
+pub mod journal;
+pub mod samples;
+
+/// One test for each case of the journal's suite. The expression makes an empty journal and what must live as long as it.
+#[macro_export]
+macro_rules! journal_conformance {
+    ($fresh:expr) => {
+        $crate::conformance_cases!(
+            journal,
+            $fresh,
+            entries_come_back_as_they_were,
+            a_read_sees_what_was_handed_over,
+            a_read_begins_and_ends_where_it_is_told,
+            a_ticket_answers_whoever_asks,
+            the_index_follows_a_run,
+            a_run_that_goes_on_is_listed_as_running_again,
+            pages_are_complete,
+            unfinished_runs_are_paged_oldest_first,
+            a_claim_is_for_one_run,
+            simultaneous_claims_give_one_run,
+            an_expired_claim_is_forgotten,
+            claims_are_scoped_to_tenant_and_workflow,
+            tenants_are_apart,
+            a_closed_journal_refuses,
+        );
+    };
+}
+
+/// One test for each case of the catalogue's suite. The expression makes an empty catalogue and what must live as long as it.
+#[macro_export]
+macro_rules! catalogue_conformance {
+    ($fresh:expr) => {
+        $crate::conformance_cases!(
+            catalogue,
+            $fresh,
+            a_step_is_kept_once,
+            steps_are_listed_by_name_then_version,
+            the_version_applied_last_is_current,
+            a_version_never_changes,
+            a_large_definition_is_kept,
+            a_secret_is_replaced_and_listed_by_name,
+            a_key_is_replaced_and_listed_by_age,
+            tenants_are_apart,
+        );
+    };
+}
+
+/// The tests behind the two macros above.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_cases {
+    ($suite:ident, $fresh:expr, $($case:ident),+ $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let (store, _alive) = $fresh;
+                $crate::conformance::$suite::$case(store).await;
+            }
+        )+
+    };
+}

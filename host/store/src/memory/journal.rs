@@ -1,0 +1,142 @@
+//! The journal in memory: everything is "on disk" at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use stepwell_core::id::{RunId, TenantId, WorkflowName};
+use stepwell_core::run::{Entry, RunStatus};
+
+use crate::{
+    Accepted, Append, Cursor, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, StoreError, Ticket,
+};
+
+/// A journal that is gone with its value.
+#[derive(Debug, Default)]
+pub struct MemoryJournal(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<(TenantId, RunId), BTreeMap<u64, Entry>>,
+    /// By tenant, then by time.
+    summaries: BTreeMap<(TenantId, RunId), RunSummary>,
+    claims: HashMap<(TenantId, WorkflowName, String), (RunId, IdempotencyClaim)>,
+    closed: bool,
+}
+
+impl State {
+    fn append(&mut self, batch: Append) -> Result<(), StoreError> {
+        if self.closed {
+            return Err(StoreError::Closed);
+        }
+        let run = (batch.tenant, batch.run);
+        if let Some(summary) = batch.summary {
+            self.summaries.insert(run.clone(), summary);
+        }
+        self.entries
+            .entry(run)
+            .or_default()
+            .extend(batch.entries.into_iter().map(|entry| (entry.seq, entry)));
+        Ok(())
+    }
+
+    fn accept(&mut self, batch: Append, claim: IdempotencyClaim) -> Result<Accepted, StoreError> {
+        let key = (batch.tenant.clone(), claim.workflow.clone(), claim.key.clone());
+        if let Some((run, kept)) =
+            self.claims.get(&key).filter(|(_, kept)| Timestamp::now() < kept.expires_at)
+        {
+            let same = kept.request_digest == claim.request_digest;
+            return Ok(if same { Accepted::Before(*run) } else { Accepted::Mismatch(*run) });
+        }
+        let run = batch.run;
+        self.append(batch)?;
+        self.claims.insert(key, (run, claim));
+        Ok(Accepted::New)
+    }
+
+    fn page(&self, tenant: &TenantId, query: &RunQuery) -> RunPage {
+        let limit = query.limit.max(1);
+        let mut runs: Vec<RunSummary> = self
+            .summaries
+            .iter()
+            .rev()
+            .filter(|((owner, _), _)| owner == tenant)
+            .map(|(_, summary)| summary)
+            .filter(|summary| query.cursor.is_none_or(|Cursor(last)| summary.id < last))
+            .filter(|summary| query.status.is_none_or(|status| summary.status == status))
+            .filter(|summary| query.workflow.as_ref().is_none_or(|workflow| summary.workflow == *workflow))
+            .take(limit + 1)
+            .cloned()
+            .collect();
+        let more = runs.len() > limit;
+        runs.truncate(limit);
+        RunPage { next: runs.last().filter(|_| more).map(|last| Cursor(last.id)), runs }
+    }
+
+    fn unfinished(&self, after: Option<(TenantId, RunId)>, limit: usize) -> Vec<(TenantId, RunId)> {
+        let running = self.summaries.iter().filter(|(_, summary)| summary.status == RunStatus::Running);
+        let mut runs: Vec<(RunId, TenantId)> =
+            running.map(|((tenant, run), _)| (*run, tenant.clone())).collect();
+        runs.sort();
+        let after = after.map(|(tenant, run)| (run, tenant));
+        let behind = runs.into_iter().filter(|run| after.as_ref().is_none_or(|after| run > after));
+        behind.take(limit).map(|(run, tenant)| (tenant, run)).collect()
+    }
+}
+
+impl MemoryJournal {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryJournal {
+    fn append(&self, batch: Append) -> Ticket {
+        Ticket::resolved(self.state().append(batch))
+    }
+
+    fn admit(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn accept(&self, batch: Append, claim: IdempotencyClaim) -> Result<Accepted, StoreError> {
+        self.state().accept(batch, claim)
+    }
+
+    async fn read(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let state = self.state();
+        let entries = state.entries.get(&(tenant.clone(), run));
+        Ok(entries
+            .map(|entries| entries.range(from..).take(limit).map(|(_, entry)| entry.clone()).collect())
+            .unwrap_or_default())
+    }
+
+    async fn summary(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunSummary>, StoreError> {
+        Ok(self.state().summaries.get(&(tenant.clone(), run)).cloned())
+    }
+
+    async fn list(&self, tenant: &TenantId, query: RunQuery) -> Result<RunPage, StoreError> {
+        Ok(self.state().page(tenant, &query))
+    }
+
+    async fn unfinished(
+        &self,
+        after: Option<(TenantId, RunId)>,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, RunId)>, StoreError> {
+        Ok(self.state().unfinished(after, limit))
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.state().closed = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! What format 1 wrote is read by every version that follows.
+//!
+//! The golden folder is written once for each format, by `cargo test -p stepwell-store write_the_golden_folder -- --ignored`, and
+//! never again: a change that makes this test fail breaks the stores that people have.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use stepwell_core::attempt::Account;
+use stepwell_core::digest::Digest;
+use stepwell_core::effect::Effect;
+use stepwell_core::failure::{Failure, FailureKind};
+use stepwell_core::id::{AttemptNumber, NodeId, TenantId};
+use stepwell_core::manifest::Capability;
+use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, SkipReason};
+
+use super::damage::copy_of;
+use crate::conformance::samples;
+use crate::{Accepted, Append, EmbeddedStore, OpenOptions, RunQuery};
+
+/// A key file would not keep its mode in a repository.
+const MASTER_KEY: &str = "Z29sZGVuLWtleS1vZi10aGUtZm9ybWF0LTEtdGVzdCE=";
+const FOLDER: &str = "tests/golden/format-1";
+const COMPONENT: &[u8] = b"golden component";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn format_1_is_read() {
+    let folder = copy_of(&golden_folder());
+    let store = open(folder.path());
+    check_catalogue(&store).await;
+    check_journal(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "writes the golden folder, which is done once for each format"]
+async fn write_the_golden_folder() {
+    let folder = golden_folder();
+    assert!(!folder.exists(), "the golden folder is written once: {}", folder.display());
+    let store = open(&folder);
+    write(&store).await;
+    store.journal().close().await.unwrap();
+    drop(store);
+    // A second start cuts the preallocated end of the journal's log off.
+    drop(open(&folder));
+}
+
+fn golden_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER)
+}
+
+fn open(folder: &Path) -> EmbeddedStore {
+    let master_key = Some(SecretString::from(MASTER_KEY));
+    EmbeddedStore::open(&OpenOptions { master_key, ..OpenOptions::new(folder) }).unwrap()
+}
+
+async fn write(store: &EmbeddedStore) {
+    let (tenant, workflow) = (TenantId::default(), samples::workflow("triage"));
+    let catalogue = store.catalogue();
+    catalogue
+        .put_step(&tenant, &samples::published("llm-chat", "1.0.0", COMPONENT), COMPONENT)
+        .await
+        .unwrap();
+    for version in versions() {
+        catalogue.put_workflow(&tenant, &version).await.unwrap();
+    }
+    catalogue
+        .put_secret(&tenant, &samples::secret("KEY"), &SecretString::from("golden value"))
+        .await
+        .unwrap();
+    catalogue.put_key(&tenant, &samples::api_key("golden", 1)).await.unwrap();
+
+    let journal = store.journal();
+    let mut claim = samples::claim(&workflow, "golden key", "request");
+    claim.expires_at = "9999-01-01T00:00:00Z".parse().unwrap();
+    journal.accept(samples::first_batch(&tenant, samples::run(0), &workflow), claim).await.unwrap();
+    let whole = Append {
+        tenant: tenant.clone(),
+        run: samples::run(1),
+        entries: every_event(),
+        summary: Some(samples::summary(samples::run(1), &workflow, RunStatus::Failed)),
+    };
+    journal.append(whole).durable().await.unwrap();
+}
+
+async fn check_catalogue(store: &EmbeddedStore) {
+    let (tenant, catalogue) = (TenantId::default(), store.catalogue());
+    let step = samples::published("llm-chat", "1.0.0", COMPONENT);
+    assert_eq!(catalogue.steps(&tenant).await.unwrap(), std::slice::from_ref(&step));
+    assert_eq!(catalogue.component(&step.digest).await.unwrap().unwrap(), COMPONENT);
+    for version in versions() {
+        let found = catalogue.workflow(&tenant, &version.name, Some(&version.version)).await.unwrap();
+        assert_eq!(found, Some(version));
+    }
+    assert_eq!(catalogue.workflows(&tenant).await.unwrap()[0].current, samples::version("2.0.0"));
+    let secret = catalogue.secret(&tenant, &samples::secret("KEY")).await.unwrap().unwrap();
+    assert_eq!(secret.expose_secret(), "golden value");
+    assert_eq!(catalogue.keys(&tenant).await.unwrap(), [samples::api_key("golden", 1)]);
+}
+
+async fn check_journal(store: &EmbeddedStore) {
+    let (tenant, workflow, journal) = (TenantId::default(), samples::workflow("triage"), store.journal());
+    assert_eq!(journal.read(&tenant, samples::run(1), 0, 100).await.unwrap(), every_event());
+    assert_eq!(journal.unfinished(None, 10).await.unwrap(), [(tenant.clone(), samples::run(0))]);
+    let failed = RunQuery {
+        status: Some(RunStatus::Failed),
+        workflow: Some(workflow.clone()),
+        limit: 10,
+        cursor: None,
+    };
+    let page = journal.list(&tenant, failed).await.unwrap();
+    assert_eq!(page.runs, [samples::summary(samples::run(1), &workflow, RunStatus::Failed)]);
+    let again = samples::first_batch(&tenant, samples::run(2), &workflow);
+    let answer = journal.accept(again, samples::claim(&workflow, "golden key", "request")).await.unwrap();
+    assert_eq!(answer, Accepted::Before(samples::run(0)));
+}
+
+fn versions() -> [crate::WorkflowVersion; 2] {
+    [("1.0.0", 1), ("2.0.0", 2)].map(|(version, n)| samples::applied("triage", version, json!({"n": n}), n))
+}
+
+/// One entry of each kind of event, with every field that format 1 has.
+fn every_event() -> Vec<Entry> {
+    let node = |name| NodeId::new(name).unwrap();
+    let attempt = AttemptNumber::FIRST;
+    let first =
+        samples::accepted(&samples::workflow("triage"), json!({"subject": "Invoice", "n": 0.1})).event;
+    let events = [
+        first,
+        Event::AttemptStarted {
+            node: node("a"),
+            attempt,
+            input: json!([1, "two"]),
+            deadline: samples::at(9),
+        },
+        Event::EffectAnswered { node: node("a"), attempt, effect: effect() },
+        Event::AttemptSucceeded { node: node("a"), attempt, output: json!("out"), account: account() },
+        Event::AttemptFailed { node: node("b"), attempt, failure: failure(), account: Account::default() },
+        Event::NodeSkipped { node: node("c"), reason: SkipReason::When },
+        Event::NodeFailed { node: node("d"), failure: Failure::new(FailureKind::Expression, "no such name") },
+        Event::CancelRequested { reason: Some("no longer needed".to_owned()) },
+        Event::RunEnded { outcome: RunOutcome::Failed { failure: failure(), node: Some(node("b")) } },
+    ];
+    (0..).zip(events).map(|(seq, event)| Entry { seq, at: samples::at(1), event }).collect()
+}
+
+fn effect() -> Effect {
+    Effect {
+        index: 0,
+        capability: Capability::Http,
+        summary: "POST https://example.com/".to_owned(),
+        request_digest: Digest::of(b"request"),
+        answer: json!({"status": 200, "body": "e30="}),
+    }
+}
+
+fn account() -> Account {
+    serde_json::from_value::<Account>(account_json()).unwrap()
+}
+
+fn account_json() -> Value {
+    json!({
+        "fuel": 12_345, "duration_us": 678, "effects": 1,
+        "usage": [{"provider": "openai", "model": "gpt-4o", "input_tokens": 10, "output_tokens": 2, "cost_micro_usd": 45}],
+        "decisions": [{"decided": "Billing", "confidence": 0.93, "explanation": "it names an invoice", "model_version": "gpt-4o"}],
+        "log": [{"level": "info", "message": "asked", "fields": {"tokens": 12}}],
+    })
+}
+
+fn failure() -> Failure {
+    Failure {
+        detail: Some(json!({"status": 429})),
+        retry_after_ms: Some(1500),
+        limit: None,
+        ..Failure::new(FailureKind::Retryable, "the provider is busy")
+    }
+}
