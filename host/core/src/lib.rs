@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Definition --compile(catalogue)--> Plan    every mistake at once, each with its JSON pointer
-//! RunState::apply(&Event)                    the fold over the journal: same events, same state
+//! RunState::apply(&Entry)                    the fold over the journal: same events, same state
 //! RunState::decide(now) -> Vec<Action>       what to do next; never does it
 //! ```
 //!
@@ -25,4 +25,4 @@ mod pointer;
 mod quantity;
 pub mod run;
 pub mod schema;
-mod spelling;
+pub mod spelling;

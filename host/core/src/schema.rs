@@ -102,3 +102,70 @@ fn shorten(message: String) -> String {
         None => message,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_violation_is_told_with_its_place() {
+        let schema = Schema::compile(&json!({
+            "required": ["a"],
+            "properties": {"b": {"items": {"type": "integer"}}},
+        }))
+        .unwrap();
+        let violations = schema.check(&json!({"b": [1, "two", 3.5]})).unwrap_err();
+        let mut places: Vec<&str> = violations.iter().map(|violation| violation.pointer.as_str()).collect();
+        places.sort_unstable();
+        assert_eq!(places, ["", "/b/1", "/b/2"]);
+        assert!(schema.check(&json!({"a": 1, "b": [1]})).is_ok());
+        assert!(Schema::any().check(&json!(null)).is_ok());
+    }
+
+    #[test]
+    fn violations_without_number_are_cut() {
+        let schema = Schema::compile(&json!({"items": {"enum": ["x"]}})).unwrap();
+        let violations = schema.check(&json!(vec!["y".repeat(10_000); 1_000])).unwrap_err();
+        assert_eq!(violations.len(), MAX_VIOLATIONS);
+        assert!(violations.iter().all(|violation| violation.message.len() < 2 * MAX_MESSAGE_LENGTH));
+    }
+
+    #[test]
+    fn a_broken_schema_is_told_with_its_place() {
+        let invalid = Schema::compile(&json!({"properties": {"a": {"type": "strnig"}}})).unwrap_err();
+        assert_eq!(invalid.pointer, "/properties/a/type");
+        assert!(Schema::compile(&json!({"pattern": "("})).is_err());
+        assert!(Schema::compile(&json!(5)).is_err());
+    }
+
+    #[test]
+    fn a_schema_fetches_nothing() {
+        for elsewhere in ["http://127.0.0.1:9/schema", "file:///etc/passwd", "other.json"] {
+            assert!(Schema::compile(&json!({"$ref": elsewhere})).is_err(), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_schema_may_refer_to_itself() {
+        let tree = json!({"$defs": {"tree": {"properties": {"left": {"$ref": "#/$defs/tree"}}, "required": ["n"]}}, "$ref": "#/$defs/tree"});
+        let schema = Schema::compile(&tree).unwrap();
+        assert!(schema.check(&json!({"n": 1, "left": {"n": 2}})).is_ok());
+        assert_eq!(schema.check(&json!({"n": 1, "left": {}})).unwrap_err()[0].pointer, "/left");
+        for circle in [
+            json!({"$ref": "#"}),
+            json!({"allOf": [{"$ref": "#"}]}),
+            json!({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}),
+        ] {
+            let schema = Schema::compile(&circle).unwrap();
+            let _ = schema.check(&json!({"a": 1}));
+        }
+    }
+
+    #[test]
+    fn no_pattern_takes_exponential_time() {
+        let schema = Schema::compile(&json!({"pattern": "^(a+)+$"})).unwrap();
+        assert!(schema.check(&json!("a".repeat(50_000) + "b")).is_err());
+    }
+}

@@ -1,7 +1,6 @@
 //! A tolerant reader of JSON: it takes values by name and type, notes each mistake with its place, and goes on.
 
 use std::cell::RefCell;
-use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -24,9 +23,10 @@ impl Mistakes {
         self.0.borrow_mut().extend(mistakes);
     }
 
-    /// The value, or nothing and its mistakes noted.
-    pub(crate) fn note<T>(&self, result: Result<T, Vec<Mistake>>) -> Option<T> {
-        result.map_err(|mistakes| self.add_all(mistakes)).ok()
+    /// What was found, its mistakes noted.
+    pub(crate) fn note<T>(&self, (found, mistakes): (T, Vec<Mistake>)) -> T {
+        self.add_all(mistakes);
+        found
     }
 
     pub(crate) fn into_inner(self) -> Vec<Mistake> {
@@ -118,10 +118,14 @@ impl<'a> Cursor<'a> {
         count
     }
 
-    /// A text that stands for a value.
-    pub(crate) fn parse<T: FromStr<Err: Display>>(&self, code: &str) -> Option<T> {
+    /// A text that stands for a value; `problem` says of a text what is wrong with it.
+    pub(crate) fn parse<T: FromStr>(
+        &self,
+        code: &str,
+        problem: impl Fn(&str, T::Err) -> String,
+    ) -> Option<T> {
         let text = self.text()?;
-        text.parse().map_err(|error: T::Err| self.wrong(code, format!("`{text}`: {error}"))).ok()
+        text.parse().map_err(|error| self.wrong(code, problem(text, error))).ok()
     }
 
     /// One of some words.

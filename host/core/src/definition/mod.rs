@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::expression::Template;
-use crate::id::WorkflowName;
+use crate::id::{InvalidName, WorkflowName};
 use crate::mistake::{Mistake, code};
 use crate::plan::HttpTrigger;
 use crate::schema::{InvalidSchema, Schema};
@@ -65,10 +65,12 @@ pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'
     Draft {
         name: fields
             .require("name", "give the workflow a name: `\"name\": \"my-workflow\"`")
-            .and_then(|it| it.parse(code::BAD_NAME)),
-        version: fields
-            .require("version", "start with `\"version\": \"1.0.0\"`")
-            .and_then(|it| it.parse(code::BAD_VERSION)),
+            .and_then(|it| it.parse(code::BAD_NAME, |_, invalid: InvalidName| invalid.to_string())),
+        version: fields.require("version", "start with `\"version\": \"1.0.0\"`").and_then(|it| {
+            it.parse(code::BAD_VERSION, |text, error| {
+                format!("`{text}` is no version such as 1.0.0: {error}")
+            })
+        }),
         input: fields.get("input").and_then(|it| read_schema(&it, mistakes)),
         triggers: fields.get("triggers").map(|it| trigger::read_all(&it)).unwrap_or_default(),
         time_budget: fields.get("budget").and_then(|it| it.fields(&["time"])?.get("time")?.duration()),
@@ -76,19 +78,16 @@ pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'
             .require("nodes", "a workflow has one node at least")
             .map(|it| read_nodes(&it, mistakes))
             .unwrap_or_default(),
-        output: fields.get("output").and_then(|it| mistakes.note(Template::parse(it.value, &it.pointer))),
+        output: fields.get("output").map(|it| mistakes.note(Template::examine(it.value, &it.pointer))),
     }
 }
 
 fn read_schema(schema: &Cursor<'_>, mistakes: &Mistakes) -> Option<Schema> {
-    let misplaced = |invalid: InvalidSchema| {
-        vec![Mistake::new(
-            format!("{}{}", schema.pointer, invalid.pointer),
-            code::BAD_SCHEMA,
-            invalid.to_string(),
-        )]
+    let note = |invalid: InvalidSchema| {
+        let place = format!("{}{}", schema.pointer, invalid.pointer);
+        mistakes.add(Mistake::new(place, code::BAD_SCHEMA, invalid.to_string()));
     };
-    mistakes.note(Schema::compile(schema.value).map_err(misplaced))
+    Schema::compile(schema.value).map_err(note).ok()
 }
 
 fn read_nodes<'a>(nodes: &Cursor<'a>, mistakes: &'a Mistakes) -> Vec<NodeDraft<'a>> {

@@ -48,7 +48,7 @@ pub(crate) struct NodeDraft<'a> {
     pub(crate) pointer: String,
     pub(crate) step: Option<(StepName, VersionReq)>,
     pub(crate) config: Value,
-    pub(crate) input: Option<Template>,
+    pub(crate) input: Template,
     pub(crate) needs: Vec<Need<'a>>,
     pub(crate) when: Option<Expression>,
     pub(crate) join: Join,
@@ -84,12 +84,12 @@ pub(super) fn read<'a>(name: &'a str, node: &Cursor<'a>, mistakes: &'a Mistakes)
             .and_then(|fields| fields.require("step", STEP_FORM))
             .and_then(|it| read_step(&it)),
         config: field("config").map_or_else(empty, |it| it.value.clone()),
-        input: match field("input") {
-            Some(input) => mistakes.note(Template::parse(input.value, &input.pointer)),
-            None => mistakes.note(Template::parse(&empty(), &node.pointer)),
-        },
+        input: field("input").map_or_else(
+            || Template::literal(empty()),
+            |it| mistakes.note(Template::examine(it.value, &it.pointer)),
+        ),
         needs: field("needs").map(|it| read_needs(&it)).unwrap_or_default(),
-        when: field("when").and_then(|it| mistakes.note(Expression::parse(it.text()?, &it.pointer))),
+        when: field("when").and_then(|it| mistakes.note(Expression::examine(it.text()?, &it.pointer))),
         join: field("join")
             .and_then(|it| it.word(&[("all", Join::All), ("any", Join::Any)]))
             .unwrap_or_default(),

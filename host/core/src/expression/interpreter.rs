@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use minijinja::value::Value as Jinja;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+use serde_json::Value;
 
-use super::json;
+use super::json::{self, Room};
 use super::syntax;
 use super::vocabulary::FORBIDDEN_BUILTINS;
 use crate::failure::{Failure, FailureKind};
@@ -20,8 +21,10 @@ const FUEL_PER_TEMPLATE: u64 = 1_500_000;
 /// How deep evaluation may nest.
 const RECURSION_LIMIT: usize = 64;
 
-/// The name under which an expression leaves its value.
+/// An expression is run as a template that leaves its value under this name: that way what it cost is known.
 const RESULT: &str = "result";
+const BEFORE: &str = "{% set result = (";
+const AFTER: &str = ") %}";
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -52,47 +55,58 @@ impl Default for Program {
 
 impl Program {
     /// Adds a text with `{{ }}` and `{% %}` in it.
-    pub(super) fn add_text(&mut self, pointer: &str, source: &str) -> Result<(), Vec<Mistake>> {
+    pub(super) fn add_text(&mut self, pointer: &str, source: &str) -> Result<(), Mistake> {
         self.add(pointer, source.to_owned())
     }
 
     /// Adds an expression.
-    pub(super) fn add_expression(&mut self, pointer: &str, source: &str) -> Result<(), Vec<Mistake>> {
-        self.add(pointer, format!("{{% set {RESULT} = ({source}) %}}"))
+    pub(super) fn add_expression(&mut self, pointer: &str, source: &str) -> Result<(), Mistake> {
+        self.add(pointer, format!("{BEFORE}{source}{AFTER}"))
     }
 
-    fn add(&mut self, pointer: &str, source: String) -> Result<(), Vec<Mistake>> {
+    fn add(&mut self, pointer: &str, source: String) -> Result<(), Mistake> {
         self.0
             .add_template_owned(pointer.to_owned(), source)
-            .map_err(|error| vec![syntax::mistake(&error, pointer)])
+            .map_err(|error| syntax::mistake(&error, pointer))
     }
 
     /// The text, with the values put in.
-    pub(super) fn render(&self, pointer: &str, root: &Jinja, fuel: &mut Fuel) -> Result<String, Fault> {
+    pub(super) fn render(&self, pointer: &str, root: &Jinja, left: &mut Allowance) -> Result<String, Fault> {
         let rendered = self.0.get_template(pointer)?.render_captured(root.clone())?;
-        fuel.burn(rendered.state())?;
+        left.burn(rendered.state())?;
+        left.room.take(rendered.output().len())?;
         Ok(rendered.into_output())
     }
 
     /// The expression's value.
-    pub(super) fn evaluate(&self, pointer: &str, root: &Jinja, fuel: &mut Fuel) -> Result<Jinja, Fault> {
-        let rendered = self.0.get_template(pointer)?.render_captured(root.clone())?;
-        fuel.burn(rendered.state())?;
-        Ok(rendered.state().lookup(RESULT).unwrap_or_default())
+    pub(super) fn evaluate(&self, pointer: &str, root: &Jinja, left: &mut Allowance) -> Result<Value, Fault> {
+        let template = self.0.get_template(pointer)?;
+        let rendered = template.render_captured(root.clone())?;
+        left.burn(rendered.state())?;
+        let result = rendered.state().lookup(RESULT).unwrap_or_default();
+        json::from_jinja(&result, &mut left.room).map_err(|Fault(fault)| {
+            let source = template.source();
+            let expression =
+                source.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER)).unwrap_or(source);
+            Fault(format!("{fault}, in {}", syntax::quote(expression, 0..expression.len())))
+        })
     }
 }
 
-/// What is left for the expressions of one template.
-pub(super) struct Fuel(u64);
+/// What is left for the expressions of one place in the definition.
+pub(super) struct Allowance {
+    fuel: u64,
+    room: Room,
+}
 
-impl Fuel {
+impl Allowance {
     pub(super) fn full() -> Self {
-        Self(FUEL_PER_TEMPLATE)
+        Self { fuel: FUEL_PER_TEMPLATE, room: Room::full() }
     }
 
     fn burn(&mut self, state: &State<'_, '_>) -> Result<(), Fault> {
         let burnt = state.fuel_levels().map_or(0, |(burnt, _)| burnt);
-        self.0 = self.0.checked_sub(burnt).ok_or_else(|| {
+        self.fuel = self.fuel.checked_sub(burnt).ok_or_else(|| {
             Fault(format!("the expressions here cost more than {FUEL_PER_TEMPLATE} units of fuel together; do this in a step"))
         })?;
         Ok(())
@@ -129,7 +143,7 @@ fn write_as_text(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Jinja)
     if let Some(text) = value.as_str() {
         return out.write_str(text).map_err(unwritable);
     }
-    let text = json::from_jinja(value, &mut json::Room::full()).map_err(invalid)?.to_string();
+    let text = json::from_jinja(value, &mut Room::full()).map_err(invalid)?.to_string();
     // Building JSON costs more than copying text.
     state.consume_fuel(text.len() as u64 / 4)?;
     out.write_str(&text).map_err(unwritable)

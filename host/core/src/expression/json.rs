@@ -56,9 +56,9 @@ pub(super) fn from_jinja(value: &Jinja, room: &mut Room) -> Result<Value, Fault>
         ValueKind::Seq | ValueKind::Iterable => room.deeper(|room| list(value, room)),
         ValueKind::Map => room.deeper(|room| object(value, room)),
         ValueKind::Undefined => {
-            Err(Fault("the value is undefined; give it one with `| default(...)`".to_owned()))
+            Err(Fault("a value is undefined (`| default(...)` would give one)".to_owned()))
         }
-        other => Err(Fault(format!("the value is a {other}, which JSON cannot hold"))),
+        other => Err(Fault(format!("a value is a {other}, which JSON cannot hold"))),
     }
 }
 

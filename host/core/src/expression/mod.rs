@@ -1,6 +1,6 @@
 //! Expressions: the `{{ ... }}` of a definition, parsed and checked once, evaluated often, and bounded in what they cost.
 //!
-//! The language is MiniJinja without its ways out: no includes, no macros, no filters but those in [`FILTERS`]. It is
+//! The language is MiniJinja without its ways out: no includes, no macros, no filters but those of a list. It is
 //! strict (an undefined name is an error) and knows nothing but its [`Scope`]. What an expression may cost is bounded
 //! three times: its source when it is parsed, its work by fuel when it is evaluated, its result by size.
 
@@ -10,18 +10,18 @@ mod names;
 mod scope;
 mod syntax;
 mod template;
-mod vocabulary;
+pub(crate) mod vocabulary;
 
 use serde_json::Value;
 
 pub use self::names::{NodeReference, References, SecretReference};
 pub use self::scope::{RunScope, Scope};
 pub use self::template::Template;
-pub use self::vocabulary::{FILTERS, FUNCTIONS, TESTS};
 
 pub(crate) use self::template::Part;
 
-use self::interpreter::{Fuel, Program};
+use self::interpreter::{Allowance, Program};
+use self::names::Findings;
 use crate::failure::{Failure, FailureKind};
 use crate::mistake::Mistake;
 
@@ -37,17 +37,36 @@ pub struct Expression {
 impl Expression {
     /// Parses and checks an expression; `pointer` says where in the definition it stands.
     pub fn parse(source: &str, pointer: &str) -> Result<Self, Vec<Mistake>> {
-        let references = syntax::check_expression(source, pointer)?;
+        match Self::examine(source, pointer) {
+            (Some(expression), mistakes) if mistakes.is_empty() => Ok(expression),
+            (_, mistakes) => Err(mistakes),
+        }
+    }
+
+    /// The expression, if it has the form of one, and all that is wrong with it. With mistakes it is good for its
+    /// references alone.
+    pub(crate) fn examine(source: &str, pointer: &str) -> (Option<Self>, Vec<Mistake>) {
+        let mut findings = Findings::default();
         let mut program = Program::default();
-        program.add_expression(pointer, source)?;
-        Ok(Self { pointer: pointer.to_owned(), source: source.to_owned(), program, references })
+        let added = syntax::check_expression(source, pointer, &mut findings)
+            .and_then(|()| program.add_expression(pointer, source));
+        let Findings { references, mut mistakes } = findings;
+        let expression = match added {
+            Ok(()) => {
+                Some(Self { pointer: pointer.to_owned(), source: source.to_owned(), program, references })
+            }
+            Err(mistake) => {
+                mistakes.push(mistake);
+                None
+            }
+        };
+        (expression, mistakes)
     }
 
     /// The expression's value.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, Failure> {
-        let value = self.program.evaluate(&self.pointer, &scope.to_root(), &mut Fuel::full());
-        value
-            .and_then(|value| json::from_jinja(&value, &mut json::Room::full()))
+        self.program
+            .evaluate(&self.pointer, &scope.to_root(), &mut Allowance::full())
             .map_err(|fault| fault.at(&self.pointer))
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use minijinja::machinery::ast::{Expr, Stmt};
 use minijinja::machinery::{Span, ast};
 
+use super::syntax;
 use super::vocabulary::{FILTERS, FUNCTIONS, TESTS};
 use crate::id::SecretName;
 use crate::mistake::{Mistake, code};
@@ -46,36 +47,25 @@ pub struct SecretReference {
     pub secret: SecretName,
 }
 
-impl References {
-    pub(super) fn extend(&mut self, other: Self) {
-        self.nodes.extend(other.nodes);
-        self.secrets.extend(other.secrets);
-    }
+/// What walking syntax trees brings to light.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) references: References,
+    pub(super) mistakes: Vec<Mistake>,
 }
 
 /// Walks a syntax tree.
-pub(super) struct Names<'a> {
-    pointer: &'a str,
+pub(super) struct Names<'a, 'f> {
+    pointer: &'f str,
     source: &'a str,
-    references: References,
-    mistakes: Vec<Mistake>,
+    findings: &'f mut Findings,
     /// What `for`, `set` and `with` named, the innermost last.
     locals: Vec<HashSet<&'a str>>,
 }
 
-impl<'a> Names<'a> {
-    pub(super) fn new(source: &'a str, pointer: &'a str) -> Self {
-        Self {
-            pointer,
-            source,
-            references: References::default(),
-            mistakes: Vec::new(),
-            locals: vec![HashSet::new()],
-        }
-    }
-
-    pub(super) fn finish(self) -> Result<References, Vec<Mistake>> {
-        if self.mistakes.is_empty() { Ok(self.references) } else { Err(self.mistakes) }
+impl<'a, 'f> Names<'a, 'f> {
+    pub(super) fn new(source: &'a str, pointer: &'f str, findings: &'f mut Findings) -> Self {
+        Self { pointer, source, findings, locals: vec![HashSet::new()] }
     }
 
     pub(super) fn statement(&mut self, statement: &Stmt<'a>) {
@@ -140,7 +130,7 @@ impl<'a> Names<'a> {
         match target {
             Expr::Var(variable) if ROOTS.contains(&variable.id) => {
                 let message = format!("`{}` is taken: it is always the workflow's own", variable.id);
-                self.mistake(code::BAD_EXPRESSION, &message, variable.span());
+                self.mistake(code::BAD_EXPRESSION, &message, None, variable.span());
             }
             Expr::Var(variable) => self.name(variable.id),
             Expr::List(list) => list.items.iter().for_each(|item| self.assign(item)),
@@ -257,8 +247,8 @@ impl<'a> Names<'a> {
 
     fn node(&mut self, node: &str) {
         let reference = NodeReference { pointer: self.pointer.to_owned(), node: node.to_owned() };
-        if !self.references.nodes.contains(&reference) {
-            self.references.nodes.push(reference);
+        if !self.findings.references.nodes.contains(&reference) {
+            self.findings.references.nodes.push(reference);
         }
     }
 
@@ -266,11 +256,11 @@ impl<'a> Names<'a> {
         match SecretName::new(name) {
             Ok(secret) => {
                 let reference = SecretReference { pointer: self.pointer.to_owned(), secret };
-                if !self.references.secrets.contains(&reference) {
-                    self.references.secrets.push(reference);
+                if !self.findings.references.secrets.contains(&reference) {
+                    self.findings.references.secrets.push(reference);
                 }
             }
-            Err(invalid) => self.mistake(code::BAD_NAME, &invalid.to_string(), span),
+            Err(invalid) => self.mistake(code::BAD_NAME, &invalid.to_string(), None, span),
         }
     }
 
@@ -281,31 +271,27 @@ impl<'a> Names<'a> {
     }
 
     fn unknown(&mut self, what: &str, name: &str, known: &[&str], span: Span) {
-        let message = format!("unknown {what} `{name}` in {}", self.quote(span));
-        let mistake =
-            Mistake::new(self.pointer, code::UNKNOWN_NAME, message).with_help(spelling::help(name, known));
-        self.mistakes.push(mistake);
+        self.mistake(
+            code::UNKNOWN_NAME,
+            &format!("unknown {what} `{name}`"),
+            Some(spelling::help(name, known)),
+            span,
+        );
     }
 
     fn dynamic(&mut self, root: &str, form: &str, span: Span) {
-        let message = format!(
-            "`{root}` can only be used as `{form}`, with the name written out, not as in {}",
-            self.quote(span)
-        );
-        self.mistakes.push(Mistake::new(self.pointer, code::DYNAMIC_NAME, message));
+        let message = format!("`{root}` wants the name behind it written out (`{form}`)");
+        self.mistake(code::DYNAMIC_NAME, &message, None, span);
     }
 
     fn unsupported(&mut self, what: &str, span: Span) {
-        self.mistake(code::BAD_EXPRESSION, &format!("expressions do not know {what}"), span);
+        self.mistake(code::BAD_EXPRESSION, &format!("expressions do not know {what}"), None, span);
     }
 
-    fn mistake(&mut self, code: &str, message: &str, span: Span) {
-        let message = format!("{message}, in {}", self.quote(span));
-        self.mistakes.push(Mistake::new(self.pointer, code, message));
-    }
-
-    fn quote(&self, span: Span) -> String {
-        super::syntax::quote(self.source, span.start_offset as usize..span.end_offset as usize)
+    fn mistake(&mut self, code: &str, message: &str, help: Option<String>, span: Span) {
+        let place = syntax::place(self.source, span.start_offset as usize);
+        let mistake = Mistake::new(self.pointer, code, format!("{message} {place}"));
+        self.findings.mistakes.push(Mistake { help, ..mistake });
     }
 }
 

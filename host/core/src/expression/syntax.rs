@@ -7,7 +7,7 @@ use minijinja::machinery::ast::Stmt;
 use minijinja::machinery::{Token, parse, parse_expr, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-use super::names::{Names, References};
+use super::names::{Findings, Names};
 use crate::mistake::{Mistake, code};
 
 /// The longest source of one expression or text with expressions.
@@ -23,11 +23,6 @@ const MAX_ELIFS: usize = 50;
 const MAX_QUOTE: usize = 80;
 
 /// What a string of a template turned out to be.
-pub(super) struct Checked<'a> {
-    pub(super) shape: Shape<'a>,
-    pub(super) references: References,
-}
-
 pub(super) enum Shape<'a> {
     /// No expression in it.
     Literal,
@@ -43,30 +38,31 @@ pub(super) fn config() -> SyntaxConfig {
     builder.build().unwrap_or_default()
 }
 
-/// Checks a string of a template.
-pub(super) fn check_text<'a>(source: &'a str, pointer: &'a str) -> Result<Checked<'a>, Vec<Mistake>> {
+/// Checks a string of a template. An error is what keeps it from being parsed; all else is among the findings.
+pub(super) fn check_text<'a>(
+    source: &'a str,
+    pointer: &str,
+    findings: &mut Findings,
+) -> Result<Shape<'a>, Mistake> {
     if !["{{", "{%", "{#"].iter().any(|start| source.contains(start)) {
-        return Ok(Checked { shape: Shape::Literal, references: References::default() });
+        return Ok(Shape::Literal);
     }
     check_size(source, false, pointer)?;
-    let tree = parse(source, pointer, config()).map_err(|error| vec![mistake_in(&error, source, pointer)])?;
-    let mut names = Names::new(source, pointer);
-    names.statement(&tree);
-    let shape = whole_expression(source, &tree).map_or(Shape::Text, Shape::Whole);
-    Ok(Checked { shape, references: names.finish()? })
+    let tree = parse(source, pointer, config()).map_err(|error| mistake_in(&error, source, pointer))?;
+    Names::new(source, pointer, findings).statement(&tree);
+    Ok(whole_expression(source, &tree).map_or(Shape::Text, Shape::Whole))
 }
 
-/// Checks an expression without braces.
-pub(super) fn check_expression(source: &str, pointer: &str) -> Result<References, Vec<Mistake>> {
+/// Checks an expression without braces, in the same way.
+pub(super) fn check_expression(source: &str, pointer: &str, findings: &mut Findings) -> Result<(), Mistake> {
     if source.trim_start().starts_with("{{") {
         let message = "this is an expression already: write it without `{{` and `}}`";
-        return Err(vec![Mistake::new(pointer, code::BAD_EXPRESSION, message)]);
+        return Err(Mistake::new(pointer, code::BAD_EXPRESSION, message));
     }
     check_size(source, true, pointer)?;
-    let tree = parse_expr(source).map_err(|error| vec![mistake_in(&error, source, pointer)])?;
-    let mut names = Names::new(source, pointer);
-    names.expression(&tree);
-    names.finish()
+    let tree = parse_expr(source).map_err(|error| mistake_in(&error, source, pointer))?;
+    Names::new(source, pointer, findings).expression(&tree);
+    Ok(())
 }
 
 /// The expression's source, where the text is one expression and nothing else.
@@ -79,10 +75,10 @@ fn whole_expression<'a>(source: &'a str, tree: &Stmt<'_>) -> Option<&'a str> {
 }
 
 /// Bounds what is parsed before it is parsed: deep trees would end the process, not the parse.
-fn check_size(source: &str, in_expression: bool, pointer: &str) -> Result<(), Vec<Mistake>> {
+fn check_size(source: &str, in_expression: bool, pointer: &str) -> Result<(), Mistake> {
     let too_large = |message: String| {
         let help = "do this in a step, or spread it over several fields";
-        Err(vec![Mistake::new(pointer, code::TOO_LARGE, message).with_help(help)])
+        Err(Mistake::new(pointer, code::TOO_LARGE, message).with_help(help))
     };
     if source.len() > MAX_SOURCE_BYTES {
         return too_large(format!(
@@ -113,7 +109,10 @@ fn check_size(source: &str, in_expression: bool, pointer: &str) -> Result<(), Ve
 
 /// A syntax error as a mistake.
 fn mistake_in(error: &Error, source: &str, pointer: &str) -> Mistake {
-    let place = error.range().map_or_else(String::new, |range| format!(" {}", place(source, range)));
+    let place = match error.range() {
+        Some(range) => format!(" {} ({})", place(source, range.start), quote(source, range)),
+        None => String::new(),
+    };
     Mistake::new(pointer, code::BAD_EXPRESSION, format!("{}{place}", detail(error)))
 }
 
@@ -122,11 +121,14 @@ pub(super) fn mistake(error: &Error, pointer: &str) -> Mistake {
     Mistake::new(pointer, code::BAD_EXPRESSION, detail(error))
 }
 
-/// An error of an evaluation, with the part of the source that it means.
+/// An error of an evaluation, with the part of the source that it means unless it quotes that itself.
 pub(super) fn describe(error: &Error) -> String {
+    let detail = detail(error);
     match (error.template_source(), error.range()) {
-        (Some(source), Some(range)) => format!("{} in {}", detail(error), quote(source, range)),
-        _ => detail(error),
+        (Some(source), Some(range)) if !detail.contains('`') => {
+            format!("{detail}, in {}", quote(source, range))
+        }
+        _ => detail,
     }
 }
 
@@ -137,12 +139,12 @@ fn detail(error: &Error) -> String {
     }
 }
 
-/// `at line 2, column 7 (`input.`)`
-fn place(source: &str, range: Range<usize>) -> String {
-    let before = source.get(..range.start).unwrap_or(source);
+/// `at line 2, column 7`
+pub(super) fn place(source: &str, offset: usize) -> String {
+    let before = source.get(..offset).unwrap_or(source);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
-    format!("at line {line}, column {column} ({})", quote(source, range))
+    format!("at line {line}, column {column}")
 }
 
 /// A piece of source between backticks, cut to what can be read.

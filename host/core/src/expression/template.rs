@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::interpreter::{Fault, Fuel, Program};
-use super::json::{self, Room};
-use super::names::References;
+use super::interpreter::{Allowance, Program};
+use super::names::{Findings, References};
 use super::scope::Scope;
 use super::syntax::{self, Shape};
 use crate::failure::Failure;
@@ -38,14 +37,23 @@ pub(crate) enum Part {
 impl Template {
     /// Parses and checks a template; `pointer` says where in the definition it stands.
     pub fn parse(value: &Value, pointer: &str) -> Result<Self, Vec<Mistake>> {
-        let mut parser =
-            Parser { program: Program::default(), references: References::default(), mistakes: Vec::new() };
-        let root = parser.part(value, pointer);
-        if parser.mistakes.is_empty() {
-            Ok(Self { root, program: parser.program, references: parser.references })
-        } else {
-            Err(parser.mistakes)
+        match Self::examine(value, pointer) {
+            (template, mistakes) if mistakes.is_empty() => Ok(template),
+            (_, mistakes) => Err(mistakes),
         }
+    }
+
+    /// The template and all that is wrong with it. With mistakes it is good for checks alone.
+    pub(crate) fn examine(value: &Value, pointer: &str) -> (Self, Vec<Mistake>) {
+        let mut parser = Parser::default();
+        let root = parser.part(value, pointer);
+        let Parser { program, findings } = parser;
+        (Self { root, program, references: findings.references }, findings.mistakes)
+    }
+
+    /// A template without expressions, whatever its strings look like.
+    pub(crate) fn literal(value: Value) -> Self {
+        Self { root: Part::Literal(value), program: Program::default(), references: References::default() }
     }
 
     /// The JSON that the template gives in a scope.
@@ -53,12 +61,8 @@ impl Template {
         if let Part::Literal(value) = &self.root {
             return Ok(value.clone());
         }
-        let mut rendering = Rendering {
-            program: &self.program,
-            root: scope.to_root(),
-            fuel: Fuel::full(),
-            room: Room::full(),
-        };
+        let mut rendering =
+            Rendering { program: &self.program, root: scope.to_root(), left: Allowance::full() };
         rendering.part(&self.root)
     }
 
@@ -74,10 +78,10 @@ impl Template {
     }
 }
 
+#[derive(Default)]
 struct Parser {
     program: Program,
-    references: References,
-    mistakes: Vec<Mistake>,
+    findings: Findings,
 }
 
 impl Parser {
@@ -114,19 +118,15 @@ impl Parser {
     }
 
     fn text(&mut self, text: &str, pointer: &str) -> Part {
-        match self.compile(text, pointer) {
-            Ok(part) => part,
-            Err(mistakes) => {
-                self.mistakes.extend(mistakes);
-                Part::Text(pointer.to_owned())
-            }
-        }
+        self.compile(text, pointer).unwrap_or_else(|mistake| {
+            self.findings.mistakes.push(mistake);
+            // Of what cannot be read nothing is known.
+            Part::Whole(pointer.to_owned())
+        })
     }
 
-    fn compile(&mut self, text: &str, pointer: &str) -> Result<Part, Vec<Mistake>> {
-        let checked = syntax::check_text(text, pointer)?;
-        self.references.extend(checked.references);
-        match checked.shape {
+    fn compile(&mut self, text: &str, pointer: &str) -> Result<Part, Mistake> {
+        match syntax::check_text(text, pointer, &mut self.findings)? {
             Shape::Literal => Ok(Part::Literal(Value::String(text.to_owned()))),
             Shape::Text => self.program.add_text(pointer, text).map(|()| Part::Text(pointer.to_owned())),
             Shape::Whole(source) => {
@@ -146,8 +146,7 @@ impl Part {
 struct Rendering<'a> {
     program: &'a Program,
     root: minijinja::Value,
-    fuel: Fuel,
-    room: Room,
+    left: Allowance,
 }
 
 impl Rendering<'_> {
@@ -155,24 +154,17 @@ impl Rendering<'_> {
         match part {
             Part::Literal(value) => Ok(value.clone()),
             Part::List(parts) => parts.iter().map(|part| self.part(part)).collect(),
-            Part::Object(parts) => parts
-                .iter()
-                .map(|(key, part)| Ok((key.clone(), self.part(part)?)))
-                .collect::<Result<Map<_, _>, _>>()
-                .map(Value::Object),
-            Part::Text(pointer) => self.text(pointer).map_err(|fault| fault.at(pointer)),
-            Part::Whole(pointer) => self.whole(pointer).map_err(|fault| fault.at(pointer)),
+            Part::Object(parts) => {
+                let fields = parts.iter().map(|(key, part)| Ok((key.clone(), self.part(part)?)));
+                fields.collect::<Result<_, _>>().map(Value::Object)
+            }
+            Part::Text(pointer) => {
+                let text = self.program.render(pointer, &self.root, &mut self.left);
+                text.map(Value::String).map_err(|fault| fault.at(pointer))
+            }
+            Part::Whole(pointer) => {
+                self.program.evaluate(pointer, &self.root, &mut self.left).map_err(|fault| fault.at(pointer))
+            }
         }
-    }
-
-    fn text(&mut self, pointer: &str) -> Result<Value, Fault> {
-        let text = self.program.render(pointer, &self.root, &mut self.fuel)?;
-        self.room.take(text.len())?;
-        Ok(Value::String(text))
-    }
-
-    fn whole(&mut self, pointer: &str) -> Result<Value, Fault> {
-        let value = self.program.evaluate(pointer, &self.root, &mut self.fuel)?;
-        json::from_jinja(&value, &mut self.room)
     }
 }

@@ -154,13 +154,13 @@ fn a_syntax_error_names_its_line_and_column() {
 #[test]
 fn every_filter_test_and_function_of_the_list_is_there() {
     let scope = scope(&json!(null));
-    for filter in super::FILTERS {
+    for filter in super::vocabulary::FILTERS {
         // What it says of its arguments does not matter, only that it is known.
         if let Err(failure) = Expression::parse(&format!("'1' | {filter}"), "/e").unwrap().evaluate(&scope) {
             assert!(!failure.message.contains("unknown"), "{}", failure.message);
         }
     }
-    for test in super::TESTS {
+    for test in super::vocabulary::TESTS {
         if let Err(failure) = Expression::parse(&format!("'1' is {test}"), "/e").unwrap().evaluate(&scope) {
             assert!(!failure.message.contains("unknown"), "{}", failure.message);
         }

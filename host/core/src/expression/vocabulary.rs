@@ -2,7 +2,7 @@
 
 /// What may follow `|`. Each charges fuel for the work it does.
 #[rustfmt::skip]
-pub const FILTERS: &[&str] = &[
+pub(crate) const FILTERS: &[&str] = &[
     "abs", "attr", "batch", "bool", "capitalize", "chain", "count", "default", "dictsort", "first", "float", "format",
     "groupby", "indent", "int", "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min",
     "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr", "slice", "sort", "split", "string",
@@ -11,14 +11,14 @@ pub const FILTERS: &[&str] = &[
 
 /// What may follow `is`.
 #[rustfmt::skip]
-pub const TESTS: &[&str] = &[
+pub(crate) const TESTS: &[&str] = &[
     "boolean", "defined", "divisibleby", "endingwith", "eq", "even", "false", "float", "ge", "gt", "in", "integer",
     "iterable", "le", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sequence", "startingwith", "string",
     "true", "undefined", "upper",
 ];
 
 /// What may be called by its name.
-pub const FUNCTIONS: &[&str] = &["dict", "range"];
+pub(crate) const FUNCTIONS: &[&str] = &["dict", "range"];
 
 /// Built-ins that are taken away, so that a filter that is named by a value (`map("pprint")`) cannot reach them either.
 /// `namespace` would let a loop build a value of any depth.

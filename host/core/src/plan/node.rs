@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use semver::{Version, VersionReq};
+use serde_json::Value;
 
 use super::graph::Graph;
 use super::references::{self, Reader};
@@ -14,7 +15,7 @@ use crate::limits::Limits;
 use crate::manifest::{Capability, PublishedStep};
 use crate::mistake::{Mistake, code};
 use crate::pointer;
-use crate::schema::{Schema, SchemaViolation};
+use crate::schema::{InvalidSchema, Schema, SchemaViolation};
 
 /// What a node is planned in.
 pub(super) struct Site<'a> {
@@ -45,7 +46,7 @@ pub(super) fn plan(draft: NodeDraft<'_>, at: usize, site: &Site<'_>) -> Option<P
         effect_free: step.is_effect_free(),
         step: lock(&step),
         config: Arc::from(draft.config.to_string()),
-        input: draft.input?,
+        input: draft.input,
         input_schema,
         output_schema,
         grants: Arc::new(draft.grants?),
@@ -71,11 +72,10 @@ fn check_references(draft: &NodeDraft<'_>, at: usize, site: &Site<'_>) {
         references::check_nodes(when.references(), Reader::Node(at), site.graph, site.mistakes);
         references::refuse_secrets(when.references(), site.mistakes);
     }
-    if let Some(input) = &draft.input {
-        references::check_nodes(input.references(), Reader::Node(at), site.graph, site.mistakes);
-    }
-    if let (Some(input), Some(grants)) = (&draft.input, &draft.grants) {
-        references::check_secrets(input.references(), grants, site.mistakes);
+    let input = draft.input.references();
+    references::check_nodes(input, Reader::Node(at), site.graph, site.mistakes);
+    if let Some(grants) = &draft.grants {
+        references::check_secrets(input, grants, site.mistakes);
     }
 }
 
@@ -142,23 +142,18 @@ fn check_against(draft: &NodeDraft<'_>, step: &PublishedStep, site: &Site<'_>) -
     if let Some(Err(violations)) = config.map(|schema| schema.check(&draft.config)) {
         note(violations, draft, "config", code::CONFIG_MISMATCH, site);
     }
-    if let (Some(schema), Some(template)) = (&input, &draft.input) {
-        note(fit::misfits(template.root(), schema), draft, "input", code::INPUT_MISMATCH, site);
+    if let Some(schema) = &input {
+        note(fit::misfits(draft.input.root(), schema), draft, "input", code::INPUT_MISMATCH, site);
     }
     input.zip(output)
 }
 
-fn compile_schema(
-    what: &str,
-    schema: &serde_json::Value,
-    draft: &NodeDraft<'_>,
-    site: &Site<'_>,
-) -> Option<Schema> {
-    let broken = |invalid: crate::schema::InvalidSchema| {
+fn compile_schema(what: &str, schema: &Value, draft: &NodeDraft<'_>, site: &Site<'_>) -> Option<Schema> {
+    let note = |invalid: InvalidSchema| {
         let message = format!("the step's {what} schema is broken at `{}`: {invalid}", invalid.pointer);
-        vec![Mistake::new(pointer::field(&draft.pointer, "step"), code::BAD_SCHEMA, message)]
+        site.mistakes.add(Mistake::new(pointer::field(&draft.pointer, "step"), code::BAD_SCHEMA, message));
     };
-    site.mistakes.note(Schema::compile(schema).map_err(broken))
+    Schema::compile(schema).map_err(note).ok()
 }
 
 fn note(violations: Vec<SchemaViolation>, draft: &NodeDraft<'_>, field: &str, code: &str, site: &Site<'_>) {

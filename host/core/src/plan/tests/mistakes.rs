@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Catalogue, mistakes, workflow};
+use crate::expression::vocabulary;
 use crate::mistake::code;
 use crate::plan::{compile, lint};
 
@@ -158,6 +159,24 @@ fn each_mistake_of_an_expression_has_its_place() {
 }
 
 #[test]
+fn one_mistake_in_an_expression_hides_no_other() {
+    let definition = echo(&json!({
+        "input": ["{{ broken", "{{ nodes.a.output | uper }} {{ secret.KEY }}", "{{ nodes.nowhere }}"],
+        "when": "inptu.x and nodes.nowhere.output",
+    }));
+    let expected = [
+        (code::BAD_EXPRESSION, "/nodes/a/input/0"),
+        (code::NOT_AN_ANCESTOR, "/nodes/a/input/1"),
+        (code::SECRET_NOT_GRANTED, "/nodes/a/input/1"),
+        (code::UNKNOWN_NAME, "/nodes/a/input/1"),
+        (code::UNKNOWN_NODE, "/nodes/a/input/2"),
+        (code::UNKNOWN_NAME, "/nodes/a/when"),
+        (code::UNKNOWN_NODE, "/nodes/a/when"),
+    ];
+    assert_eq!(mistakes(&definition), expected.map(|(code, pointer)| (code.to_owned(), pointer.to_owned())));
+}
+
+#[test]
 fn an_expression_sees_what_its_node_waits_for_and_nothing_else() {
     let node = |needs: Value, input: &str| json!({"step": "echo@^1", "needs": needs, "input": {"x": input}});
     let seen = workflow(&json!({
@@ -302,10 +321,10 @@ fn a_definition_is_checked_without_a_catalogue_as_far_as_that_goes() {
 }
 
 #[test]
-fn every_code_is_documented() {
+fn every_code_and_every_word_is_documented() {
     let page = include_str!("../../../../../docs/workflow.md");
-    for code in code::ALL {
-        assert!(page.contains(&format!("`{code}`")), "docs/workflow.md does not tell of `{code}`");
+    for word in [code::ALL, vocabulary::FILTERS, vocabulary::TESTS, vocabulary::FUNCTIONS].concat() {
+        assert!(page.contains(&format!("`{word}`")), "docs/workflow.md does not tell of `{word}`");
     }
 }
 
