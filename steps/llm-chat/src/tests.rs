@@ -1,0 +1,239 @@
+use std::time::Duration;
+
+use serde_json::json;
+use stepwell_sdk::StepErrorKind;
+use stepwell_sdk::testing::{Answer, FakeHost, call};
+
+use super::*;
+
+const URL: &str = "https://api.openai.com/v1/chat/completions";
+
+fn ask(config: Value) -> Result<Value, StepError> {
+    let mut whole = json!({"model": "gpt-4o"});
+    whole.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
+    call(llm_chat, &json!({"prompt": "Where is my money?"}), &whole)
+}
+
+fn completion(content: &str) -> Answer {
+    finished(content, "stop")
+}
+
+fn finished(content: &str, reason: &str) -> Answer {
+    Answer::json(
+        200,
+        &json!({
+            "model": "gpt-4o-2024-08-06",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": content, "refusal": null}, "finish_reason": reason}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+        }),
+    )
+}
+
+fn answering(answers: impl IntoIterator<Item = Answer>) -> FakeHost {
+    let host = FakeHost::new();
+    answers.into_iter().for_each(|answer| host.answer("POST", URL, answer));
+    host
+}
+
+fn body(host: &FakeHost, index: usize) -> Value {
+    serde_json::from_slice(&host.requests()[index].body).unwrap()
+}
+
+fn label_schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["label", "confidence", "explanation"],
+        "properties": {
+            "label": {"enum": ["Billing", "General"]},
+            "confidence": {"type": "number"},
+            "explanation": {"type": "string"},
+        },
+        "additionalProperties": false,
+    })
+}
+
+const BILLING: &str = r#"{"label": "Billing", "confidence": 0.9, "explanation": "It is about money."}"#;
+
+#[test]
+fn a_prompt_is_answered_with_text() {
+    let host = answering([completion("In the bank.")]);
+    let output = ask(json!({"system": "Be brief.", "temperature": 0, "max_tokens": 50})).unwrap();
+    assert_eq!(output, json!({"text": "In the bank.", "model": "gpt-4o-2024-08-06"}));
+    let expected = json!({
+        "model": "gpt-4o", "temperature": 0.0, "max_tokens": 50,
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where is my money?"}],
+    });
+    assert_eq!(body(&host, 0), expected);
+    assert_eq!(host.requests()[0].header_value("authorization"), Some("Bearer {{secret.OPENAI_API_KEY}}"));
+    assert!(host.decisions().is_empty());
+}
+
+#[test]
+fn another_server_is_asked_as_configured() {
+    let host = FakeHost::new();
+    host.answer("POST", "http://localhost:8899/v1/chat/completions", completion("hi"));
+    let config = json!({"base_url": "http://localhost:8899/v1/", "api_key_secret": null, "timeout_ms": 2000});
+    ask(config).unwrap();
+    assert_eq!(host.requests()[0].header_value("authorization"), None);
+    assert_eq!(host.requests()[0].timeout, Some(Duration::from_secs(2)));
+}
+
+#[test]
+fn what_this_step_does_not_know_of_a_provider_can_be_said_all_the_same() {
+    let host = answering([completion("ok")]);
+    ask(json!({"temperature": 1, "extra": {"seed": 7, "temperature": 0.5}})).unwrap();
+    assert_eq!((&body(&host, 0)["seed"], &body(&host, 0)["temperature"]), (&json!(7), &json!(0.5)));
+}
+
+#[test]
+fn a_conversation_is_passed_on_in_order() {
+    let host = answering([completion("ok")]);
+    let messages = json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]);
+    call(llm_chat, &json!({"messages": messages}), &json!({"model": "m"})).unwrap();
+    assert_eq!(body(&host, 0)["messages"], messages);
+}
+
+#[test]
+fn what_is_asked_must_be_clear() {
+    for input in [json!({}), json!({"prompt": "a", "messages": []}), json!({"messages": []})] {
+        let error = call(llm_chat, &input, &json!({"model": "m"})).unwrap_err();
+        assert_eq!(error.kind, StepErrorKind::InvalidInput, "{input}");
+    }
+}
+
+#[test]
+fn an_answer_that_fits_the_schema_is_the_output_and_a_decision() {
+    let host = answering([completion(BILLING)]);
+    let output = ask(json!({"schema": label_schema()})).unwrap();
+    assert_eq!(output, serde_json::from_str::<Value>(BILLING).unwrap());
+
+    let format = &body(&host, 0)["response_format"];
+    assert_eq!(format["json_schema"]["schema"], label_schema());
+    assert_eq!(format["json_schema"]["strict"], true);
+    let decision = &host.decisions()[0];
+    assert_eq!((&decision.decided, decision.confidence), (&json!("Billing"), Some(0.9)));
+    assert_eq!(decision.explanation.as_deref(), Some("It is about money."));
+    assert_eq!(decision.model_version, "openai/gpt-4o-2024-08-06");
+}
+
+#[test]
+fn a_decision_is_read_where_the_config_says() {
+    let answer = r#"{"verdict": {"go": true}, "sure": 80, "why": "because"}"#;
+    let host = answering([completion(answer), completion(answer), completion(BILLING)]);
+    let rule = json!({"label": "/verdict/go", "confidence": "/sure", "explanation": "/why"});
+    ask(json!({"schema": {"type": "object"}, "decision": rule})).unwrap();
+    let decision = &host.decisions()[0];
+    assert_eq!((&decision.decided, decision.explanation.as_deref()), (&json!(true), Some("because")));
+    assert_eq!(decision.confidence, None, "80 is no confidence: the host would end the attempt");
+    assert!(host.logs().iter().any(|line| line.message.contains("confidence")));
+
+    ask(json!({"schema": {"type": "object"}})).unwrap();
+    ask(json!({"schema": label_schema(), "decision": null})).unwrap();
+    assert_eq!(host.decisions().len(), 1, "nothing at /label, or no rule: no record");
+}
+
+#[test]
+fn an_answer_that_misses_the_schema_is_asked_for_once_more() {
+    let wrong = r#"{"label": "Spam", "confidence": 0.9, "explanation": ""}"#;
+    let host = answering([completion(wrong), completion(BILLING)]);
+    assert_eq!(ask(json!({"schema": label_schema()})).unwrap()["label"], "Billing");
+
+    let messages = body(&host, 1)["messages"].clone();
+    assert_eq!(messages[1], json!({"role": "assistant", "content": wrong}));
+    let correction = messages[2]["content"].as_str().unwrap();
+    assert!(correction.contains("/label is \"Spam\", which is none of"), "{correction}");
+    assert_eq!(host.usage().len(), 2, "both calls are paid for");
+}
+
+#[test]
+fn an_answer_that_misses_twice_is_an_error_with_both_reasons() {
+    let _host = answering([completion("Billing, I think"), completion("{}")]);
+    let error = ask(json!({"schema": label_schema()})).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::Retryable);
+    assert!(
+        error.message.contains("gpt-4o-2024-08-06 gave twice") && error.message.contains("lacks `label`"),
+        "{error}"
+    );
+    assert_eq!(error.detail.unwrap()["answer"], "{}");
+}
+
+#[test]
+fn json_in_a_markdown_fence_is_json() {
+    let _host = answering([completion(&format!("```json\n{BILLING}\n```"))]);
+    assert_eq!(ask(json!({"schema": label_schema()})).unwrap()["label"], "Billing");
+}
+
+#[test]
+fn what_a_call_cost_is_recorded() {
+    let host = answering([completion("a"), completion("b")]);
+    ask(json!({"price": {"input_per_million_usd": 2.5, "output_per_million_usd": 10}})).unwrap();
+    ask(json!({"provider": "acme"})).unwrap();
+    let [priced, unpriced] = host.usage().try_into().unwrap();
+    assert_eq!((priced.input_tokens, priced.output_tokens, priced.cost_micro_usd), (100, 10, Some(350)));
+    assert_eq!((priced.provider.as_str(), priced.model.as_str()), ("openai", "gpt-4o-2024-08-06"));
+    assert_eq!((unpriced.provider.as_str(), unpriced.cost_micro_usd), ("acme", None));
+}
+
+#[test]
+fn a_provider_that_counts_no_tokens_leaves_a_line_in_the_log() {
+    let host = answering([Answer::json(200, &json!({"choices": [{"message": {"content": "a"}}]}))]);
+    assert_eq!(ask(json!({})).unwrap()["model"], "gpt-4o");
+    assert!(host.usage().is_empty());
+    assert!(host.logs()[0].message.contains("no token counts"));
+}
+
+#[test]
+fn overload_is_retried_and_a_refusal_is_not() {
+    let reason = json!({"error": {"message": "Rate limit reached", "type": "requests"}});
+    for (status, kind) in [
+        (429, StepErrorKind::Retryable),
+        (500, StepErrorKind::Retryable),
+        (503, StepErrorKind::Retryable),
+        (400, StepErrorKind::Permanent),
+        (401, StepErrorKind::Permanent),
+        (403, StepErrorKind::Permanent),
+    ] {
+        let _host = answering([Answer::json(status, &reason).header("retry-after", "20")]);
+        let error = ask(json!({})).unwrap_err();
+        assert_eq!(error.kind, kind, "{status}");
+        assert!(error.message.ends_with(&format!("answered {status}: Rate limit reached")), "{error}");
+        let is_retryable = kind == StepErrorKind::Retryable;
+        assert_eq!(error.retry_after, is_retryable.then_some(Duration::from_secs(20)));
+    }
+}
+
+#[test]
+fn a_page_or_a_cut_document_is_a_typed_error() {
+    for answer in [
+        Answer::text(200, "<html>Bad gateway</html>").header("content-type", "text/html"),
+        Answer::bytes(200, r#"{"choices": [{"mess"#).header("content-type", "application/json"),
+        Answer::json(200, &json!({"choices": []})),
+        completion(" "),
+    ] {
+        let _host = answering([answer]);
+        assert_eq!(ask(json!({})).unwrap_err().kind, StepErrorKind::Retryable);
+    }
+}
+
+#[test]
+fn an_answer_that_was_cut_or_withheld_is_final() {
+    let refusal = json!({"choices": [{"message": {"content": null, "refusal": "I will not."}, "finish_reason": "stop"}]});
+    for (answer, words) in [
+        (finished("{\"label\": \"Bil", "length"), "raise `max_tokens`"),
+        (finished("", "content_filter"), "content filter"),
+        (Answer::json(200, &refusal), "refused to answer: I will not."),
+    ] {
+        let _host = answering([answer]);
+        let error = ask(json!({"schema": label_schema()})).unwrap_err();
+        assert_eq!(error.kind, StepErrorKind::Permanent);
+        assert!(error.message.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_schema_that_cannot_be_checked_is_refused_before_anything_is_paid() {
+    let host = answering([]);
+    let error = ask(json!({"schema": {"type": "string", "pattern": "^a"}})).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::Permanent);
+    assert!(host.requests().is_empty());
+}
