@@ -25,9 +25,10 @@ pub(crate) fn test(name: &str) -> Vec<u8> {
 }
 
 fn build_all(folder: &str, names: &[&'static str]) -> HashMap<&'static str, Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = repository.join(folder);
     let toolchain = Toolchain::ready(&mut OnStderr).expect("what compiles steps");
-    let options = BuildOptions { target_dir: Some(shared_target_dir(&folder)) };
+    let options = BuildOptions { target_dir: Some(shared_target_dir(&repository)) };
     let one = |name: &&'static str| {
         let component = build(&toolchain, &folder.join(name), &options, &mut OnStderr).expect(name);
         (*name, component.bytes)

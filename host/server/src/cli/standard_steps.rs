@@ -14,7 +14,7 @@ pub(super) async fn build_all(names: &'static [&'static str], screen: &Screen) -
     let toolchain = toolchain::ready(screen).await?;
     let task = screen.task("Building the standard steps");
     let (task, components) = toolchain::blocking(task, move |task| {
-        let options = BuildOptions { target_dir: Some(shared_target_dir(&folder)) };
+        let options = BuildOptions { target_dir: Some(shared_target_dir(&folder.join(".."))) };
         let one = |name: &&str| {
             build(&toolchain, &folder.join(name), &options, task)
                 .map_err(|source| CliError::failed(format!("building the step {name}"), source))
