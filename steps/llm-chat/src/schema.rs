@@ -47,7 +47,7 @@ const ANNOTATIONS: [&str; 12] = [
 ];
 
 /// How deep references may lead: one that leads to itself ends here.
-const MAX_DEPTH: usize = 32;
+const MAX_DEPTH: usize = 100;
 
 /// More than these are no help to the model that is asked again.
 const MAX_VIOLATIONS: usize = 10;
