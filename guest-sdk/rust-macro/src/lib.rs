@@ -100,3 +100,76 @@ fn expand(function: &ItemFn, needs: &[Need]) -> Tokens {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use syn::parse::Parser;
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn needs(attribute: &str) -> syn::Result<Vec<String>> {
+        let mut reasons = Vec::new();
+        let parser = syn::meta::parser(|meta| {
+            reasons.push(Need::parse(&meta)?.reason.value());
+            Ok(())
+        });
+        parser.parse_str(attribute)?;
+        Ok(reasons)
+    }
+
+    #[test]
+    fn a_capability_is_asked_for_with_a_reason() {
+        assert_eq!(needs("http = \"reads rates\"").unwrap(), ["reads rates"]);
+        assert!(needs("").unwrap().is_empty());
+        for wrong in ["http", "http = \" \"", "files = \"reads a file\""] {
+            assert!(needs(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_step_is_told_in_its_own_words() {
+        assert!(
+            check(&parse_quote!(
+                fn step(input: In) -> Result<Out, E> {}
+            ))
+            .is_ok()
+        );
+        assert!(
+            check(&parse_quote!(
+                fn step(input: In, config: Config) -> Result<Out, E> {}
+            ))
+            .is_ok()
+        );
+        let wrong: [(ItemFn, &str); 4] = [
+            (
+                parse_quote!(
+                    async fn step(input: In) -> Result<Out, E> {}
+                ),
+                "plain function",
+            ),
+            (
+                parse_quote!(
+                    fn step<T>(input: T) -> Result<Out, E> {}
+                ),
+                "generics",
+            ),
+            (
+                parse_quote!(
+                    fn step() -> Result<Out, E> {}
+                ),
+                "takes its input",
+            ),
+            (
+                parse_quote!(
+                    fn step(a: A, b: B, c: C) -> Result<Out, E> {}
+                ),
+                "takes its input",
+            ),
+        ];
+        for (function, words) in wrong {
+            let error = check(&function).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

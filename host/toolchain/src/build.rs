@@ -1,7 +1,7 @@
 //! From a step's crate to its component.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::Command;
 use std::{env, fmt, fs};
 
@@ -119,6 +119,9 @@ pub fn build(
     let info = CrateInfo::read(crate_dir)?;
     sdk::refresh_for(&info.manifest)?;
     let target_dir = options.target_dir.clone().or_else(shared_by_environment).unwrap_or(info.target_dir);
+    // Cargo runs in another folder than we do.
+    let target_dir =
+        path::absolute(&target_dir).map_err(|source| BuildError::File { path: target_dir, source })?;
 
     progress.doing(&format!("compiling the step {} {}", info.name, info.version));
     // In the crate's own folder, so that its `rust-toolchain.toml` and `.cargo` count.
