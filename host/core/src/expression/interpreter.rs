@@ -1,22 +1,32 @@
 //! Runs checked sources in MiniJinja, within bounds.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use minijinja::value::Value as Jinja;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use serde_json::Value;
 
+use super::filters;
 use super::json::{self, Room};
+use super::scope::Scope;
 use super::syntax;
 use super::vocabulary::FORBIDDEN_BUILTINS;
 use crate::failure::{Failure, FailureKind};
 use crate::mistake::Mistake;
 
-/// What one expression or text may cost: an operation costs one, and so do 64 bytes that it makes. A few milliseconds.
+/// What one expression or text may cost: an operation costs one, and so do 64 bytes that it makes.
 const FUEL_PER_EXPRESSION: u64 = 500_000;
 
 /// What all expressions of one template may cost together.
 const FUEL_PER_TEMPLATE: u64 = 1_500_000;
+
+/// How much dearer fuel is where an expression can do the same thing again and again. MiniJinja charges one for a
+/// comparison, however long the texts are: without repetition they are compared once, with it as often as fuel lasts.
+const REPETITION: u64 = 16;
+
+/// With repetition, texts longer than this make fuel dearer still, in proportion.
+const LONG_TEXT: usize = 128 << 10;
 
 /// How deep evaluation may nest.
 const RECURSION_LIMIT: usize = 64;
@@ -40,16 +50,21 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
         environment.remove_filter(name);
         environment.remove_global(name);
     }
+    filters::install(&mut environment);
     environment
 });
 
 /// Compiled sources, each under the JSON pointer of its place in the definition.
 #[derive(Debug)]
-pub(super) struct Program(Environment<'static>);
+pub(super) struct Program {
+    environment: Environment<'static>,
+    /// Whether a source can do the same thing again and again.
+    repeats: bool,
+}
 
 impl Default for Program {
     fn default() -> Self {
-        Self(ENVIRONMENT.clone())
+        Self { environment: ENVIRONMENT.clone(), repeats: false }
     }
 }
 
@@ -65,26 +80,63 @@ impl Program {
     }
 
     fn add(&mut self, pointer: &str, source: String) -> Result<(), Mistake> {
-        self.0
+        self.environment
             .add_template_owned(pointer.to_owned(), source)
             .map_err(|error| syntax::mistake(&error, pointer))
     }
 
+    pub(super) fn set_repeats(&mut self, repeats: bool) {
+        self.repeats = repeats;
+    }
+
+    /// One evaluation of the sources in a scope, with an allowance for all of them together.
+    pub(super) fn start(&self, scope: &Scope) -> Evaluation<'_> {
+        let fuel_price = if self.repeats { REPETITION * longest_in(scope, LONG_TEXT) } else { 1 };
+        let mut environment = Cow::Borrowed(&self.environment);
+        if fuel_price > 1 {
+            environment.to_mut().set_fuel(Some(FUEL_PER_EXPRESSION / fuel_price));
+        }
+        Evaluation {
+            environment,
+            root: scope.to_root(),
+            fuel_price,
+            fuel: FUEL_PER_TEMPLATE,
+            room: Room::full(),
+        }
+    }
+}
+
+/// The longest text of a scope, in whole units and one at least.
+fn longest_in(scope: &Scope, unit: usize) -> u64 {
+    u64::try_from(scope.longest_text() / unit).unwrap_or(u64::MAX).clamp(1, FUEL_PER_EXPRESSION / REPETITION)
+}
+
+/// The sources of one place in the definition, evaluated one by one.
+pub(super) struct Evaluation<'p> {
+    environment: Cow<'p, Environment<'static>>,
+    root: Jinja,
+    fuel_price: u64,
+    /// What is left for all of them.
+    fuel: u64,
+    room: Room,
+}
+
+impl Evaluation<'_> {
     /// The text, with the values put in.
-    pub(super) fn render(&self, pointer: &str, root: &Jinja, left: &mut Allowance) -> Result<String, Fault> {
-        let rendered = self.0.get_template(pointer)?.render_captured(root.clone())?;
-        left.burn(rendered.state())?;
-        left.room.take(rendered.output().len())?;
+    pub(super) fn text(&mut self, pointer: &str) -> Result<String, Fault> {
+        let rendered = self.environment.get_template(pointer)?.render_captured(self.root.clone())?;
+        burn(&mut self.fuel, self.fuel_price, rendered.state())?;
+        self.room.take(rendered.output().len())?;
         Ok(rendered.into_output())
     }
 
     /// The expression's value.
-    pub(super) fn evaluate(&self, pointer: &str, root: &Jinja, left: &mut Allowance) -> Result<Value, Fault> {
-        let template = self.0.get_template(pointer)?;
-        let rendered = template.render_captured(root.clone())?;
-        left.burn(rendered.state())?;
+    pub(super) fn value(&mut self, pointer: &str) -> Result<Value, Fault> {
+        let template = self.environment.get_template(pointer)?;
+        let rendered = template.render_captured(self.root.clone())?;
+        burn(&mut self.fuel, self.fuel_price, rendered.state())?;
         let result = rendered.state().lookup(RESULT).unwrap_or_default();
-        json::from_jinja(&result, &mut left.room).map_err(|Fault(fault)| {
+        json::from_jinja(&result, &mut self.room).map_err(|Fault(fault)| {
             let source = template.source();
             let expression =
                 source.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER)).unwrap_or(source);
@@ -93,24 +145,12 @@ impl Program {
     }
 }
 
-/// What is left for the expressions of one place in the definition.
-pub(super) struct Allowance {
-    fuel: u64,
-    room: Room,
-}
-
-impl Allowance {
-    pub(super) fn full() -> Self {
-        Self { fuel: FUEL_PER_TEMPLATE, room: Room::full() }
-    }
-
-    fn burn(&mut self, state: &State<'_, '_>) -> Result<(), Fault> {
-        let burnt = state.fuel_levels().map_or(0, |(burnt, _)| burnt);
-        self.fuel = self.fuel.checked_sub(burnt).ok_or_else(|| {
-            Fault(format!("the expressions here cost more than {FUEL_PER_TEMPLATE} units of fuel together; do this in a step"))
-        })?;
-        Ok(())
-    }
+fn burn(left: &mut u64, price: u64, state: &State<'_, '_>) -> Result<(), Fault> {
+    let burnt = state.fuel_levels().map_or(0, |(burnt, _)| burnt.saturating_mul(price));
+    *left = left.checked_sub(burnt).ok_or_else(|| {
+        Fault("the expressions of this template cost too much fuel together; do this in a step".to_owned())
+    })?;
+    Ok(())
 }
 
 /// Why an evaluation failed, without its place.

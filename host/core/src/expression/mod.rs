@@ -4,6 +4,7 @@
 //! strict (an undefined name is an error) and knows nothing but its [`Scope`]. What an expression may cost is bounded
 //! three times: its source when it is parsed, its work by fuel when it is evaluated, its result by size.
 
+mod filters;
 mod interpreter;
 mod json;
 mod names;
@@ -20,7 +21,7 @@ pub use self::template::Template;
 
 pub(crate) use self::template::Part;
 
-use self::interpreter::{Allowance, Program};
+use self::interpreter::Program;
 use self::names::Findings;
 use crate::failure::{Failure, FailureKind};
 use crate::mistake::Mistake;
@@ -50,7 +51,8 @@ impl Expression {
         let mut program = Program::default();
         let added = syntax::check_expression(source, pointer, &mut findings)
             .and_then(|()| program.add_expression(pointer, source));
-        let Findings { references, mut mistakes } = findings;
+        let Findings { references, repeats, mut mistakes } = findings;
+        program.set_repeats(repeats);
         let expression = match added {
             Ok(()) => {
                 Some(Self { pointer: pointer.to_owned(), source: source.to_owned(), program, references })
@@ -65,9 +67,7 @@ impl Expression {
 
     /// The expression's value.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, Failure> {
-        self.program
-            .evaluate(&self.pointer, &scope.to_root(), &mut Allowance::full())
-            .map_err(|fault| fault.at(&self.pointer))
+        self.program.start(scope).value(&self.pointer).map_err(|fault| fault.at(&self.pointer))
     }
 
     /// The expression's value, which must be true or false.

@@ -6,7 +6,7 @@ use minijinja::machinery::ast::{Expr, Stmt};
 use minijinja::machinery::{Span, ast};
 
 use super::syntax;
-use super::vocabulary::{FILTERS, FUNCTIONS, TESTS};
+use super::vocabulary::{FILTERS, FUNCTIONS, REPEATING_FILTERS, TESTS};
 use crate::id::SecretName;
 use crate::mistake::{Mistake, code};
 use crate::spelling;
@@ -52,6 +52,8 @@ pub struct SecretReference {
 pub(super) struct Findings {
     pub(super) references: References,
     pub(super) mistakes: Vec<Mistake>,
+    /// Whether something in them can do the same thing again and again.
+    pub(super) repeats: bool,
 }
 
 /// Walks a syntax tree.
@@ -69,6 +71,9 @@ impl<'a, 'f> Names<'a, 'f> {
     }
 
     pub(super) fn statement(&mut self, statement: &Stmt<'a>) {
+        // A name that a statement gives can be used often, a loop runs often: what a value costs is no bound any more.
+        self.findings.repeats |=
+            !matches!(statement, Stmt::Template(_) | Stmt::EmitExpr(_) | Stmt::EmitRaw(_) | Stmt::IfCond(_));
         match statement {
             Stmt::Template(template) => self.statements(&template.children),
             Stmt::EmitExpr(emit) => self.expression(&emit.expr),
@@ -162,6 +167,7 @@ impl<'a, 'f> Names<'a, 'f> {
             }
             Expr::Filter(filter) => {
                 self.known("filter", filter.name, FILTERS, filter.span());
+                self.findings.repeats |= REPEATING_FILTERS.contains(&filter.name);
                 self.optional(filter.expr.as_ref());
                 self.arguments(&filter.args);
             }
@@ -172,7 +178,10 @@ impl<'a, 'f> Names<'a, 'f> {
             }
             Expr::Call(call) => self.call(call),
             Expr::UnaryOp(operation) => self.expression(&operation.expr),
-            Expr::BinOp(operation) => self.all([&operation.left, &operation.right]),
+            Expr::BinOp(operation) => {
+                self.findings.repeats |= matches!(operation.op, ast::BinOpKind::Mul);
+                self.all([&operation.left, &operation.right]);
+            }
             Expr::Compare(comparison) => {
                 self.expression(&comparison.expr);
                 comparison.ops.iter().for_each(|operation| self.expression(&operation.expr));

@@ -31,13 +31,20 @@ pub struct Scope {
     input: Jinja,
     run: Jinja,
     nodes: Arc<Nodes>,
+    /// Bytes of the longest text that was ever shown.
+    longest_text: usize,
 }
 
 impl Scope {
     /// The scope of a run that has done nothing yet.
     #[must_use]
     pub fn new(run: RunScope, input: &Value) -> Self {
-        Self { input: Jinja::from(Serde(input)), run: Jinja::from(Serde(run)), nodes: Arc::default() }
+        Self {
+            input: Jinja::from(Serde(input)),
+            run: Jinja::from(Serde(run)),
+            nodes: Arc::default(),
+            longest_text: longest_text(input),
+        }
     }
 
     /// Shows a node, in place of what was shown of it before. What is `None` is undefined in expressions.
@@ -47,7 +54,12 @@ impl Scope {
             output.map(|output| ("output", Jinja::from(Serde(output)))),
             error.map(|error| ("error", Jinja::from(Serde(error)))),
         ];
+        self.longest_text = self.longest_text.max(output.map_or(0, longest_text));
         Arc::make_mut(&mut self.nodes).0.insert(id.clone(), Jinja::from_pairs(shown.into_iter().flatten()));
+    }
+
+    pub(super) fn longest_text(&self) -> usize {
+        self.longest_text
     }
 
     /// The scope as the interpreter takes it.
@@ -67,6 +79,17 @@ impl Object for Scope {
             "null" => Some(Jinja::from(())),
             _ => None,
         }
+    }
+}
+
+fn longest_text(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(longest_text).max().unwrap_or(0),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, field)| name.len().max(longest_text(field))).max().unwrap_or(0)
+        }
+        _ => 0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::interpreter::{Allowance, Program};
+use super::interpreter::{Evaluation, Program};
 use super::names::{Findings, References};
 use super::scope::Scope;
 use super::syntax::{self, Shape};
@@ -47,7 +47,8 @@ impl Template {
     pub(crate) fn examine(value: &Value, pointer: &str) -> (Self, Vec<Mistake>) {
         let mut parser = Parser::default();
         let root = parser.part(value, pointer);
-        let Parser { program, findings } = parser;
+        let Parser { mut program, findings } = parser;
+        program.set_repeats(findings.repeats);
         (Self { root, program, references: findings.references }, findings.mistakes)
     }
 
@@ -61,9 +62,7 @@ impl Template {
         if let Part::Literal(value) = &self.root {
             return Ok(value.clone());
         }
-        let mut rendering =
-            Rendering { program: &self.program, root: scope.to_root(), left: Allowance::full() };
-        rendering.part(&self.root)
+        render(&self.root, &mut self.program.start(scope))
     }
 
     /// What its expressions name.
@@ -142,29 +141,15 @@ impl Part {
     }
 }
 
-/// One rendering: what the template's parts share.
-struct Rendering<'a> {
-    program: &'a Program,
-    root: minijinja::Value,
-    left: Allowance,
-}
-
-impl Rendering<'_> {
-    fn part(&mut self, part: &Part) -> Result<Value, Failure> {
-        match part {
-            Part::Literal(value) => Ok(value.clone()),
-            Part::List(parts) => parts.iter().map(|part| self.part(part)).collect(),
-            Part::Object(parts) => {
-                let fields = parts.iter().map(|(key, part)| Ok((key.clone(), self.part(part)?)));
-                fields.collect::<Result<_, _>>().map(Value::Object)
-            }
-            Part::Text(pointer) => {
-                let text = self.program.render(pointer, &self.root, &mut self.left);
-                text.map(Value::String).map_err(|fault| fault.at(pointer))
-            }
-            Part::Whole(pointer) => {
-                self.program.evaluate(pointer, &self.root, &mut self.left).map_err(|fault| fault.at(pointer))
-            }
+fn render(part: &Part, evaluation: &mut Evaluation<'_>) -> Result<Value, Failure> {
+    match part {
+        Part::Literal(value) => Ok(value.clone()),
+        Part::List(parts) => parts.iter().map(|part| render(part, evaluation)).collect(),
+        Part::Object(parts) => {
+            let fields = parts.iter().map(|(key, part)| Ok((key.clone(), render(part, evaluation)?)));
+            fields.collect::<Result<_, _>>().map(Value::Object)
         }
+        Part::Text(pointer) => evaluation.text(pointer).map(Value::String).map_err(|fault| fault.at(pointer)),
+        Part::Whole(pointer) => evaluation.value(pointer).map_err(|fault| fault.at(pointer)),
     }
 }
