@@ -144,19 +144,20 @@ impl Guest {
     }
 }
 
-/// Lets a call go on until its time is over, or until it has made more host calls than it may.
-///
-/// Most host functions refuse a call too many themselves. WASI's can't; a guest that calls them in a loop is caught
-/// here, at its next turn.
+/// Lets a call go on until its time is over, or until the attempt is ended from where no error could be returned. (WASI's
+/// functions can't refuse a call too many: a guest that calls them in a loop is stopped here, at its next turn.)
 async fn bounded<T>(
     call: impl Future<Output = wasmtime::Result<T>>,
     meter: &Meter,
     time_ms: u64,
 ) -> wasmtime::Result<T> {
     let mut call = pin!(call);
-    let watched = poll_fn(|context| match call.as_mut().poll(context) {
-        _ if meter.host_calls.is_overdrawn() => Poll::Ready(Err(meter.host_calls.failure().into())),
-        polled => polled,
+    let watched = poll_fn(|context| {
+        let polled = call.as_mut().poll(context);
+        match meter.ended() {
+            Some(failure) => Poll::Ready(Err(failure.clone().into())),
+            None => polled,
+        }
     });
     match tokio::time::timeout(Duration::from_millis(time_ms), watched).await {
         Ok(result) => result,

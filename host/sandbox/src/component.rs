@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use semver::Version;
 use stepwell_core::manifest::Capability;
 use wasmparser::{Encoding, Parser, Payload};
 
@@ -15,6 +16,10 @@ pub(crate) const CONTRACT_INTERFACES: [&str; 7] =
 
 /// The packages of WASI 0.2 that are linked, empty.
 pub(crate) const WASI_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+
+/// The interfaces of `wasi:http` 0.2 that are linked, through the same gate as `http`.
+pub(crate) const WASI_HTTP_INTERFACES: [&str; 2] = ["types", OUTGOING];
+const OUTGOING: &str = "outgoing-handler";
 
 /// What the world `step` exports.
 const EXPORTS: [&str; 2] = ["describe", "run"];
@@ -76,16 +81,22 @@ impl Allowed {
 fn judge(name: &str) -> Option<Allowed> {
     let (path, version) = name.split_once('@')?;
     let (package, interface) = path.split_once('/')?;
-    let version = semver::Version::parse(version).ok()?;
-    match package.split_once(':')? {
-        ("stepwell", "step") if version.major == 1 && CONTRACT_INTERFACES.contains(&interface) => {
-            Some(if interface == "http" { Allowed::Effect(Capability::Http) } else { Allowed::Harmless })
+    let version = Version::parse(version).ok()?;
+    let (effect, allowed) = match package.split_once(':')? {
+        ("stepwell", "step") => {
+            (interface == "http", version.major == 1 && CONTRACT_INTERFACES.contains(&interface))
         }
-        ("wasi", package) if (version.major, version.minor) == (0, 2) && WASI_PACKAGES.contains(&package) => {
-            Some(Allowed::Harmless)
+        ("wasi", "http") => {
+            (interface == OUTGOING, is_wasi_0_2(&version) && WASI_HTTP_INTERFACES.contains(&interface))
         }
-        _ => None,
-    }
+        ("wasi", package) => (false, is_wasi_0_2(&version) && WASI_PACKAGES.contains(&package)),
+        _ => return None,
+    };
+    allowed.then_some(if effect { Allowed::Effect(Capability::Http) } else { Allowed::Harmless })
+}
+
+fn is_wasi_0_2(version: &Version) -> bool {
+    (version.major, version.minor) == (0, 2)
 }
 
 /// The names at a component's outermost layer.
@@ -154,12 +165,15 @@ mod tests {
             ("wasi:io/streams@0.2.3", Some(Harmless)),
             ("wasi:random/random@0.2.3", Some(Harmless)),
             ("wasi:sockets/tcp@0.2.3", Some(Harmless)),
+            ("wasi:http/types@0.2.10", Some(Harmless)),
+            ("wasi:http/outgoing-handler@0.2.10", Some(Effect(Capability::Http))),
             ("stepwell:step/http@2.0.0", None),
             ("stepwell:step/state@1.0.0", None),
             ("stepwell:step/http", None),
             ("stepwell:steps/http@1.0.0", None),
             ("stepwell:step/http@1", None),
-            ("wasi:http/outgoing-handler@0.2.3", None),
+            ("wasi:http/incoming-handler@0.2.3", None),
+            ("wasi:http/outgoing-handler@0.3.0", None),
             ("wasi:keyvalue/store@0.2.0", None),
             ("wasi:cli/environment@0.3.0", None),
             ("evil:step/http@1.0.0", None),

@@ -18,7 +18,7 @@ use crate::attempt::AttemptHost;
 use crate::bindings::stepwell::step::types as wit;
 use crate::call::Guest;
 use crate::error::PublishError;
-use crate::guest::{GuestState, Phase};
+use crate::guest::GuestState;
 use crate::step::Step;
 
 /// The longest summary, in characters: it is one line.
@@ -32,7 +32,7 @@ fn limits() -> Limits {
 /// Asks the step what it is, and checks the answer.
 pub(crate) async fn describe(engine: &Engine, step: &Step) -> Result<Manifest, PublishError> {
     let limits = limits();
-    let state = GuestState::new(Phase::Describe, Arc::new(Nobody), &limits, Vec::new());
+    let state = GuestState::new(Arc::new(Nobody), &limits, Vec::new());
     let mut guest = Guest::new(engine, state, limits).map_err(PublishError::Describe)?;
     let manifest = guest.describe(step).await.map_err(PublishError::Describe)?;
     check(manifest).map_err(PublishError::Manifest)

@@ -9,6 +9,8 @@ use std::time::Duration;
 use stepwell_core::failure::Failure;
 use stepwell_core::mistake::Mistake;
 
+use crate::component::{CONTRACT_INTERFACES, WASI_HTTP_INTERFACES, WASI_PACKAGES};
+
 /// The sandbox cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -67,8 +69,9 @@ pub enum PublishError {
     Invalid(String),
     /// Imports outside the contract.
     #[error(
-        "the component imports {}, which no step may: a step imports from `stepwell:step` ({}) and from WASI 0.2 ({})",
-        quoted(.0), crate::component::CONTRACT_INTERFACES.join(", "), crate::component::WASI_PACKAGES.join(", ")
+        "the component imports {}, which no step may: a step imports from `stepwell:step` 1 ({}) and from WASI 0.2 ({}, \
+         and of http: {})",
+        quoted(.0), CONTRACT_INTERFACES.join(", "), WASI_PACKAGES.join(", "), WASI_HTTP_INTERFACES.join(", ")
     )]
     ForbiddenImports(Vec<String>),
     /// Exports missing.

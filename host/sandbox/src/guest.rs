@@ -45,15 +45,11 @@ pub(crate) struct Work {
 }
 
 impl GuestState {
-    pub(crate) fn new(
-        phase: Phase,
-        host: Arc<dyn AttemptHost>,
-        limits: &Limits,
-        replay: Vec<Effect>,
-    ) -> Self {
+    /// A guest that describes itself, until it is given work.
+    pub(crate) fn new(host: Arc<dyn AttemptHost>, limits: &Limits, replay: Vec<Effect>) -> Self {
         let meter = Arc::new(Meter::new(limits));
         Self {
-            phase,
+            phase: Phase::Describe,
             effects: Effects::new(Arc::clone(&host), replay),
             log: Arc::new(Log::new(Arc::clone(&host), Arc::clone(&meter))),
             host,
@@ -63,6 +59,11 @@ impl GuestState {
             memory: MemoryLimiter::new(*limits),
             wasi: None,
         }
+    }
+
+    /// This guest is to work.
+    pub(crate) fn at_work(self, work: Work) -> Self {
+        Self { phase: Phase::Run(work), ..self }
     }
 
     /// Every host function of the contract begins with this: the call is counted, and refused where the guest has

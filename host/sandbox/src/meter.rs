@@ -2,6 +2,7 @@
 //!
 //! Fuel, memory, tables and time are counted elsewhere, by those who see them spent.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use stepwell_core::failure::Failure;
@@ -18,6 +19,7 @@ pub(crate) struct Meter {
     pub(crate) received: Counter,
     /// Lines written to the run's log.
     pub(crate) log_lines: Counter,
+    ended: OnceLock<Failure>,
 }
 
 impl Meter {
@@ -27,7 +29,18 @@ impl Meter {
             sent: Counter::new(LimitKind::SentBytes, limits.sent_bytes),
             received: Counter::new(LimitKind::ReceivedBytes, limits.received_bytes),
             log_lines: Counter::new(LimitKind::LogLines, limits.log_lines),
+            ended: OnceLock::new(),
         }
+    }
+
+    /// Ends the attempt from where no error can be returned. The first to end it gives the reason.
+    pub(crate) fn end(&self, failure: Failure) {
+        self.ended.get_or_init(|| failure);
+    }
+
+    /// Why the attempt was ended, if it was.
+    pub(crate) fn ended(&self) -> Option<&Failure> {
+        self.ended.get()
     }
 }
 
@@ -56,11 +69,6 @@ impl Counter {
         self.limit.saturating_sub(self.used.load(Ordering::Relaxed))
     }
 
-    /// More was taken than the limit allows.
-    pub(crate) fn is_overdrawn(&self) -> bool {
-        self.used.load(Ordering::Relaxed) > self.limit
-    }
-
     /// The limit, as the failure of whoever hits it.
     pub(crate) fn failure(&self) -> Failure {
         Failure::limit(self.kind, self.limit)
@@ -77,9 +85,7 @@ mod tests {
         assert_eq!(counter.take(4), Ok(()));
         assert_eq!(counter.left(), 6);
         assert_eq!(counter.take(6), Ok(()));
-        assert!(!counter.is_overdrawn());
         assert_eq!(counter.take(1), Err(Failure::limit(LimitKind::SentBytes, 10)));
-        assert!(counter.is_overdrawn());
         assert_eq!(counter.left(), 0);
     }
 }

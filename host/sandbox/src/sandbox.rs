@@ -17,7 +17,7 @@ use crate::compiler::Compiler;
 use crate::component::Imports;
 use crate::config::SandboxConfig;
 use crate::error::{PublishError, SandboxError};
-use crate::guest::{GuestState, Phase, Work};
+use crate::guest::{GuestState, Work};
 use crate::http::{self, HttpClient};
 use crate::step::Step;
 use crate::{describe, engine};
@@ -141,13 +141,12 @@ impl Sandbox {
 
     fn prepare(&self, step: &Step, mut attempt: Attempt, host: Arc<dyn AttemptHost>) -> GuestState {
         let replay = std::mem::take(&mut attempt.replay);
-        let mut state = GuestState::new(Phase::Describe, host, &attempt.limits, replay);
+        let state = GuestState::new(host, &attempt.limits, replay);
         let http = step.sends_http().then(|| {
             let (effects, meter) = (Arc::clone(&state.effects), Arc::clone(&state.meter));
             Arc::new(http::prepare(Arc::clone(&self.http), &attempt, effects, meter))
         });
-        state.phase = Phase::Run(Work { context: attempt.context, http });
-        state
+        state.at_work(Work { context: attempt.context, http })
     }
 
     /// Room for one instance.

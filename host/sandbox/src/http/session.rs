@@ -50,8 +50,22 @@ impl HttpSession {
         &self,
         request: HttpRequest,
     ) -> Result<Result<HttpResponse, HttpError>, Failure> {
+        self.send_at(self.reserve(), request).await
+    }
+
+    /// Takes the place of a request that is not whole yet.
+    pub(crate) fn reserve(&self) -> Slot {
+        self.effects.reserve()
+    }
+
+    /// Sends a request in its place.
+    pub(crate) async fn send_at(
+        &self,
+        slot: Slot,
+        request: HttpRequest,
+    ) -> Result<Result<HttpResponse, HttpError>, Failure> {
         self.meter.sent.take(request.size())?;
-        self.answer(self.effects.reserve(), request).await
+        self.answer(slot, request).await
     }
 
     /// Sends several at once; the answers stand in the order of the requests.

@@ -1,0 +1,148 @@
+//! `wasi:http`: what `fetch` calls in JavaScript, through the same gate as the contract's own `http`.
+//!
+//! Its errors are codes, most without words. So the words go to the attempt's log.
+
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full, Limited};
+use serde_json::Map;
+use stepwell_core::attempt::{LogLevel, LogLine};
+use stepwell_core::failure::Failure;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::effects::Slot;
+use crate::guest::{GuestState, Phase};
+use crate::http::{HttpError, HttpRequest, HttpResponse, HttpSession};
+use crate::log::Log;
+use crate::meter::Meter;
+
+/// Work that goes on after the answer's head: there is none, an answer is whole.
+type Rest = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+/// The way out of one guest; `None` while it describes itself.
+pub(super) struct HttpGate(Option<Arc<Way>>);
+
+struct Way {
+    session: Arc<HttpSession>,
+    meter: Arc<Meter>,
+    log: Arc<Log>,
+}
+
+impl HttpGate {
+    pub(super) fn new(state: &GuestState) -> Self {
+        let Phase::Run(work) = &state.phase else { return Self(None) };
+        let way = |session| Way { session, meter: Arc::clone(&state.meter), log: Arc::clone(&state.log) };
+        Self(work.http.clone().map(way).map(Arc::new))
+    }
+}
+
+impl WasiHttpHooks for HttpGate {
+    /// The client sets it from the URL.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _written: Rest,
+    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Rest), Error>> + Send> {
+        let Some(way) = self.0.clone() else { return Box::new(ready(Err(Error::HttpRequestDenied))) };
+        // The guest goes on before the request is whole: its place in the order is taken now.
+        let slot = way.session.reserve();
+        Box::new(async move {
+            let response = way.send(slot, request, options).await?;
+            Ok((response, Box::new(ready(Ok(()))) as Rest))
+        })
+    }
+}
+
+impl Way {
+    async fn send(
+        &self,
+        slot: Slot,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+    ) -> Result<Response<WasiBody>, Error> {
+        let request = whole(request, options, self.meter.sent.left()).await?;
+        match self.session.send_at(slot, request).await {
+            Ok(Ok(response)) => answer(response),
+            Ok(Err(error)) => Err(self.tell(error)),
+            Err(failure) => Err(self.end(failure)),
+        }
+    }
+
+    /// The code for the guest, the words for the log.
+    fn tell(&self, error: HttpError) -> Error {
+        let message = error.to_string();
+        let line = LogLine { level: LogLevel::Warn, message: message.clone(), fields: Map::new() };
+        match self.log.write(line) {
+            Ok(()) => code(&error, message),
+            Err(failure) => self.end(failure),
+        }
+    }
+
+    /// The attempt is over; the guest hears of it no more.
+    fn end(&self, failure: Failure) -> Error {
+        let message = failure.message.clone();
+        self.meter.end(failure);
+        Error::InternalError(Some(message))
+    }
+}
+
+/// The request with all of its body.
+async fn whole(
+    request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+    limit: u64,
+) -> Result<HttpRequest, Error> {
+    let (head, body) = request.into_parts();
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let body = Limited::new(body, limit).collect().await;
+    let body = body.map_err(|error| Error::InternalError(Some(error.to_string())))?.to_bytes();
+    // The length is that of the body that we have: the client says it.
+    let kept = head.headers.iter().filter(|(name, _)| **name != CONTENT_LENGTH);
+    let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| match value.to_str() {
+        Ok(value) => Ok((name.as_str().to_owned(), value.to_owned())),
+        Err(_) => Err(Error::HttpRequestHeaderSize { field_name: Some(name.to_string()), field_size: None }),
+    };
+    Ok(HttpRequest {
+        method: head.method.to_string(),
+        url: head.uri.to_string(),
+        headers: kept.map(header).collect::<Result<_, _>>()?,
+        body,
+        timeout_ms: options.and_then(|options| options.first_byte_timeout).map(millis),
+        max_redirects: 0,
+    })
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn answer(response: HttpResponse) -> Result<Response<WasiBody>, Error> {
+    let mut builder = Response::builder().status(response.status);
+    for (name, value) in response.headers {
+        builder = builder.header(name, value);
+    }
+    let body = Full::<Bytes>::new(response.body).map_err(|never| match never {}).boxed_unsync();
+    builder.body(body).map_err(|error| Error::InternalError(Some(error.to_string())))
+}
+
+fn code(error: &HttpError, message: String) -> Error {
+    match error {
+        HttpError::Denied(_) => Error::HttpRequestDenied,
+        HttpError::Dns(_) => Error::DnsError { rcode: Some(message), info_code: None },
+        HttpError::Connection(_) => Error::ConnectionRefused,
+        HttpError::Tls(_) => Error::TlsCertificateError,
+        HttpError::Timeout(_) => Error::HttpResponseTimeout,
+        HttpError::TooLarge(_) => Error::HttpResponseBodySize(None),
+        HttpError::Protocol(_) => Error::HttpProtocolError,
+        HttpError::InvalidRequest(_) => Error::InternalError(Some(message)),
+    }
+}
