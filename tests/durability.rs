@@ -60,7 +60,7 @@ async fn after_a_kill_between_nodes_the_run_goes_on_where_it_was() {
 async fn a_graceful_stop_keeps_the_run_for_the_next_start() {
     let world = World::start().await;
     let mut server = Server::start_with(
-        "[network]\nallow_networks = [\"127.0.0.0/8\"]\n[engine]\nshutdown_grace_ms = 100\n",
+        "[network]\nallow_networks = [\"127.0.0.0/8\"]\n[engine]\nshutdown_grace = \"100ms\"\n",
     )
     .await;
     server.publish(&guests::test("courier")).await;

@@ -102,7 +102,7 @@ async fn a_component_that_imports_what_is_not_in_the_contract_is_refused_by_name
     .unwrap();
     let (status, problem) = publish(&server, component).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem:#}");
-    assert!(problem["type"].as_str().unwrap().ends_with("/forbidden-import"), "{problem:#}");
+    assert!(problem["type"].as_str().unwrap().ends_with("/invalid-component"), "{problem:#}");
     assert!(problem.to_string().contains("evil:host/shell@1.0.0"), "{problem:#}");
 }
 

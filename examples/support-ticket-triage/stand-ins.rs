@@ -1,8 +1,8 @@
 //! Stand-ins for the services that the support-ticket triage calls: a language model and three departments.
 //!
 //! Each is a small HTTP server on a free loopback port. The model speaks OpenAI's chat completions, well enough for the
-//! example, and decides by keywords: it understands nothing. Both keep a log of what they were asked, so that a
-//! test can count the requests.
+//! example, and decides by keywords: it understands nothing. All keep a log of what they were asked, to be read at
+//! `/requests`.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,29 +15,20 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 /// The stand-ins, serving until dropped.
-pub struct StandIns {
+pub(crate) struct StandIns {
     /// The model's base URL, as `config.base_url` of `llm-chat` wants it.
-    pub model_url: String,
+    pub(crate) model_url: String,
     /// The departments' base URL.
-    pub departments_url: String,
+    pub(crate) departments_url: String,
+    /// Where to read what they were asked, oldest first.
+    pub(crate) requests_url: String,
     /// The key that the model asks for.
-    pub model_key: String,
-    log: RequestLog,
+    pub(crate) model_key: String,
     server: tokio::task::JoinHandle<()>,
 }
 
-/// One request that a stand-in was sent.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// `model`, or the department's name.
-    pub to: String,
-    /// The request's `Idempotency-Key`.
-    pub idempotency_key: String,
-    /// Its body.
-    pub body: Value,
-}
-
-type RequestLog = Arc<Mutex<Vec<Request>>>;
+/// Each request that a stand-in was sent: to whom (`to`), its `idempotency_key`, its `body`.
+type RequestLog = Arc<Mutex<Vec<Value>>>;
 
 #[derive(Clone)]
 struct Shared {
@@ -47,9 +38,8 @@ struct Shared {
 
 impl StandIns {
     /// Starts them on a free port of 127.0.0.1. The model answers only who sends `model_key` as bearer token.
-    pub async fn start(model_key: &str) -> std::io::Result<Self> {
-        let log = RequestLog::default();
-        let shared = Shared { log: Arc::clone(&log), model_key: model_key.into() };
+    pub(crate) async fn start(model_key: &str) -> std::io::Result<Self> {
+        let shared = Shared { log: RequestLog::default(), model_key: model_key.into() };
         let app = Router::new()
             .route("/model/v1/chat/completions", post(chat_completion))
             .route("/departments/{department}/tickets", post(receive_ticket))
@@ -65,15 +55,10 @@ impl StandIns {
         Ok(Self {
             model_url: format!("http://{address}/model/v1"),
             departments_url: format!("http://{address}/departments"),
+            requests_url: format!("http://{address}/requests"),
             model_key: model_key.to_owned(),
-            log,
             server,
         })
-    }
-
-    /// What they were asked so far, oldest first.
-    pub fn requests(&self) -> Vec<Request> {
-        locked(&self.log).clone()
     }
 }
 
@@ -84,7 +69,7 @@ impl Drop for StandIns {
 }
 
 /// Points the example's workflow at other services than those it names.
-pub fn point_at(workflow: &mut Value, model_url: &str, model: Option<&str>, departments_url: &str) {
+pub(crate) fn point_at(workflow: &mut Value, model_url: &str, model: Option<&str>, departments_url: &str) {
     let (model_host, model_path) = host_and_path(model_url);
     if let Some(classify) = workflow.pointer_mut("/nodes/classify") {
         classify["config"]["base_url"] = json!(model_url);
@@ -181,18 +166,12 @@ async fn receive_ticket(
 }
 
 async fn list_requests(State(shared): State<Shared>) -> Json<Value> {
-    let requests = locked(&shared.log);
-    let lines = requests.iter().map(|r| json!({"to": r.to, "idempotency_key": r.idempotency_key, "body": r.body}));
-    Json(lines.collect())
+    Json(Value::Array(locked(&shared.log).clone()))
 }
 
 fn remember(log: &RequestLog, to: &str, headers: &HeaderMap, body: &Value) -> usize {
     let mut log = locked(log);
-    log.push(Request {
-        to: to.to_owned(),
-        idempotency_key: text(headers, "idempotency-key").to_owned(),
-        body: body.clone(),
-    });
+    log.push(json!({"to": to, "idempotency_key": text(headers, "idempotency-key"), "body": body}));
     log.len()
 }
 
@@ -200,6 +179,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn locked(log: &RequestLog) -> std::sync::MutexGuard<'_, Vec<Request>> {
+fn locked(log: &RequestLog) -> std::sync::MutexGuard<'_, Vec<Value>> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }

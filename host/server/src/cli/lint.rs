@@ -70,7 +70,7 @@ impl Source {
 
 /// Every mistake that can be found without the published steps.
 pub(crate) fn check_offline(definition: &Value) -> Vec<Mistake> {
-    plan::compile(definition, &Offline).err().unwrap_or_default()
+    plan::lint(definition, &Offline)
 }
 
 /// No catalogue.

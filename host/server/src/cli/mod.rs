@@ -70,6 +70,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let screen = Screen::new(cli.json);
+    // One cryptography for all TLS of this process; an error means that it is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(source) => return screen.fail(&CliError::failed("starting the asynchronous runtime", source)),

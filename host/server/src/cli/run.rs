@@ -182,7 +182,7 @@ pub(super) fn describe(run: &Value) -> String {
 pub(super) fn describe_nodes(run: &Value) -> String {
     let rows = run["nodes"].as_array().into_iter().flatten().map(|node| {
         let attempts = node["attempts"].as_array().map_or(&[][..], Vec::as_slice);
-        let sum = |field: &str| attempts.iter().filter_map(|a| a["account"][field].as_u64()).sum::<u64>();
+        let sum = |field: &str| attempts.iter().filter_map(|a| a[field].as_u64()).sum::<u64>();
         let failure = screen::cell(&node["failure"]["message"]);
         let milliseconds = sum("duration_us") as f64 / 1000.0;
         let (time, fuel) = match attempts {
@@ -190,20 +190,34 @@ pub(super) fn describe_nodes(run: &Value) -> String {
             _ => (format!("{milliseconds:.2} ms"), sum("fuel").to_string()),
         };
         let status = screen::cell(&node["status"]);
-        [screen::cell(&node["id"]), screen::cell(&node["step"]), status, attempts.len().to_string(), time, fuel, failure]
+        let step = format!("{}@{}", screen::cell(&node["step"]), screen::cell(&node["step_version"]));
+        let id = screen::cell(&node["id"]);
+        [id, step, status, attempts.len().to_string(), time, fuel, failure]
     });
     screen::table(["NODE", "STEP", "STATUS", "ATTEMPTS", "TIME", "FUEL", "FAILURE"], rows)
 }
 
-/// Follows the run's events, and takes them up again where the connection broke.
 async fn watch(client: &Client, id: &str, screen: &Screen) -> Result<ExitCode, CliError> {
+    let show = |event: &Value| {
+        screen.line(&if screen.is_json() { event.to_string() } else { describe_event(event) })
+    };
+    let status = follow_to_end(client, id, show).await?;
+    Ok(exit_code(&json!({"status": status})))
+}
+
+/// Follows a run's events until it ends, and takes them up again where the connection broke; gives the run's status.
+pub(super) async fn follow_to_end(
+    client: &Client,
+    id: &str,
+    mut see: impl FnMut(&Value) -> Result<(), CliError>,
+) -> Result<String, CliError> {
     const TRIES: u32 = 5;
     let path = format!("/v1/runs/{}/events", escape(id));
-    let mut last_id: Option<String> = None;
+    let mut last_id = None;
     let mut failures = 0;
     loop {
-        match follow(client, &path, &mut last_id, screen).await {
-            Ok(Some(status)) => return Ok(exit_code(&json!({"status": status}))),
+        match follow(client, &path, &mut last_id, &mut see).await {
+            Ok(Some(status)) => return Ok(status),
             Err(error @ CliError::Problem(_)) => return Err(error),
             Err(error) if failures >= TRIES => return Err(error),
             Ok(None) | Err(_) => {
@@ -214,12 +228,12 @@ async fn watch(client: &Client, id: &str, screen: &Screen) -> Result<ExitCode, C
     }
 }
 
-/// Shows events until the stream ends; gives the run's status if it ended with the run.
+/// Shows each event until the stream ends; gives the run's status if it ended with the run.
 async fn follow(
     client: &Client,
     path: &str,
     last_id: &mut Option<String>,
-    screen: &Screen,
+    see: &mut impl FnMut(&Value) -> Result<(), CliError>,
 ) -> Result<Option<String>, CliError> {
     let response = client.events(path, last_id.as_deref()).await?;
     let mut events = response.bytes_stream().eventsource();
@@ -228,23 +242,19 @@ async fn follow(
         if !event.id.is_empty() {
             *last_id = Some(event.id);
         }
-        if let Some(status) = show_event(&event.data, screen)? {
-            return Ok(Some(status));
+        let mut data: Value = serde_json::from_str(&event.data)
+            .map_err(|source| CliError::failed("reading an event of the run", source))?;
+        if event.event == "problem" {
+            return Err(CliError::Problem(Box::new(data)));
+        }
+        // What is not kept in the journal says its type in the stream alone.
+        data["type"] = json!(event.event);
+        see(&data)?;
+        if event.event == "run-ended" {
+            return Ok(Some(screen::cell(&data["outcome"]["status"])));
         }
     }
     Ok(None)
-}
-
-/// One line an event; gives the status if the run ended with it.
-fn show_event(data: &str, screen: &Screen) -> Result<Option<String>, CliError> {
-    let Ok(event) = serde_json::from_str::<Value>(data) else { return Ok(None) };
-    if screen.is_json() {
-        screen.line(&event.to_string())?;
-    } else {
-        screen.line(&describe_event(&event))?;
-    }
-    let ended = event["type"] == "run-ended";
-    Ok(ended.then(|| screen::cell(&event["outcome"]["status"])))
 }
 
 fn describe_event(event: &Value) -> String {

@@ -51,7 +51,7 @@ pub(crate) async fn demo(args: DemoArgs, screen: &Screen) -> Result<ExitCode, Cl
         screen.line(&json!({"url": client.url(), "live": model.is_some(), "tickets": shown}).to_string())?;
     }
     if !args.exit {
-        stay(&server, screen).await;
+        stay(&server, &stand_ins, screen).await;
     }
     server.stop().await?;
     Ok(ExitCode::SUCCESS)
@@ -119,8 +119,8 @@ async fn send_tickets(client: &Client, screen: &Screen) -> Result<Vec<Value>, Cl
 }
 
 /// Says what to try next, and waits until somebody has seen enough.
-async fn stay(server: &LocalServer, screen: &Screen) {
-    let url = &server.connection().url;
+async fn stay(server: &LocalServer, stand_ins: &StandIns, screen: &Screen) {
+    let (url, requests) = (&server.connection().url, &stand_ins.requests_url);
     let key = server.connection().key.as_deref().unwrap_or_default();
     screen.note(format_args!(
         "\nIt stays up. Try, in another terminal:\n\n\
@@ -129,7 +129,8 @@ async fn stay(server: &LocalServer, screen: &Screen) {
          \x20   -d '{{\"subject\": \"Refund\", \"description\": \"Please refund my last payment.\"}}'\n\
          \x20 curl -s $STEPWELL_URL/v1/runs -H \"authorization: Bearer $STEPWELL_KEY\"\n\
          \x20 curl -s $STEPWELL_URL/v1/workflows/support-ticket-triage -H \"authorization: Bearer $STEPWELL_KEY\"\n\
-         \x20 curl -s $STEPWELL_URL/openapi.json\n\n\
+         \x20 curl -s $STEPWELL_URL/openapi.json\n\
+         \x20 curl -s {requests}   # what the stand-ins were asked\n\n\
          Ctrl-C ends it and removes its data."
     ));
     serve::interrupted().await;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{CliError, Client, Screen, run, screen};
 
-/// How long a triage may take.
-const PATIENCE: Duration = Duration::from_secs(150);
+/// How long the start itself waits for the end; what takes longer is followed by its events.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A ticket and the run that triaged it.
 pub(super) struct Triaged {
@@ -22,6 +22,9 @@ pub(super) async fn triage(client: &Client, ticket: &Value, screen: &Screen) -> 
     let task = screen.task(format!("Sending the ticket “{subject}”"));
     let started = client.start_run("/hooks/tickets", ticket, Some(PATIENCE), None).await?;
     let id = screen::cell(&started["run_id"]);
+    if started["status"] == "running" {
+        run::follow_to_end(client, &id, |_| Ok(())).await?;
+    }
     let path = format!("/v1/runs/{id}");
     let run = client.get(&path).await?;
     task.done(screen::cell(&run["status"]));
