@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use semver::Version;
 use stepwell_core::manifest::Capability;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
 use crate::error::PublishError;
 
@@ -124,7 +124,10 @@ impl Surface {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
-                        surface.imports.insert(import.map_err(invalid)?.name.name.to_owned());
+                        let import = import.map_err(invalid)?;
+                        if !is_type_alias(import.ty) {
+                            surface.imports.insert(import.name.name.to_owned());
+                        }
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
@@ -137,6 +140,11 @@ impl Surface {
         }
         Ok(surface)
     }
+}
+
+/// A world that uses types of an interface imports their names as well. A name for a type gives no authority.
+fn is_type_alias(import: ComponentTypeRef) -> bool {
+    matches!(import, ComponentTypeRef::Type(TypeBounds::Eq(_)))
 }
 
 fn invalid(error: wasmparser::BinaryReaderError) -> PublishError {
