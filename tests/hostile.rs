@@ -135,7 +135,7 @@ async fn a_host_that_was_not_granted_is_denied_with_the_grant_that_would_allow_i
     let mut courier = courier_node(&world, &["/secret"]);
     courier["grants"] = json!({"http": [{"host": "api.example.com"}]});
     let answer = errand(&server, courier).await;
-    assert!(answer.contains("denied") && answer.contains(&world.host), "{answer}");
+    assert!(answer.contains("Denied") && answer.contains(&world.host), "{answer}");
     assert!(answer.contains(r#"\"host\":"#), "it shows the JSON of the grant: {answer}");
     assert_eq!(world.seen("/secret").len(), 0);
 }
@@ -144,7 +144,7 @@ async fn a_host_that_was_not_granted_is_denied_with_the_grant_that_would_allow_i
 async fn a_private_address_is_denied_even_where_it_was_granted() {
     let (world, server) = (World::start().await, Server::start_with("").await);
     let answer = errand(&server, courier_node(&world, &["/secret"])).await;
-    assert!(answer.contains("denied") && answer.contains("allow_networks"), "{answer}");
+    assert!(answer.contains("Denied") && answer.contains("allow_networks"), "{answer}");
     assert_eq!(world.seen("/secret").len(), 0);
 }
 
@@ -160,6 +160,6 @@ async fn a_redirect_to_a_private_address_is_denied() {
     courier["input"]["max_redirects"] = json!(3);
     courier["grants"] = json!({"http": [{"host": world.host}, {"host": inner}]});
     let answer = errand(&server, courier).await;
-    assert!(answer.contains("denied"), "{answer}");
+    assert!(answer.contains("Denied"), "{answer}");
     assert_eq!((world.seen("/out").len(), world.seen("/inner").len()), (1, 0));
 }

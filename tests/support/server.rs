@@ -91,6 +91,9 @@ impl Server {
         let response = timeout(PATIENCE, request.send()).await.expect("an answer in time").unwrap();
         let status = response.status();
         let body = response.bytes().await.unwrap();
+        if status == StatusCode::NO_CONTENT {
+            return (status, Value::Null);
+        }
         let value = serde_json::from_slice(&body)
             .unwrap_or_else(|_| panic!("{status} without JSON: {}", String::from_utf8_lossy(&body)));
         (status, value)

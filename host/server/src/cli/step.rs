@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::{Value, json};
 use stepwell_core::digest::Digest;
-use stepwell_core::id::StepName;
 use stepwell_toolchain::{BuildOptions, Component, build};
 
 use super::toolchain::{self, blocking};
@@ -16,7 +15,10 @@ use super::{CliError, Client, Connection, Screen, screen};
 #[derive(Debug, Subcommand)]
 pub(crate) enum StepCommand {
     /// Make a folder that builds, tests and publishes as it is.
-    New(NewArgs),
+    New {
+        /// The folder to make; its name becomes the step's.
+        path: PathBuf,
+    },
     /// Compile a step into a component.
     Build {
         /// The step's folder.
@@ -51,18 +53,9 @@ pub(crate) enum StepCommand {
     },
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct NewArgs {
-    /// The folder to make.
-    path: PathBuf,
-    /// The step's name; without it, the folder's.
-    #[arg(long)]
-    name: Option<String>,
-}
-
 pub(crate) async fn step(command: StepCommand, screen: &Screen) -> Result<ExitCode, CliError> {
     match command {
-        StepCommand::New(args) => new(&args, screen)?,
+        StepCommand::New { path } => new(&path, screen)?,
         StepCommand::Build { path } => show_built(&build_folder(path, screen).await?, screen)?,
         StepCommand::Test { path } => return test(path, screen).await,
         StepCommand::Publish { path, connection } => publish(path, &Client::new(&connection)?, screen).await?,
@@ -72,20 +65,15 @@ pub(crate) async fn step(command: StepCommand, screen: &Screen) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn new(args: &NewArgs, screen: &Screen) -> Result<(), CliError> {
-    let name = step_name(args)?;
-    stepwell_toolchain::new_step(&args.path, name.as_str())
+fn new(path: &Path, screen: &Screen) -> Result<(), CliError> {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let parent = path.parent().unwrap_or(Path::new(""));
+    let made = stepwell_toolchain::new_step(parent, &name)
         .map_err(|source| CliError::failed("making the step", source))?;
-    screen.data(&json!({"name": name, "path": args.path}), || {
-        let path = args.path.display();
+    screen.data(&json!({"name": name, "path": made}), || {
+        let path = made.display();
         format!("{path} is a step. Next:\n\n  stepwell step test {path}\n  stepwell step publish {path}")
     })
-}
-
-fn step_name(args: &NewArgs) -> Result<StepName, CliError> {
-    let folder = args.path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = args.name.clone().or(folder).unwrap_or_default();
-    StepName::new(name).map_err(|invalid| CliError::Usage(format!("{invalid}. Choose one with --name")))
 }
 
 async fn build_folder(path: PathBuf, screen: &Screen) -> Result<Component, CliError> {

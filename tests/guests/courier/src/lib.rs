@@ -56,6 +56,6 @@ fn describe(answer: Result<http::Response, http::Error>) -> Answer {
         Ok(response) => {
             Answer::Ok { status: response.status, body: String::from_utf8_lossy(&response.body).into_owned() }
         }
-        Err(error) => Answer::Error(error.to_string()),
+        Err(error) => Answer::Error(format!("{:?}: {error}", error.kind)),
     }
 }

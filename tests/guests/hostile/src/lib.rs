@@ -3,7 +3,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stepwell_sdk::{StepError, log, step};
+use stepwell_sdk::{StepError, info, step};
 
 /// What to do.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -49,9 +49,7 @@ fn hostile(input: Input) -> Result<Output, StepError> {
         Mode::Trap => trap(),
         Mode::Panic => panic!("this guest panics on purpose"),
         Mode::GiantOutput => Ok(Output { text: "x".repeat(64 << 20) }),
-        Mode::EndlessLog => loop {
-            log::info!("again");
-        },
+        Mode::EndlessLog => endless_log(),
     }
 }
 
@@ -71,7 +69,16 @@ fn endless_allocation() -> ! {
 
 fn descend(depth: u64) -> u64 {
     let ballast = std::hint::black_box([depth; 64]);
+    if ballast[0] == 0 {
+        return 0;
+    }
     descend(std::hint::black_box(depth + 1)) + ballast[(depth % 64) as usize]
+}
+
+fn endless_log() -> ! {
+    loop {
+        info!("again");
+    }
 }
 
 fn trap() -> ! {
