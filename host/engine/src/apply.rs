@@ -68,7 +68,7 @@ impl Engine {
         definition: &Value,
     ) -> Result<Plan, ApplyError> {
         let shelf = self.0.steps.of(tenant, &*self.0.catalogue).await.map_err(ApplyError::Store)?;
-        let present = Present { shelf: &shelf, sandbox: &self.0.sandbox, ceiling: self.0.config.ceiling };
+        let present = Present { shelf: &shelf, ceiling: self.0.config.ceiling };
         let mut out_of_place = misnamed(name, definition);
         let hooks = self.0.hooks.read().unwrap_or_else(PoisonError::into_inner);
         out_of_place.extend(hooks.mistakes(tenant, name, definition));

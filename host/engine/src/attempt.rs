@@ -211,8 +211,9 @@ impl AttemptHost for Attendant {
     fn answered(&self, effect: Effect) {
         meters::effect_answered();
         let event = Event::EffectAnswered { node: self.node.clone(), attempt: self.attempt, effect };
+        // Out of order it comes only from an attempt that has failed already, beside the effect that failed it.
         if let Err(error) = self.run.interject(event) {
-            tracing::error!(%error, "an effect's answer does not fit the run's journal");
+            tracing::warn!(%error, "an effect's answer is not kept: it does not follow from what was");
         }
     }
 

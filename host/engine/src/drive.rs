@@ -18,8 +18,8 @@ use crate::{Phase, Shared, clock, meters};
 pub(crate) fn spawn(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>) {
     let span =
         tracing::info_span!("run", run = %run.id, workflow = %run.plan.name, version = %run.plan.version);
-    let (engine, run) = (Arc::clone(engine), Arc::clone(run));
-    engine.tasks.clone().spawn(drive(engine, run, interrupted).instrument(span));
+    let task = drive(Arc::clone(engine), Arc::clone(run), interrupted);
+    engine.tasks.spawn(task.instrument(span));
 }
 
 async fn drive(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted: Vec<Order>) {

@@ -53,6 +53,7 @@ pub use publish::Published;
 pub use read::CancelOutcome;
 pub use start::{StartRequest, Started};
 pub use stats::EngineStats;
+pub use trace::is_traceparent;
 pub use watch::WatchItem;
 
 /// Drives every run of one store. A clone is the same engine.

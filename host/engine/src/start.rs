@@ -149,10 +149,15 @@ impl Engine {
         if !matches!(accepted, Ok(Accepted::New)) {
             self.0.runs.remove(run.id);
         }
-        match accepted? {
-            Accepted::New => Ok(None),
-            Accepted::Before(earlier) => Ok(Some(earlier)),
-            Accepted::Mismatch(earlier) => Err(StartError::IdempotencyMismatch { run: earlier }),
+        match accepted {
+            Ok(Accepted::New) => Ok(None),
+            Ok(Accepted::Before(earlier)) => Ok(Some(earlier)),
+            Ok(Accepted::Mismatch(earlier)) => Err(StartError::IdempotencyMismatch { run: earlier }),
+            Err(error) => {
+                // Whether it was kept is open: if it was, the run is to go on.
+                self.0.strand(run);
+                Err(error.into())
+            }
         }
     }
 

@@ -10,14 +10,12 @@ use stepwell_core::limits::Limits;
 use stepwell_core::manifest::PublishedStep;
 use stepwell_core::mistake::Mistake;
 use stepwell_core::plan::{Resolution, Surroundings};
-use stepwell_sandbox::Sandbox;
 
 use crate::steps::Shelf;
 
 /// A definition that is applied meets what is published and allowed now.
 pub(crate) struct Present<'a> {
     pub(crate) shelf: &'a Shelf,
-    pub(crate) sandbox: &'a Sandbox,
     pub(crate) ceiling: Limits,
 }
 
@@ -27,7 +25,7 @@ impl Surroundings for Present<'_> {
     }
 
     fn check_grants(&self, grants: &Grants) -> Vec<Mistake> {
-        self.sandbox.check_grants(grants)
+        stepwell_sandbox::check_grants(grants)
     }
 
     fn ceiling(&self) -> Limits {

@@ -5,9 +5,15 @@
 use stepwell_core::digest::Digest;
 use stepwell_core::id::{AttemptNumber, NodeId, RunId};
 
+/// Whether a text is a well-formed `traceparent` of version 00. A newer version would be written in a way not known here.
+#[must_use]
+pub fn is_traceparent(text: &str) -> bool {
+    parts(text).is_some()
+}
+
 /// The run's `traceparent`: what came with the start if that is well-formed, else one made of the run's id.
 pub(crate) fn of_run(given: String, run: RunId) -> String {
-    if parts(&given).is_some() {
+    if is_traceparent(&given) {
         return given;
     }
     format!("00-{}-{}-01", run.0.simple(), span(&run.to_string()))

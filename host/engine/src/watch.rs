@@ -13,7 +13,7 @@ use stepwell_core::attempt::LogLine;
 use stepwell_core::id::{AttemptNumber, NodeId, RunId, TenantId};
 use stepwell_core::run::{Entry, Event};
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::live::LiveRun;
 use crate::{Engine, EngineError, Phase, Shared};
@@ -101,6 +101,10 @@ enum Found {
 impl Watcher {
     async fn next(&mut self) -> Option<Result<WatchItem, EngineError>> {
         loop {
+            // First, so that what was said during an attempt comes before the attempt's end.
+            if let Some(item) = self.overheard() {
+                return Some(Ok(item));
+            }
             if let Some(entry) = self.page.pop_front() {
                 self.next = entry.seq + 1;
                 self.done = matches!(entry.event, Event::RunEnded { .. });
@@ -117,6 +121,18 @@ impl Watcher {
                     self.done = true;
                     return Some(Err(error));
                 }
+            }
+        }
+    }
+
+    /// What was said meanwhile.
+    fn overheard(&mut self) -> Option<WatchItem> {
+        let chatter = self.chatter.as_mut()?;
+        loop {
+            match chatter.try_recv() {
+                Ok(item) => return Some(item),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
             }
         }
     }
@@ -154,7 +170,6 @@ impl Watcher {
 
     /// At a run that is not in memory: what the journal has of it; else its coming back.
     async fn look_back(&mut self) -> Result<Found, EngineError> {
-        self.chatter = None;
         let engine = Arc::clone(&self.engine);
         let mut arrival = Box::pin(engine.arrivals.notified());
         arrival.as_mut().enable();
@@ -165,6 +180,7 @@ impl Watcher {
             return Ok(Found::End);
         }
         if engine.runs.get(&self.tenant, self.run).is_none() {
+            self.chatter = None;
             arrival.await;
         }
         Ok(Found::Nothing)

@@ -1,0 +1,12 @@
+//! The engine over a store in memory and a real sandbox, with guests that the users' own toolchain builds.
+//!
+//! A test's engine lives in a [`support::Life`]: a runtime of its own, so that a test can end it as a crash would.
+//! Nothing here sleeps: the stand-in for the world outside holds answers back until a test lets go.
+
+mod applying;
+mod durability;
+mod failures;
+mod sequencing;
+mod starting;
+mod support;
+mod watching;

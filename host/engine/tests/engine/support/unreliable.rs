@@ -1,0 +1,94 @@
+//! A journal whose disk can be broken and mended.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use stepwell_core::id::{RunId, TenantId};
+use stepwell_core::run::Entry;
+use stepwell_store::memory::MemoryJournal;
+use stepwell_store::{
+    Accepted, Append, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, StoreError, Ticket,
+};
+
+#[derive(Default)]
+pub(crate) struct UnreliableJournal {
+    kept: MemoryJournal,
+    broken: AtomicBool,
+    /// Runs of which a batch was lost, until they are read back.
+    holed: Mutex<HashSet<RunId>>,
+}
+
+impl UnreliableJournal {
+    pub(crate) fn break_disk(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn mend_disk(&self) {
+        self.broken.store(false, Ordering::SeqCst);
+    }
+
+    fn full(&self) -> Result<(), StoreError> {
+        match self.broken.load(Ordering::SeqCst) {
+            true => Err(StoreError::DiskFull { path: PathBuf::from("/full"), free: 0, reserve: 1 }),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Journal for UnreliableJournal {
+    fn append(&self, batch: Append) -> Ticket {
+        let run = batch.run;
+        if let Err(error) = self.full() {
+            self.holed.lock().unwrap().insert(run);
+            return Ticket::resolved(Err(error));
+        }
+        if self.holed.lock().unwrap().contains(&run) {
+            return Ticket::resolved(Err(StoreError::JournalGap { run }));
+        }
+        self.kept.append(batch)
+    }
+
+    fn admit(&self) -> Result<(), StoreError> {
+        self.full()
+    }
+
+    async fn accept(&self, batch: Append, claim: IdempotencyClaim) -> Result<Accepted, StoreError> {
+        self.full()?;
+        self.kept.accept(batch, claim).await
+    }
+
+    async fn read(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.holed.lock().unwrap().remove(&run);
+        self.kept.read(tenant, run, from, limit).await
+    }
+
+    async fn summary(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunSummary>, StoreError> {
+        self.kept.summary(tenant, run).await
+    }
+
+    async fn list(&self, tenant: &TenantId, query: RunQuery) -> Result<RunPage, StoreError> {
+        self.kept.list(tenant, query).await
+    }
+
+    async fn unfinished(
+        &self,
+        after: Option<(TenantId, RunId)>,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, RunId)>, StoreError> {
+        self.kept.unfinished(after, limit).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.kept.close().await
+    }
+}
