@@ -65,7 +65,7 @@ impl Order {
 pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order) -> Event {
     let (node, attempt) = (order.node.clone(), order.attempt);
     let span =
-        tracing::info_span!("attempt", run = %run.id, workflow = %run.plan.name, %node, attempt = attempt.0);
+        tracing::debug_span!("attempt", run = %run.id, workflow = %run.plan.name, %node, attempt = attempt.0);
     let guarded = AssertUnwindSafe(execute(&engine, &run, order)).catch_unwind().instrument(span).await;
     let AttemptReport { result, account } = guarded.unwrap_or_else(|_| {
         let failure =
@@ -218,7 +218,7 @@ impl AttemptHost for Attendant {
     }
 
     fn logged(&self, line: &LogLine) {
-        log_to_host(line);
+        self.log_to_host(line);
         self.run.say(|| WatchItem::Log {
             node: self.node.clone(),
             attempt: self.attempt,
@@ -231,15 +231,24 @@ impl AttemptHost for Attendant {
     }
 }
 
-/// A guest's line in the host's own log, within the attempt's span.
-fn log_to_host(line: &LogLine) {
-    let LogLine { level, message, fields } = line;
-    let fields = tracing::field::debug(fields);
-    match level {
-        LogLevel::Trace => tracing::trace!(target: "stepwell::guest", fields, "{message}"),
-        LogLevel::Debug => tracing::debug!(target: "stepwell::guest", fields, "{message}"),
-        LogLevel::Info => tracing::info!(target: "stepwell::guest", fields, "{message}"),
-        LogLevel::Warn => tracing::warn!(target: "stepwell::guest", fields, "{message}"),
-        LogLevel::Error => tracing::error!(target: "stepwell::guest", fields, "{message}"),
+impl Attendant {
+    /// A guest's line in the host's own log. It says itself where it comes from: spans cost each attempt more than
+    /// most guests do, and are there only for those who log at the level `debug`.
+    fn log_to_host(&self, line: &LogLine) {
+        let (run, node, attempt) = (self.run.id, &self.node, self.attempt.0);
+        let LogLine { level, message, fields } = line;
+        let fields = tracing::field::debug(fields);
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::event!(target: "stepwell::guest", tracing::Level::$level, %run, %node, attempt, fields, "{message}")
+            };
+        }
+        match level {
+            LogLevel::Trace => log!(TRACE),
+            LogLevel::Debug => log!(DEBUG),
+            LogLevel::Info => log!(INFO),
+            LogLevel::Warn => log!(WARN),
+            LogLevel::Error => log!(ERROR),
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::{Phase, Shared, clock, meters};
 /// Gives a run its task. `interrupted` are the attempts that were in flight when the run was last in memory.
 pub(crate) fn spawn(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>) {
     let span =
-        tracing::info_span!("run", run = %run.id, workflow = %run.plan.name, version = %run.plan.version);
+        tracing::debug_span!("run", run = %run.id, workflow = %run.plan.name, version = %run.plan.version);
     let task = drive(Arc::clone(engine), Arc::clone(run), interrupted);
     engine.tasks.spawn(task.instrument(span));
 }
@@ -29,11 +29,11 @@ async fn drive(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted: Vec<Order>) 
         Ok(()) => meters::run_ended(&run),
         Err(Departure::Stopped) => tracing::debug!("the run goes on at the next start"),
         Err(Departure::Journal(error)) => {
-            tracing::error!(%error, "the run's journal failed; the run goes on from what is on disk once it can be written");
+            tracing::error!(run = %run.id, %error, "the run's journal failed; the run goes on from what is on disk once it can be written");
             engine.strand(&run);
         }
         Err(Departure::Fold(why)) => {
-            tracing::error!(why, "the run contradicts itself; it is left as it stands")
+            tracing::error!(run = %run.id, why, "the run contradicts itself; it is left as it stands")
         }
     }
     run.leave(departure);

@@ -108,7 +108,8 @@ impl Client {
         if body.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&body).map_err(|source| CliError::failed("reading the server's answer", source))
+        serde_json::from_slice(&body)
+            .map_err(|source| CliError::failed("reading the server's answer", source))
     }
 
     async fn accepted(&self, request: RequestBuilder) -> Result<Response, CliError> {

@@ -49,7 +49,9 @@ async fn list(client: &Client, screen: &Screen) -> Result<ExitCode, CliError> {
     let keys = client.get("/v1/keys").await?;
     screen.data(&keys, || {
         let rows = keys["keys"].as_array().into_iter().flatten();
-        let row = |key: &serde_json::Value| ["id", "name", "created_at", "revoked_at"].map(|field| screen::cell(&key[field]));
+        let row = |key: &serde_json::Value| {
+            ["id", "name", "created_at", "revoked_at"].map(|field| screen::cell(&key[field]))
+        };
         screen::table(["ID", "NAME", "CREATED", "REVOKED"], rows.map(row))
     })?;
     Ok(ExitCode::SUCCESS)

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize as _;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use stepwell_core::grant::Grants;
 use stepwell_core::id::{NodeId, StepName};
@@ -27,7 +27,8 @@ impl Source {
         let text = std::fs::read_to_string(path).map_err(|source| CliError::file("read", path, source))?;
         let name = path.display().to_string();
         let definition = if path.extension().is_some_and(|extension| extension == "json") {
-            serde_json::from_str(&text).map_err(|source| CliError::failed(format!("{name} is not JSON"), source))?
+            serde_json::from_str(&text)
+                .map_err(|source| CliError::failed(format!("{name} is not JSON"), source))?
         } else {
             serde_saphyr::from_str(&text)
                 .map_err(|source| CliError::failed(format!("{name} is neither YAML nor JSON"), source))?
@@ -97,7 +98,9 @@ fn locate(text: &str, pointer: &str) -> Option<usize> {
         pointer.split('/').skip(1).map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect();
     (0..=segments.len()).rev().find_map(|depth| {
         let seek = Seek { segments: &segments[..depth] };
-        serde_saphyr::with_deserializer_from_str(text, |deserializer| seek.deserialize(deserializer)).ok().flatten()
+        serde_saphyr::with_deserializer_from_str(text, |deserializer| seek.deserialize(deserializer))
+            .ok()
+            .flatten()
     })
 }
 

@@ -90,7 +90,8 @@ fn data(folder: &Path) -> PathBuf {
 }
 
 async fn spawn(folder: &Path, config: &Path, key: &str) -> Result<(Child, String), CliError> {
-    let program = std::env::current_exe().map_err(|source| CliError::failed("finding this program", source))?;
+    let program =
+        std::env::current_exe().map_err(|source| CliError::failed("finding this program", source))?;
     let log = folder.join("server.log");
     let log_file = std::fs::OpenOptions::new()
         .create(true)

@@ -100,7 +100,8 @@ pub(crate) async fn run(command: RunCommand, screen: &Screen) -> Result<ExitCode
         RunCommand::Watch { id, connection } => watch(&Client::new(&connection)?, &id, screen).await,
         RunCommand::Cancel { id, reason, connection } => {
             let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
-            let answer = Client::new(&connection)?.post(&format!("/v1/runs/{}/cancel", escape(&id)), &body).await?;
+            let answer =
+                Client::new(&connection)?.post(&format!("/v1/runs/{}/cancel", escape(&id)), &body).await?;
             screen.data(&answer, || format!("{id} is cancelled"))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -150,7 +151,8 @@ async fn list(client: &Client, query: &[(&str, String)], screen: &Screen) -> Res
     screen.data(&page, || {
         let rows = page["runs"].as_array().into_iter().flatten();
         let row = |run: &Value| {
-            ["id", "workflow", "version", "status", "accepted_at", "ended_at"].map(|field| screen::cell(&run[field]))
+            ["id", "workflow", "version", "status", "accepted_at", "ended_at"]
+                .map(|field| screen::cell(&run[field]))
         };
         screen::table(["ID", "WORKFLOW", "VERSION", "STATUS", "ACCEPTED", "ENDED"], rows.map(row))
     })?;

@@ -41,7 +41,9 @@ async fn set(name: &str, client: &Client, screen: &Screen) -> Result<ExitCode, C
         .map_err(|source| CliError::failed("reading the value from standard input", source))?;
     let value = value.trim_end_matches(['\n', '\r']);
     if value.is_empty() {
-        return Err(CliError::Usage(format!("no value: pipe it in, as in `printf %s \"$VALUE\" | stepwell secret set {name}`")));
+        return Err(CliError::Usage(format!(
+            "no value: pipe it in, as in `printf %s \"$VALUE\" | stepwell secret set {name}`"
+        )));
     }
     client.put(&format!("/v1/secrets/{name}"), &json!({"value": value})).await?;
     screen.data(&json!({"name": name}), || format!("{name} is set"))?;
@@ -52,7 +54,10 @@ async fn list(client: &Client, screen: &Screen) -> Result<ExitCode, CliError> {
     let secrets = client.get("/v1/secrets").await?;
     screen.data(&secrets, || {
         let rows = secrets["secrets"].as_array().into_iter().flatten();
-        screen::table(["NAME", "CHANGED"], rows.map(|s| [screen::cell(&s["name"]), screen::cell(&s["changed_at"])]))
+        screen::table(
+            ["NAME", "CHANGED"],
+            rows.map(|s| [screen::cell(&s["name"]), screen::cell(&s["changed_at"])]),
+        )
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -23,9 +23,11 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) async fn serve(args: ServeArgs, screen: &Screen) -> Result<ExitCode, CliError> {
-    let config = Config::load(&args.overrides).map_err(|source| CliError::failed("reading the configuration", source))?;
+    let config = Config::load(&args.overrides)
+        .map_err(|source| CliError::failed("reading the configuration", source))?;
     if args.print_config {
-        let shown = serde_json::to_value(&config).map_err(|source| CliError::failed("showing the configuration", source))?;
+        let shown = serde_json::to_value(&config)
+            .map_err(|source| CliError::failed("showing the configuration", source))?;
         screen.data(&shown, || config.to_toml())?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -37,7 +39,10 @@ pub(crate) async fn serve(args: ServeArgs, screen: &Screen) -> Result<ExitCode, 
         screen.note("The first API key was made. Keep it: it is shown once, in the line below.");
     }
     screen.line(&ready.to_string())?;
-    server.run_until(ended(args.exit_with_stdin)).await.map_err(|source| CliError::failed("serving", source))?;
+    server
+        .run_until(ended(args.exit_with_stdin))
+        .await
+        .map_err(|source| CliError::failed("serving", source))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -9,7 +9,10 @@ pub(super) use stepwell_toolchain::Component;
 use super::{CliError, Client, Screen, screen, step, toolchain};
 
 /// Builds these of the standard steps, the toolchain first where it is missing.
-pub(super) async fn build_all(names: &'static [&'static str], screen: &Screen) -> Result<Vec<Component>, CliError> {
+pub(super) async fn build_all(
+    names: &'static [&'static str],
+    screen: &Screen,
+) -> Result<Vec<Component>, CliError> {
     let folder = folder()?;
     let toolchain = toolchain::ready(screen).await?;
     let task = screen.task("Building the standard steps");
@@ -22,7 +25,8 @@ pub(super) async fn build_all(names: &'static [&'static str], screen: &Screen) -
         names.iter().map(one).collect::<Result<Vec<_>, _>>()
     })
     .await?;
-    let sizes: Vec<String> = components.iter().map(|c| format!("{} ({} KB)", c.name, c.bytes.len() / 1000)).collect();
+    let sizes: Vec<String> =
+        components.iter().map(|c| format!("{} ({} KB)", c.name, c.bytes.len() / 1000)).collect();
     task.done(sizes.join(", "));
     Ok(components)
 }
@@ -42,6 +46,8 @@ fn folder() -> Result<PathBuf, CliError> {
     let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../steps");
     let here = PathBuf::from("steps");
     [built_from, here].into_iter().find(|folder| folder.join("Cargo.toml").is_file()).ok_or_else(|| {
-        CliError::Usage("the sources of the standard steps are not here: run this in a checkout of Stepwell".to_owned())
+        CliError::Usage(
+            "the sources of the standard steps are not here: run this in a checkout of Stepwell".to_owned(),
+        )
     })
 }

@@ -58,7 +58,9 @@ pub(crate) async fn step(command: StepCommand, screen: &Screen) -> Result<ExitCo
         StepCommand::New { path } => new(&path, screen)?,
         StepCommand::Build { path } => show_built(&build_folder(path, screen).await?, screen)?,
         StepCommand::Test { path } => return test(path, screen).await,
-        StepCommand::Publish { path, connection } => publish(path, &Client::new(&connection)?, screen).await?,
+        StepCommand::Publish { path, connection } => {
+            publish(path, &Client::new(&connection)?, screen).await?
+        }
         StepCommand::List { connection } => list(&Client::new(&connection)?, screen).await?,
         StepCommand::Show { step, connection } => show(&step, &Client::new(&connection)?, screen).await?,
     }
@@ -112,11 +114,7 @@ async fn test(path: PathBuf, screen: &Screen) -> Result<ExitCode, CliError> {
 }
 
 async fn publish(path: PathBuf, client: &Client, screen: &Screen) -> Result<(), CliError> {
-    let component = if path.is_dir() {
-        build_folder(path, screen).await?.bytes
-    } else {
-        read(&path)?
-    };
+    let component = if path.is_dir() { build_folder(path, screen).await?.bytes } else { read(&path)? };
     let step = publish_bytes(client, component).await?;
     screen.data(&step, || describe_published(&step))
 }
@@ -126,7 +124,8 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
 }
 
 fn describe_published(step: &Value) -> String {
-    let effects = if step["effect_free"] == true { "free of effects, as its imports prove" } else { "with effects" };
+    let effects =
+        if step["effect_free"] == true { "free of effects, as its imports prove" } else { "with effects" };
     let (name, version) = (screen::cell(&step["name"]), screen::cell(&step["version"]));
     format!("{name}@{version} is published, {effects}\n{}", screen::cell(&step["digest"]))
 }
@@ -140,7 +139,9 @@ async fn list(client: &Client, screen: &Screen) -> Result<(), CliError> {
     let steps = client.get("/v1/steps").await?;
     screen.data(&steps, || {
         let rows = steps["steps"].as_array().into_iter().flatten();
-        let row = |step: &Value| ["name", "version", "effect_free", "summary"].map(|field| screen::cell(&step[field]));
+        let row = |step: &Value| {
+            ["name", "version", "effect_free", "summary"].map(|field| screen::cell(&step[field]))
+        };
         screen::table(["NAME", "VERSION", "EFFECT-FREE", "SUMMARY"], rows.map(row))
     })
 }

@@ -71,7 +71,10 @@ async fn apply(file: &Path, client: &Client, screen: &Screen) -> Result<ExitCode
     let source = Source::read(file)?;
     let name = source.definition()["name"].as_str().unwrap_or_default().to_owned();
     if name.is_empty() {
-        return Err(CliError::Usage(format!("`{}` has no name: add \"name\": \"my-workflow\"", file.display())));
+        return Err(CliError::Usage(format!(
+            "`{}` has no name: add \"name\": \"my-workflow\"",
+            file.display()
+        )));
     }
     let path = format!("/v1/workflows/{}", escape(&name));
     let applied = match client.put(&path, source.definition()).await {

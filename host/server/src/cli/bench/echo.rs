@@ -21,7 +21,8 @@ pub(super) struct Echo {
 impl Echo {
     pub(super) async fn start() -> Result<Self, CliError> {
         let failed = |source| CliError::failed("starting the echo", source);
-        let program = std::env::current_exe().map_err(|source| CliError::failed("finding this program", source))?;
+        let program =
+            std::env::current_exe().map_err(|source| CliError::failed("finding this program", source))?;
         let mut child = Command::new(program)
             .args(["bench", "--serve-echo"])
             .stdin(Stdio::piped())

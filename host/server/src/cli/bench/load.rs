@@ -104,7 +104,11 @@ pub(super) async fn drive_until_broken(
 }
 
 /// The answers that were right, and the first connection's end if one broke before its time.
-async fn drive_workers(load: &Load, in_flight: usize, until: Instant) -> Result<(Sample, Option<String>), CliError> {
+async fn drive_workers(
+    load: &Load,
+    in_flight: usize,
+    until: Instant,
+) -> Result<(Sample, Option<String>), CliError> {
     let load = Arc::new(load.clone());
     let started = Instant::now();
     let mut workers = JoinSet::new();

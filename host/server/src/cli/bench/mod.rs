@@ -58,35 +58,50 @@ async fn measure(args: &BenchArgs, screen: &Screen) -> Result<Report, CliError> 
     client.put(&format!("/v1/workflows/{}", scenario.name()), scenario.definition()).await?;
     let load = scenario.load(server.connection())?;
 
-    let alone = phase("Measuring one run at a time", &load, 1, time, screen).await?;
-    let cpu_before = process::cpu_time(server.pid())?;
-    let c64 = phase("Measuring 64 in flight", &load, 64, time, screen).await?;
-    let cpu = process::cpu_time(server.pid())? - cpu_before;
-    let c256 = phase("Measuring 256 in flight", &load, 256, time, screen).await?;
+    let alone = phase("Measuring one run at a time", &load, 1, time, &server, screen).await?;
+    let c64 = phase("Measuring 64 in flight", &load, 64, time, &server, screen).await?;
+    let c256 = phase("Measuring 256 in flight", &load, 256, time, &server, screen).await?;
     let peak_rss = process::peak_memory(server.pid())?;
 
-    let acknowledged = survive_kill(&mut server, &scenario, &load, [&alone, &c64, &c256], screen).await?;
+    let acknowledged =
+        survive_kill(&mut server, &scenario, &load, [&alone.sample, &c64.sample, &c256.sample], screen)
+            .await?;
     server.stop().await?;
     Ok(Report {
         effects: args.effects,
         echo_per_s: echoed.per_second(),
-        runs_per_s: c64.per_second(),
-        alone: Latency::of(&alone),
-        c64: Latency::of(&c64),
-        c256: Latency::of(&c256),
-        cpu_s_per_1000: cpu.as_secs_f64() / c64.count() as f64 * 1000.0,
+        runs_per_s: c64.sample.per_second(),
+        alone: Latency::of(&alone.sample),
+        c64: Latency::of(&c64.sample),
+        c256: Latency::of(&c256.sample),
+        cpu_s_per_1000: c64.cpu.as_secs_f64() / c64.sample.count() as f64 * 1000.0,
         peak_rss_mb: peak_rss as f64 / f64::from(1 << 20),
         verified_after_kill: acknowledged,
     })
 }
 
-async fn phase(title: &str, load: &Load, in_flight: usize, time: Duration, screen: &Screen) -> Result<Sample, CliError> {
+/// One measurement, and the CPU time that the server spent on it.
+struct Phase {
+    sample: Sample,
+    cpu: Duration,
+}
+
+async fn phase(
+    title: &str,
+    load: &Load,
+    in_flight: usize,
+    time: Duration,
+    server: &LocalServer,
+    screen: &Screen,
+) -> Result<Phase, CliError> {
     let task = screen.task(title);
     // Warm-up: connections, caches, pools.
     load::drive(load, in_flight, time.min(Duration::from_secs(1))).await?;
+    let before = process::cpu_time(server.pid())?;
     let sample = load::drive(load, in_flight, time).await?;
+    let cpu = process::cpu_time(server.pid())?.saturating_sub(before);
     task.done(format_args!("{:.0} runs/s", sample.per_second()));
-    Ok(sample)
+    Ok(Phase { sample, cpu })
 }
 
 /// Kills the server in the middle of a last load, starts it again, and looks for every run it ever acknowledged.

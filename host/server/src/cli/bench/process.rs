@@ -16,11 +16,16 @@ pub(super) fn cpu_time(pid: Option<u32>) -> Result<Duration, CliError> {
 /// The most resident memory so far, in bytes.
 pub(super) fn peak_memory(pid: Option<u32>) -> Result<u64, CliError> {
     let status = process(pid)?.status().map_err(failed)?;
-    status.vmhwm.map(|kibibytes| kibibytes * 1024).ok_or_else(|| CliError::failed("measuring memory", "no VmHWM"))
+    status
+        .vmhwm
+        .map(|kibibytes| kibibytes * 1024)
+        .ok_or_else(|| CliError::failed("measuring memory", "no VmHWM"))
 }
 
 fn process(pid: Option<u32>) -> Result<Process, CliError> {
-    let pid = pid.and_then(|pid| i32::try_from(pid).ok()).ok_or_else(|| CliError::failed("measuring", "the server ended"))?;
+    let pid = pid
+        .and_then(|pid| i32::try_from(pid).ok())
+        .ok_or_else(|| CliError::failed("measuring", "the server ended"))?;
     Process::new(pid).map_err(failed)
 }
 

@@ -63,7 +63,8 @@ impl Report {
     }
 
     pub(super) fn to_table(&self) -> String {
-        let scenario = if self.effects { "three steps, one HTTP request each" } else { "three steps without effects" };
+        let scenario =
+            if self.effects { "three steps, one HTTP request each" } else { "three steps without effects" };
         let latency = |name: &str, latency: Latency| {
             let cells = [latency.p50, latency.p90, latency.p99].map(|ms| format!("{ms:.2}"));
             [format!("latency, {name} (ms: p50 / p90 / p99)"), cells.join(" / ")]

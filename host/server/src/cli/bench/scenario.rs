@@ -83,7 +83,9 @@ impl Scenario {
     /// Triggers a run and waits for its end.
     pub(super) fn load(&self, server: &Connection) -> Result<Load, CliError> {
         let address = server.url.trim_start_matches("http://");
-        let address = address.parse().map_err(|source| CliError::failed(format!("reading the address {address}"), source))?;
+        let address = address
+            .parse()
+            .map_err(|source| CliError::failed(format!("reading the address {address}"), source))?;
         let key = server.key.clone().unwrap_or_default();
         Ok(Load {
             address,
@@ -97,11 +99,15 @@ impl Scenario {
     /// Every run that the server says has succeeded.
     pub(super) async fn ended_runs(&self, client: &Client) -> Result<HashSet<Uuid>, CliError> {
         let mut runs = HashSet::new();
-        let mut query = vec![("workflow", NAME.to_owned()), ("status", "succeeded".to_owned()), ("limit", "500".to_owned())];
+        let mut query = vec![
+            ("workflow", NAME.to_owned()),
+            ("status", "succeeded".to_owned()),
+            ("limit", "500".to_owned()),
+        ];
         loop {
             let page = client.get_with("/v1/runs", &query).await?;
-            let page: Page =
-                serde_json::from_value(page).map_err(|source| CliError::failed("reading a page of runs", source))?;
+            let page: Page = serde_json::from_value(page)
+                .map_err(|source| CliError::failed("reading a page of runs", source))?;
             runs.extend(page.runs.iter().map(|run| run.id));
             query.retain(|(name, _)| *name != "cursor");
             match page.next_cursor {

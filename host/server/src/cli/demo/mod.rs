@@ -43,7 +43,9 @@ pub(crate) async fn demo(args: DemoArgs, screen: &Screen) -> Result<ExitCode, Cl
     let client = server.client()?;
     publish(&client, &components, screen).await?;
     match &model {
-        Some(live) => apply(&client, &live.base_url, live.model.as_deref(), &live.key, &stand_ins, screen).await?,
+        Some(live) => {
+            apply(&client, &live.base_url, live.model.as_deref(), &live.key, &stand_ins, screen).await?
+        }
         None => apply(&client, &stand_ins.model_url, None, &stand_ins.model_key, &stand_ins, screen).await?,
     }
     let shown = send_tickets(&client, screen).await?;
@@ -60,7 +62,8 @@ pub(crate) async fn demo(args: DemoArgs, screen: &Screen) -> Result<ExitCode, Cl
 async fn start_stand_ins(screen: &Screen) -> Result<StandIns, CliError> {
     let task = screen.task("Starting stand-ins for the language model and the departments");
     let key = format!("stand-in-{}", Alphanumeric.sample_string(&mut rand::rng(), 24));
-    let stand_ins = StandIns::start(&key).await.map_err(|source| CliError::failed("starting the stand-ins", source))?;
+    let stand_ins =
+        StandIns::start(&key).await.map_err(|source| CliError::failed("starting the stand-ins", source))?;
     task.done(format_args!("{} and {}", stand_ins.model_url, stand_ins.departments_url));
     Ok(stand_ins)
 }
@@ -94,8 +97,8 @@ async fn apply(
 ) -> Result<(), CliError> {
     let task = screen.task("Applying the workflow of examples/support-ticket-triage");
     client.put("/v1/secrets/OPENAI_API_KEY", &json!({"value": key})).await?;
-    let mut workflow: Value =
-        serde_json::from_str(WORKFLOW).map_err(|source| CliError::failed("reading the example's workflow", source))?;
+    let mut workflow: Value = serde_json::from_str(WORKFLOW)
+        .map_err(|source| CliError::failed("reading the example's workflow", source))?;
     stand_ins::point_at(&mut workflow, model_url, model, &stand_ins.departments_url);
     client.put("/v1/workflows/support-ticket-triage", &workflow).await?;
     let who = if model_url == stand_ins.model_url { "the stand-in model" } else { "the real model" };

@@ -39,11 +39,13 @@ impl Triaged {
             format!("  failure      {}\n", screen::cell(&self.run["failure"]["message"]))
         } else {
             let lines = ["label", "confidence", "explanation"];
-            let lines: String = lines.iter().map(|name| format!("  {name:<12} {}\n", screen::cell(&output[name]))).collect();
+            let lines: String =
+                lines.iter().map(|name| format!("  {name:<12} {}\n", screen::cell(&output[name]))).collect();
             let (department, ticket) = (screen::cell(&output["department"]), screen::cell(&output["ticket"]));
             format!("{lines}  received by  {department} (stand-in), as {ticket}\n")
         };
-        let nodes: String = run::describe_nodes(&self.run).lines().map(|line| format!("  {line}\n")).collect();
+        let nodes: String =
+            run::describe_nodes(&self.run).lines().map(|line| format!("  {line}\n")).collect();
         format!("\n“{}”\n{answer}{nodes}  look further: {}\n", self.subject, self.url)
     }
 
