@@ -15,6 +15,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rand::RngCore as _;
 use tracing::Instrument as _;
 
+use stepwell_engine::is_traceparent;
+
 use crate::problem::Problem;
 use crate::telemetry::REQUEST_SECONDS;
 
@@ -32,7 +34,7 @@ impl Traceparent {
 
     fn given_or_made(headers: &HeaderMap) -> Self {
         let given = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
-        given.filter(|text| is_well_formed(text)).map_or_else(Self::make, |text| Self(text.to_owned()))
+        given.filter(|text| is_traceparent(text)).map_or_else(Self::make, |text| Self(text.to_owned()))
     }
 
     fn make() -> Self {
@@ -43,20 +45,6 @@ impl Traceparent {
         random[16] |= 1;
         Self(format!("00-{}-{}-01", hex::encode(&random[..16]), hex::encode(&random[16..])))
     }
-}
-
-/// Version 00; a newer version would be written in a way that is not known here.
-fn is_well_formed(text: &str) -> bool {
-    let is_hex = |part: &str, length| {
-        part.len() == length && part.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_id = |part: &str, length| is_hex(part, length) && part.bytes().any(|digit| digit != b'0');
-    let mut parts = text.split('-');
-    parts.next() == Some("00")
-        && parts.next().is_some_and(|trace| is_id(trace, 32))
-        && parts.next().is_some_and(|span| is_id(span, 16))
-        && parts.next().is_some_and(|flags| is_hex(flags, 2))
-        && parts.next().is_none()
 }
 
 /// Runs a call.
@@ -147,7 +135,7 @@ mod tests {
         ] {
             let response = call("/fine", bad).await;
             let made = response.headers()["traceparent"].to_str().unwrap();
-            assert!(is_well_formed(made) && made != bad, "{bad} gave {made}");
+            assert!(is_traceparent(made) && made != bad, "{bad} gave {made}");
         }
     }
 

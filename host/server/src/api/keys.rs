@@ -32,11 +32,9 @@ pub(crate) struct KeyLine {
     id: String,
     /// What people call it.
     name: String,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// When it was revoked, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<Timestamp>,
 }
 

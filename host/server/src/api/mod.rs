@@ -146,22 +146,4 @@ async fn method_not_allowed(method: Method) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    /// The document in the repository is what a reader of the repository and a generator of clients go by.
-    #[test]
-    fn the_document_in_the_repository_is_the_one_that_is_served() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
-        let served = super::to_text(&super::routes().1);
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&path, &served).unwrap();
-        }
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            kept == served,
-            "docs/openapi.json is not what the handlers say: run `UPDATE=1 cargo test --release -p stepwell openapi` or any \
-             test run with UPDATE=1, and read the difference before you keep it"
-        );
-    }
-}
+mod tests;

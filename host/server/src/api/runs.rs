@@ -24,10 +24,8 @@ use crate::problem::Problem;
 #[into_params(parameter_in = Query)]
 pub(crate) struct WhichRuns {
     /// Of this workflow alone.
-    #[param(value_type = Option<String>)]
     workflow: Option<WorkflowName>,
     /// With this status alone.
-    #[param(value_type = Option<String>, example = "failed")]
     status: Option<RunStatus>,
     /// At most so many: 1 to 500, 50 if it is left out.
     limit: Option<usize>,
@@ -38,18 +36,13 @@ pub(crate) struct WhichRuns {
 /// A run's line in the list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RunLine {
-    #[schema(value_type = Uuid)]
     id: RunId,
-    #[schema(value_type = String)]
     workflow: WorkflowName,
     #[schema(value_type = String)]
     version: Version,
-    #[schema(value_type = String, example = "running")]
     status: RunStatus,
-    #[schema(value_type = String, format = DateTime)]
     accepted_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
 }
 

@@ -25,9 +25,7 @@ pub(crate) struct SecretBody {
 /// A secret's line in the list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SecretLine {
-    #[schema(value_type = String)]
     name: SecretName,
-    #[schema(value_type = String, format = DateTime)]
     changed_at: Timestamp,
 }
 

@@ -38,10 +38,8 @@ pub(crate) struct StartBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RunAnswer {
     /// The run.
-    #[schema(value_type = uuid::Uuid)]
     run_id: RunId,
     /// Where it stands.
-    #[schema(value_type = String, example = "running")]
     status: RunStatus,
     /// Where to look further.
     status_url: String,
@@ -53,7 +51,6 @@ pub(crate) struct RunAnswer {
     failure: Option<Failure>,
     /// The node that failed first, of a run that failed with it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     failed_node: Option<NodeId>,
 }
 

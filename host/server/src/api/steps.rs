@@ -36,13 +36,11 @@ impl From<PublishedStep> for StepAnswer {
 /// A step's line in the list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StepLine {
-    #[schema(value_type = String)]
     name: StepName,
     #[schema(value_type = String)]
     version: Version,
     /// One line: what it does.
     summary: String,
-    #[schema(value_type = String)]
     digest: Digest,
     /// Proved by the imports: running it twice cannot be told from running it once.
     effect_free: bool,

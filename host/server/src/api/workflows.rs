@@ -28,38 +28,30 @@ const DEFINITION: &[&str] = &["application/json", "application/yaml"];
 /// A workflow that was applied.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AppliedAnswer {
-    #[schema(value_type = String)]
     name: WorkflowName,
     #[schema(value_type = String)]
     version: Version,
     /// Whether this changed anything.
     created: bool,
     /// Of the definition without its `layout`.
-    #[schema(value_type = String)]
     digest: Digest,
     /// What each node's step was resolved to.
-    #[schema(value_type = Object)]
     lock: Lock,
     /// What each node is allowed, of those that are allowed anything.
     grants: BTreeMap<String, Grants>,
-    #[schema(value_type = String, format = DateTime)]
     applied_at: Timestamp,
 }
 
 /// A version of a workflow.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WorkflowAnswer {
-    #[schema(value_type = String)]
     name: WorkflowName,
     #[schema(value_type = String)]
     version: Version,
     /// Of the definition without its `layout`.
-    #[schema(value_type = String)]
     digest: Digest,
-    #[schema(value_type = String, format = DateTime)]
     applied_at: Timestamp,
     /// What each node's step was resolved to.
-    #[schema(value_type = Object)]
     lock: Lock,
     /// As it was applied; YAML was read as JSON.
     definition: Value,
@@ -75,7 +67,6 @@ impl From<WorkflowVersion> for WorkflowAnswer {
 /// A workflow's line in the list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WorkflowLine {
-    #[schema(value_type = String)]
     name: WorkflowName,
     /// The version that new runs get.
     #[schema(value_type = String)]
@@ -83,7 +74,6 @@ pub(crate) struct WorkflowLine {
     /// All versions, oldest first.
     #[schema(value_type = Vec<String>)]
     versions: Vec<Version>,
-    #[schema(value_type = String, format = DateTime)]
     applied_at: Timestamp,
 }
 

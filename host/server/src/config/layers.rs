@@ -11,6 +11,8 @@ use serde::Deserialize as _;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
+use stepwell_core::spelling::nearest;
+
 use super::{Config, LogFormat, MIN_ADMIN_KEY_LENGTH};
 
 /// The file that is read if no other is named and it is there.
@@ -213,24 +215,18 @@ fn collect_unknown(given: &DeTable<'_>, known: &Table, prefix: &str, text: &str,
             (None, _) => out.push(UnknownKey {
                 key: format!("{prefix}{name}"),
                 line: line_of(key, text),
-                nearest: nearest(name, known).map(|near| format!("{prefix}{near}")),
+                nearest: nearest(name, &known_names(known)).map(|near| format!("{prefix}{near}")),
             }),
         }
     }
 }
 
-fn line_of<T>(key: &Spanned<T>, text: &str) -> usize {
-    text[..key.span().start].matches('\n').count() + 1
+fn known_names(known: &Table) -> Vec<&str> {
+    known.keys().map(String::as_str).collect()
 }
 
-fn nearest<'t>(name: &str, known: &'t Table) -> Option<&'t String> {
-    const ALIKE: f64 = 0.6;
-    known
-        .keys()
-        .map(|key| (key, strsim::normalized_damerau_levenshtein(name, key)))
-        .filter(|(_, likeness)| *likeness >= ALIKE)
-        .max_by(|(_, a), (_, b)| a.total_cmp(b))
-        .map(|(key, _)| key)
+fn line_of<T>(key: &Spanned<T>, text: &str) -> usize {
+    text[..key.span().start].matches('\n').count() + 1
 }
 
 fn merge(under: &mut Table, over: Table) {

@@ -49,7 +49,12 @@ impl From<PublishError> for Problem {
 
 impl From<stepwell_sandbox::PublishError> for Problem {
     fn from(error: stepwell_sandbox::PublishError) -> Self {
-        Self::InvalidComponent(error.to_string())
+        use stepwell_sandbox::PublishError as Refusal;
+        match error {
+            Refusal::TooLarge { limit, .. } => Self::TooLarge { limit, key: "http.max_component_bytes" },
+            Refusal::Sandbox(broken) => Self::internal(broken),
+            refusal => Self::InvalidComponent(refusal.to_string()),
+        }
     }
 }
 

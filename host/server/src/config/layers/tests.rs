@@ -80,7 +80,7 @@ fn what_is_printed_can_be_read_back() {
 
 #[test]
 fn every_key_is_documented() {
-    let page = include_str!("../../../../docs/configuration.md");
+    let page = include_str!("../../../../../docs/configuration.md");
     let mut paths = Vec::new();
     collect_paths(&known_keys(), &mut Vec::new(), &mut paths);
     let missing: Vec<_> =
