@@ -103,13 +103,17 @@ pub async fn a_run_that_goes_on_is_listed_as_running_again(journal: Arc<dyn Jour
 pub async fn pages_are_complete(journal: Arc<dyn Journal>) {
     let statuses = [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
     let history: Vec<Past> = (0..40_u8).map(|n| (n % 3, statuses[usize::from(n / 3) % 4])).collect();
-    pages_are_complete_after(journal, &history, 7).await;
+    pages_are_complete_after(&*journal, &TenantId::default(), &history, 7).await;
 }
 
-/// The same after any history, with pages of any size.
-pub async fn pages_are_complete_after(journal: Arc<dyn Journal>, history: &[Past], limit: usize) {
-    let tenant = TenantId::default();
-    let lines = live_through(&*journal, &tenant, history).await;
+/// The same after any history of a tenant, with pages of any size.
+pub async fn pages_are_complete_after(
+    journal: &dyn Journal,
+    tenant: &TenantId,
+    history: &[Past],
+    limit: usize,
+) {
+    let lines = live_through(journal, tenant, history).await;
     let workflows: BTreeSet<_> = lines.iter().map(|line| line.workflow.clone()).collect();
     let statuses = [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
     for workflow in workflows.into_iter().map(Some).chain([None]) {
@@ -120,7 +124,7 @@ pub async fn pages_are_complete_after(journal: Arc<dyn Journal>, history: &[Past
                     && status.is_none_or(|status| line.status == status)
             };
             let expected: Vec<RunSummary> = lines.iter().rev().filter(wanted).cloned().collect();
-            assert_eq!(all_pages(&*journal, &tenant, query.clone()).await, expected, "{query:?}");
+            assert_eq!(all_pages(journal, tenant, query.clone()).await, expected, "{query:?}");
         }
     }
 }

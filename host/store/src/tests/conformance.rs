@@ -1,13 +1,16 @@
 //! Both implementations pass the suite, and find whole pages after any history.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use stepwell_core::run::RunStatus;
 use tempfile::TempDir;
 
 use super::fresh;
 use crate::conformance::journal::{Past, pages_are_complete_after};
+use crate::conformance::samples;
 use crate::memory::{MemoryCatalogue, MemoryJournal};
 use crate::{Catalogue, Journal};
 
@@ -42,14 +45,21 @@ fn past() -> impl Strategy<Value = Past> {
     (0..4_u8, prop::sample::select(statuses.to_vec()))
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn pages_are_complete_after_any_history(history in prop::collection::vec(past(), 0..60), limit in 1..20_usize) {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let (journal, _folder) = fresh_journal();
-        runtime.block_on(pages_are_complete_after(journal, &history, limit));
-        runtime.block_on(pages_are_complete_after(Arc::new(MemoryJournal::default()), &history, limit));
-    }
+/// Each history is that of a tenant of its own, so that all can be in one store.
+#[test]
+fn pages_are_complete_after_any_history() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (embedded, _folder) = fresh_journal();
+    let memory = MemoryJournal::default();
+    let case = Cell::new(0);
+    let input = (prop::collection::vec(past(), 0..60), 1..20_usize);
+    let outcome = TestRunner::default().run(&input, |(history, limit)| {
+        let tenant = samples::tenant(&format!("case-{}", case.replace(case.get() + 1)));
+        runtime.block_on(async {
+            pages_are_complete_after(&*embedded, &tenant, &history, limit).await;
+            pages_are_complete_after(&memory, &tenant, &history, limit).await;
+        });
+        Ok(())
+    });
+    outcome.unwrap();
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::folder::Folder;
-use super::super::panics;
+use super::super::{files, panics};
 use crate::StoreError;
 
 /// Enough for a catalogue; sled's own default is a gigabyte.
@@ -36,6 +36,7 @@ impl Database {
         let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
             .map_err(|panic| StoreError::corrupt("`catalogue`", panics::message(&*panic)))?;
         let sled = opened.map_err(|why| fault(&folder, "cannot open `catalogue`", why))?;
+        files::sync_folder(&path).map_err(|why| folder.fault("cannot sync `catalogue`", why))?;
         let log =
             File::open(path.join("db")).map_err(|why| folder.fault("cannot open `catalogue/db`", why))?;
         Ok(Self { folder, sled, log, values: path.join("blobs"), synced_values: Mutex::default() })
@@ -75,7 +76,7 @@ impl Database {
             found.insert(value.file_name());
         }
         if found != *synced {
-            File::open(&self.values)?.sync_all()?;
+            files::sync_folder(&self.values)?;
             *synced = found;
         }
         self.log.sync_data()

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::super::{panics, record};
 use super::batch::{Claim, ClaimRecord, Handed, Line};
 use super::database::{Batch, Database, Table};
-use super::keeper::Keeper;
+use super::keeper::{BETWEEN_TRIES, Keeper};
 use super::queue::{Group, Queue, RunKey};
 use super::{index, keys};
 use crate::{Accepted, StoreError};
@@ -25,11 +25,9 @@ const PURGE: usize = 10_000;
 
 /// Commits until the queue is closed and empty, then closes the database.
 pub(super) fn run(queue: &Queue, keeper: &Keeper) {
-    let mut purged_at = Instant::now();
+    let mut committer = Committer { keeper, purged_at: Instant::now(), gave_up: None };
     while let Some(group) = queue.take() {
-        let purge =
-            group.handed.iter().any(|handed| handed.claim.is_some()) && purged_at.elapsed() > BETWEEN_PURGES;
-        match commit(keeper, &group, purge) {
+        match committer.commit(&group) {
             Ok(Written::Whole(verdicts)) => {
                 verdicts.tell(&group);
                 queue.kept(&group);
@@ -37,11 +35,15 @@ pub(super) fn run(queue: &Queue, keeper: &Keeper) {
             Ok(Written::Nothing(refusal)) => queue.refused(&group, refusal),
             Err(why) => queue.lost(group, &why),
         }
-        if purge {
-            purged_at = Instant::now();
-        }
     }
     keeper.close();
+}
+
+struct Committer<'a> {
+    keeper: &'a Keeper,
+    purged_at: Instant,
+    /// Why writing failed, with the database opened again too, and when.
+    gave_up: Option<(StoreError, Instant)>,
 }
 
 /// What became of a group.
@@ -52,13 +54,36 @@ enum Written {
     Nothing(StoreError),
 }
 
-/// Writes a group. A failure may be an older one's, of fjall's background work, so there is a second try with the database opened
-/// again. To write the same batch twice does no harm.
-fn commit(keeper: &Keeper, group: &Group, purge: bool) -> Result<Written, StoreError> {
-    let write = || guarded(|| keeper.with(|database| write(database, group, purge)));
-    match write() {
-        Err(why) if keeper.fail(&why) => write().inspect_err(|why| keeper.give_up(why)),
-        outcome => outcome,
+impl Committer<'_> {
+    fn commit(&mut self, group: &Group) -> Result<Written, StoreError> {
+        if let Some((why, at)) = &self.gave_up
+            && at.elapsed() < BETWEEN_TRIES
+        {
+            return Err(why.clone());
+        }
+        let written = self.try_twice(group);
+        self.gave_up = written.as_ref().err().map(|why| (why.clone(), Instant::now()));
+        written
+    }
+
+    /// A failure may be an older one's, of fjall's background work, so there is a second try with the database opened again. To
+    /// write the same batch twice does no harm.
+    fn try_twice(&mut self, group: &Group) -> Result<Written, StoreError> {
+        let purge = self.is_time_to_purge(group);
+        let write = || guarded(|| self.keeper.with(|database| write(database, group, purge)));
+        write().or_else(|why| {
+            self.keeper.restart(&why);
+            write().inspect_err(|why| tracing::error!(error = %why, "the journal cannot be written"))
+        })
+    }
+
+    fn is_time_to_purge(&mut self, group: &Group) -> bool {
+        let is_time = self.purged_at.elapsed() > BETWEEN_PURGES
+            && group.handed.iter().any(|handed| handed.claim.is_some());
+        if is_time {
+            self.purged_at = Instant::now();
+        }
+        is_time
     }
 }
 
@@ -167,7 +192,8 @@ impl<'a> Writer<'a> {
         if let Some(kept) = kept.as_ref().filter(|kept| kept.holds_at(self.now)) {
             return Ok(kept.answer(&claim.record));
         }
-        if let Some(expired) = kept {
+        // A key may be in the batch only once, and the new expiry may be the old one.
+        if let Some(expired) = kept.filter(|kept| kept.expires_at != claim.record.expires_at) {
             self.batch.remove(Table::Claims, keys::expiry(expired.expires_at, &claim.key));
         }
         self.batch.insert(Table::Claims, claim.key.clone(), record::encode(&claim.record));
@@ -207,5 +233,43 @@ impl<'a> Writer<'a> {
             }
         }
         self.batch.commit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stepwell_core::id::TenantId;
+
+    use super::super::super::folder::Folder;
+    use super::*;
+    use crate::conformance::samples;
+
+    /// Accepts a run under a key, and gives what is on disk of claims then: each is two records.
+    fn claims_after(database: &Database, run: u32, key: &str, expires_at: &str, purge: bool) -> usize {
+        let (tenant, run, workflow) = (TenantId::default(), samples::run(run), samples::workflow("triage"));
+        let mut claim = samples::claim(&workflow, key, "request");
+        claim.expires_at = expires_at.parse().unwrap();
+        let queue = Queue::default();
+        let claim = Claim::new(&tenant, run, &claim);
+        queue.push(Handed::new(&samples::first_batch(&tenant, run, &workflow), Some(claim))).unwrap();
+        write(database, &queue.take().unwrap(), purge).unwrap();
+        database.prefix(Table::Claims, b"").count()
+    }
+
+    /// Claims would fill the disk otherwise, one a start.
+    #[test]
+    fn expired_claims_are_removed_and_renewed_ones_kept() {
+        let temp = tempfile::tempdir().unwrap();
+        let database = Database::open(Arc::new(Folder::open(temp.path(), 0).unwrap())).unwrap();
+        let (past, later_past, future) =
+            ("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z", "2999-01-01T00:00:00Z");
+        assert_eq!(claims_after(&database, 0, "a", past, false), 2);
+        assert_eq!(claims_after(&database, 1, "a", past, false), 2);
+        assert_eq!(claims_after(&database, 2, "a", later_past, false), 2);
+        assert_eq!(claims_after(&database, 3, "b", past, false), 4);
+        assert_eq!(claims_after(&database, 4, "c", future, false), 6);
+        assert_eq!(claims_after(&database, 5, "a", future, true), 4);
     }
 }

@@ -119,6 +119,6 @@ fn behind(prefix: &[u8]) -> Vec<u8> {
     end
 }
 
-pub(super) fn decode(bytes: &[u8], run: RunId) -> Result<RunSummary, StoreError> {
+fn decode(bytes: &[u8], run: RunId) -> Result<RunSummary, StoreError> {
     record::decode(bytes, || format!("the index line of run {run}"))
 }

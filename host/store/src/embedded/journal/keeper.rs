@@ -1,15 +1,15 @@
 //! Keeps the database open. After a failed write fjall takes no more, so that nothing is built on what may not be on disk:
-//! it is closed then, and opened again, which drops a batch that was half written.
+//! it is closed then and opened again, which drops a batch that was half written.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use super::super::folder::Folder;
 use super::database::Database;
 use crate::StoreError;
 
-/// Between two tries to open it again: a disk that was full a moment ago still is.
-const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+/// Between two tries of what failed: a disk that was full a moment ago still is.
+pub(super) const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
 /// The database, or why there is none.
 pub(super) struct Keeper {
@@ -19,7 +19,7 @@ pub(super) struct Keeper {
 
 enum State {
     Open(Database),
-    Failed { why: StoreError, tried_at: Option<Instant> },
+    Failed { why: StoreError, at: Instant },
     Closed,
 }
 
@@ -29,12 +29,12 @@ impl Keeper {
         Ok(Self { folder, state: RwLock::new(State::Open(database)) })
     }
 
-    /// Works with the database, which is opened again first if it failed.
+    /// Works with the database, which is opened first if it could not be opened again before.
     pub(super) fn with<T>(&self, work: impl Fn(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         if let State::Open(database) = &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             return work(database);
         }
-        self.reopen()?;
+        self.open_if_it_is_time();
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Open(database) => work(database),
             State::Failed { why, .. } => Err(why.clone()),
@@ -42,42 +42,37 @@ impl Keeper {
         }
     }
 
-    /// Closes the database after a failed write; whoever works with it next opens it again. Gives whether it was open.
-    pub(super) fn fail(&self, why: &StoreError) -> bool {
-        self.close_as(State::Failed { why: why.clone(), tried_at: None })
-    }
-
-    /// The same, after it was opened again in vain: the next try has time.
-    pub(super) fn give_up(&self, why: &StoreError) {
-        tracing::error!(error = %why, "the journal cannot be written");
-        self.close_as(State::Failed { why: why.clone(), tried_at: Some(Instant::now()) });
+    /// Closes the database and opens it again, after a write failed for this reason.
+    pub(super) fn restart(&self, why: &StoreError) {
+        tracing::warn!(error = %why, "the journal could not be written, and is opened again");
+        let mut state = self.lock();
+        if matches!(*state, State::Open(_)) {
+            // The old one has to be gone before there can be a new one.
+            *state = State::Failed { why: why.clone(), at: Instant::now() };
+            self.open_into(&mut state);
+        }
     }
 
     /// Closes the database for good.
     pub(super) fn close(&self) {
-        self.close_as(State::Closed);
+        *self.lock() = State::Closed;
     }
 
-    fn close_as(&self, closed: State) -> bool {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let was_open = matches!(*state, State::Open(_));
-        if was_open {
-            *state = closed;
+    fn open_if_it_is_time(&self) {
+        let mut state = self.lock();
+        if matches!(&*state, State::Failed { at, .. } if at.elapsed() >= BETWEEN_TRIES) {
+            self.open_into(&mut state);
         }
-        was_open
     }
 
-    fn reopen(&self) -> Result<(), StoreError> {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let State::Failed { why, tried_at } = &*state else { return Ok(()) };
-        if tried_at.is_some_and(|at| at.elapsed() < BETWEEN_TRIES) {
-            return Err(why.clone());
-        }
-        tracing::warn!(error = %why, "the journal could not be written; it is opened again");
+    fn open_into(&self, state: &mut State) {
         *state = match Database::open(Arc::clone(&self.folder)) {
             Ok(database) => State::Open(database),
-            Err(why) => State::Failed { why, tried_at: Some(Instant::now()) },
+            Err(why) => State::Failed { why, at: Instant::now() },
         };
-        Ok(())
+    }
+
+    fn lock(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

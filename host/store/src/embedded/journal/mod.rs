@@ -145,19 +145,16 @@ fn read(
     limit: usize,
 ) -> Result<Vec<Entry>, StoreError> {
     let (first, behind) = (keys::entry(prefix, from), keys::entry(prefix, u64::MAX));
-    let mut expected = from;
-    let mut entries = Vec::new();
-    for pair in database.range(Table::Entries, &first, &behind).take(limit) {
-        let (_, bytes) = pair?;
-        let entry: Entry = record::decode(&bytes, || format!("entry {expected} of run {run}"))?;
-        if entry.seq != expected {
-            return Err(StoreError::corrupt(
+    let pairs = database.range(Table::Entries, &first, &behind).take(limit);
+    let read = (from..).zip(pairs).map(|(seq, pair)| {
+        let entry: Entry = record::decode(&pair?.1, || format!("entry {seq} of run {run}"))?;
+        match entry.seq == seq {
+            true => Ok(entry),
+            false => Err(StoreError::corrupt(
                 format!("the journal of run {run}"),
-                format!("entry {expected} is missing"),
-            ));
+                format!("entry {seq} is missing"),
+            )),
         }
-        expected += 1;
-        entries.push(entry);
-    }
-    Ok(entries)
+    });
+    read.collect()
 }

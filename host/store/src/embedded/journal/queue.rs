@@ -154,8 +154,7 @@ impl Queue {
     pub(super) fn lost(&self, group: Group, why: &StoreError) {
         let mut state = self.lock();
         state.committing = None;
-        let groups: Vec<Group> =
-            std::iter::once(group).chain(state.waiting.drain(..).collect::<Vec<_>>()).collect();
+        let groups: Vec<Group> = std::iter::once(group).chain(state.waiting.drain(..)).collect();
         state.lost.extend(groups.iter().flat_map(|group| &group.handed).map(|handed| handed.run.clone()));
         drop(state);
         for group in groups {
