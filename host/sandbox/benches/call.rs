@@ -38,7 +38,8 @@ static READY: LazyLock<(Runtime, Sandbox, Step)> = LazyLock::new(|| {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let options = BuildOptions { target_dir: Some(shared_target_dir(&repository)) };
     let toolchain = Toolchain::ready(&mut Quiet).expect("a toolchain for Rust steps");
-    let built = build(&toolchain, &repository.join("steps/transform"), &options, &mut Quiet).expect("the step");
+    let built =
+        build(&toolchain, &repository.join("steps/transform"), &options, &mut Quiet).expect("the step");
 
     let cache = tempfile::tempdir().expect("a folder");
     let config = SandboxConfig { cache_dir: cache.path().join("compiled"), ..SandboxConfig::default() };

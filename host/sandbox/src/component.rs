@@ -147,6 +147,7 @@ fn is_type_alias(import: ComponentTypeRef) -> bool {
     matches!(import, ComponentTypeRef::Type(TypeBounds::Eq(_)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 fn invalid(error: wasmparser::BinaryReaderError) -> PublishError {
     PublishError::Invalid(error.to_string())
 }

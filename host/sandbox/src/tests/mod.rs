@@ -6,6 +6,7 @@ mod guest;
 mod limits;
 mod publishing;
 mod replaying;
+mod scratch_js;
 mod wasi;
 
 use std::sync::{Arc, LazyLock, Mutex};
@@ -27,7 +28,7 @@ use crate::{Attempt, AttemptContext, AttemptHost, AttemptReport, Sandbox, Sandbo
 
 /// What an attempt told its host.
 #[derive(Default)]
-struct Witness {
+pub(crate) struct Witness {
     answered: Mutex<Vec<Effect>>,
     logged: Mutex<Vec<LogLine>>,
     progress: Mutex<Vec<Value>>,
@@ -81,7 +82,7 @@ impl House {
 /// The house that most tests share: setting one up costs more than what they do in it.
 static HOUSE: LazyLock<House> = LazyLock::new(House::new);
 
-fn attempt(input: &str) -> Attempt {
+pub(crate) fn attempt(input: &str) -> Attempt {
     Attempt {
         context: AttemptContext {
             run: "0190f3a5-0000-7000-8000-000000000000".parse().expect("a run"),

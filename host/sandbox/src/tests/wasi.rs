@@ -117,3 +117,15 @@ async fn calls_of_wasi_are_counted() {
     let report = HOUSE.run(guest(run), Attempt { limits, ..attempt("null") }).await;
     assert_eq!(report.result, Err(Failure::limit(LimitKind::HostCalls, 1_000)));
 }
+
+/// A failure passes through WASI's own error types and is still the failure that it was.
+#[tokio::test]
+async fn printed_lines_are_counted() {
+    let limits = Limits { log_lines: 2, ..Limits::default() };
+    let run = r#"
+        (i32.store8 (i32.const 520) (i32.const 10))
+        (loop $again (call $write (call $stdout) (i32.const 512) (i32.const 9) (i32.const 4096)) (br $again)) (unreachable)"#;
+    let report = HOUSE.run(guest(run), Attempt { limits, ..attempt("null") }).await;
+    assert_eq!(report.result, Err(Failure::limit(LimitKind::LogLines, 2)));
+    assert_eq!(report.account.log.len(), 2);
+}

@@ -72,17 +72,17 @@ impl Way {
         let request = whole(request, options, self.meter.sent.left()).await?;
         match self.session.send_at(slot, request).await {
             Ok(Ok(response)) => answer(response),
-            Ok(Err(error)) => Err(self.tell(error)),
+            Ok(Err(error)) => Err(self.tell(&error)),
             Err(failure) => Err(self.end(failure)),
         }
     }
 
     /// The code for the guest, the words for the log.
-    fn tell(&self, error: HttpError) -> Error {
+    fn tell(&self, error: &HttpError) -> Error {
         let message = error.to_string();
         let line = LogLine { level: LogLevel::Warn, message: message.clone(), fields: Map::new() };
         match self.log.write(line) {
-            Ok(()) => code(&error, message),
+            Ok(()) => code(error, message),
             Err(failure) => self.end(failure),
         }
     }
@@ -144,5 +144,96 @@ fn code(error: &HttpError, message: String) -> Error {
         HttpError::TooLarge(_) => Error::HttpResponseBodySize(None),
         HttpError::Protocol(_) => Error::HttpProtocolError,
         HttpError::InvalidRequest(_) => Error::InternalError(Some(message)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use stepwell_core::effect::Effect;
+    use stepwell_core::failure::FailureKind;
+    use stepwell_core::manifest::Capability;
+
+    use super::*;
+    use crate::guest::Work;
+    use crate::http::{HttpClient, NetworkPolicy, prepare};
+    use crate::tests::{Witness, attempt};
+
+    /// A guest that may send nothing, and has answers from an earlier life.
+    fn guest(replay: Vec<Effect>) -> GuestState {
+        let attempt = attempt("null");
+        let state = GuestState::new(Arc::<Witness>::default(), &attempt.limits, replay);
+        let client = Arc::new(HttpClient::new(NetworkPolicy::default()).expect("a client"));
+        let session = prepare(client, &attempt, Arc::clone(&state.effects), Arc::clone(&state.meter));
+        state.at_work(Work { context: attempt.context, http: Some(Arc::new(session)) })
+    }
+
+    fn post() -> Request<WasiBody> {
+        let body = Full::<Bytes>::new("hello".into()).map_err(|never| match never {}).boxed_unsync();
+        let request =
+            Request::post("https://example.com/hooks?key=1").header("x-a", "b").header(CONTENT_LENGTH, 5);
+        request.body(body).expect("a request")
+    }
+
+    /// The same request, as the gate puts it to the session.
+    fn asked() -> HttpRequest {
+        HttpRequest {
+            method: "POST".to_owned(),
+            url: "https://example.com/hooks?key=1".to_owned(),
+            headers: vec![("x-a".to_owned(), "b".to_owned())],
+            body: "hello".into(),
+            timeout_ms: None,
+            max_redirects: 0,
+        }
+    }
+
+    async fn send(state: &GuestState) -> Result<Response<WasiBody>, Error> {
+        let sent = HttpGate::new(state).send_request(post(), None, Box::new(ready(Ok(()))));
+        Box::into_pin(sent).await.map(|(response, _)| response)
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_grant_is_denied_and_the_log_says_how_to_allow_it() {
+        let state = guest(Vec::new());
+        assert!(matches!(send(&state).await, Err(Error::HttpRequestDenied)));
+        let [line] = &state.log.take()[..] else { panic!("one line") };
+        assert_eq!(line.level, LogLevel::Warn);
+        assert!(line.message.contains(r#""grants": {"http": [{"#), "{}", line.message);
+        assert_eq!(state.effects.count(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_back_whole() {
+        let state = guest(vec![Effect {
+            index: 0,
+            capability: Capability::Http,
+            summary: "POST https://example.com/hooks".to_owned(),
+            request_digest: asked().digest(),
+            answer: json!({"ok": {"status": 201, "headers": [["x-c", "d"]], "body": "done", "url": "https://example.com/"}}),
+        }]);
+        let response = send(&state).await.expect("an answer");
+        assert_eq!(response.status(), 201);
+        assert_eq!(response.headers()["x-c"], "d");
+        assert_eq!(response.into_body().collect().await.expect("a body").to_bytes(), "done");
+    }
+
+    /// The guest is told of an error that it could go on from: but the attempt is over.
+    #[tokio::test]
+    async fn a_failure_of_the_host_ends_the_attempt() {
+        let state = guest(vec![Effect {
+            index: 0,
+            capability: Capability::Http,
+            summary: "POST https://example.com/other".to_owned(),
+            request_digest: stepwell_core::digest::Digest::of(b"another request"),
+            answer: json!(null),
+        }]);
+        assert!(matches!(send(&state).await, Err(Error::InternalError(_))));
+        assert_eq!(state.meter.ended().expect("an end").kind, FailureKind::Replay);
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_describes_itself_sends_nothing() {
+        let state = GuestState::new(Arc::<Witness>::default(), &attempt("null").limits, Vec::new());
+        assert!(matches!(send(&state).await, Err(Error::HttpRequestDenied)));
     }
 }
