@@ -47,7 +47,8 @@ async fn a_new_step_builds_tests_and_publishes_as_it_is() {
     std::fs::write(&workflow, include_str!("../docs/first-step/greet.yaml")).unwrap();
     json(client(&server, &["--json", "workflow", "apply", path(&workflow)])).await;
     let input = r#"{"name": "Ada"}"#;
-    let run = json(client(&server, &["--json", "run", "start", "greet", "--input", input, "--wait", "30"])).await;
+    let run =
+        json(client(&server, &["--json", "run", "start", "greet", "--input", input, "--wait", "30"])).await;
     assert_eq!(run["status"], "succeeded", "{run:#}");
     assert_eq!(run["output"]["greeting"], "Hello, Ada!", "{run:#}");
 }
@@ -56,7 +57,8 @@ async fn a_new_step_builds_tests_and_publishes_as_it_is() {
 async fn mistakes_are_shown_in_the_file_without_a_server() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("wrong.yaml");
-    std::fs::write(&file, "name: wrong\nversion: 1.0.0\nnodes:\n  a:\n    step: x@^1\n    needs: [ghost]\n").unwrap();
+    std::fs::write(&file, "name: wrong\nversion: 1.0.0\nnodes:\n  a:\n    step: x@^1\n    needs: [ghost]\n")
+        .unwrap();
     let shown = output(lint(&file, &[])).await;
     let said = String::from_utf8_lossy(&shown.stderr);
     assert!(!shown.status.success());
@@ -69,7 +71,8 @@ async fn mistakes_are_shown_in_the_file_without_a_server() {
 
 #[tokio::test]
 async fn the_example_has_no_mistakes() {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/support-ticket-triage/workflow.json");
+    let example =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/support-ticket-triage/workflow.json");
     let verdict = json(lint(&example, &["--json"])).await;
     assert_eq!(verdict["mistakes"], json!([]));
 }
@@ -121,12 +124,16 @@ async fn an_error_says_what_and_how_to_mend_it() {
 async fn a_watched_run_is_told_to_its_end() {
     let server = Server::start().await;
     server.publish(&guests::standard("transform")).await;
-    let node = json!({"step": "transform@^1", "config": {"template": {"n": "{{ input.n }}"}}, "input": {"n": 7}});
+    let node =
+        json!({"step": "transform@^1", "config": {"template": {"n": "{{ input.n }}"}}, "input": {"n": 7}});
     server.apply(&json!({"name": "tiny", "version": "1.0.0", "nodes": {"tiny": node}})).await;
     let id = server.start_run("tiny", &json!({})).await;
     let watched = output(client(&server, &["run", "watch", &id, "--json"])).await;
-    let lines: Vec<Value> =
-        String::from_utf8(watched.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = String::from_utf8(watched.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.first().unwrap()["type"], "run-accepted");
     assert_eq!(lines.last().unwrap()["outcome"]["status"], "succeeded");
     assert!(watched.status.success());

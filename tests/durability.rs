@@ -43,7 +43,8 @@ async fn after_a_kill_in_the_middle_of_an_attempt_its_answered_effects_are_not_s
 async fn after_a_kill_between_nodes_the_run_goes_on_where_it_was() {
     let world = World::start().await;
     let mut server = server_with_guests().await;
-    let mut nodes = json!({"before": request_node(&world, "/before"), "after": request_node(&world, "/hold")});
+    let mut nodes =
+        json!({"before": request_node(&world, "/before"), "after": request_node(&world, "/hold")});
     nodes["after"]["needs"] = json!(["before"]);
     server.apply(&workflow("two-nodes", nodes)).await;
     let run = server.start_run("two-nodes", &json!({})).await;
@@ -99,12 +100,14 @@ async fn the_same_idempotency_key_gives_the_same_run_even_after_a_kill() {
     let mut server = server_with_guests().await;
     server.apply(&workflow("once", json!({"one": request_node(&world, "/once")}))).await;
     let start = |server: &Server, input| {
-        let request = server.request(Method::POST, "/v1/workflows/once/runs").header("idempotency-key", "order-17");
+        let request =
+            server.request(Method::POST, "/v1/workflows/once/runs").header("idempotency-key", "order-17");
         request.json(&json!({"input": input}))
     };
     let requests = (0..8).map(|_| server.json(start(&server, json!({}))));
     let answers = futures::future::join_all(requests).await;
-    let ids: HashSet<String> = answers.iter().map(|(_, answer)| answer["run_id"].as_str().unwrap().to_owned()).collect();
+    let ids: HashSet<String> =
+        answers.iter().map(|(_, answer)| answer["run_id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), 1, "{answers:?}");
     let id = ids.into_iter().next().unwrap();
     server.ended(&id).await;

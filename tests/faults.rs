@@ -16,7 +16,11 @@ use crate::support::workflows::workflow;
 
 /// Runs `serve` where it cannot start; gives what it said.
 async fn refused(data: &Path, listen: &str) -> (Output, String) {
-    let run = stepwell().args(["serve", "--listen", listen, "--data"]).arg(data).env("STEPWELL_ADMIN_KEY", KEY).output();
+    let run = stepwell()
+        .args(["serve", "--listen", listen, "--data"])
+        .arg(data)
+        .env("STEPWELL_ADMIN_KEY", KEY)
+        .output();
     let output = timeout(PATIENCE, run).await.expect("it gives up at once").unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{said}");
@@ -69,10 +73,19 @@ async fn an_unknown_key_of_the_configuration_is_named_with_its_line() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("stepwell.toml");
     std::fs::write(&file, "listen = \"127.0.0.1:0\"\n\n[network]\nallow_netwroks = []\n").unwrap();
-    let run = stepwell().arg("serve").arg("--config").arg(&file).arg("--data").arg(folder.path().join("data")).output();
+    let run = stepwell()
+        .arg("serve")
+        .arg("--config")
+        .arg(&file)
+        .arg("--data")
+        .arg(folder.path().join("data"))
+        .output();
     let output = timeout(PATIENCE, run).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("allow_netwroks") && said.contains("line 4") && said.contains("allow_networks"), "{said}");
+    assert!(
+        said.contains("allow_netwroks") && said.contains("line 4") && said.contains("allow_networks"),
+        "{said}"
+    );
 }
 
 /// With a reserve larger than the disk, the disk is full from the start: runs are refused, everything else is served.
@@ -80,7 +93,8 @@ async fn an_unknown_key_of_the_configuration_is_named_with_its_line() {
 async fn on_a_full_disk_new_runs_are_refused_and_the_rest_is_served() {
     let mut server = Server::start().await;
     server.publish(&guests::standard("transform")).await;
-    let node = json!({"step": "transform@^1", "config": {"template": {"n": "{{ input.n }}"}}, "input": {"n": 1}});
+    let node =
+        json!({"step": "transform@^1", "config": {"template": {"n": "{{ input.n }}"}}, "input": {"n": 1}});
     server.apply(&workflow("tiny", json!({"tiny": node}))).await;
     let before = server.run_to_end("tiny", &json!({})).await;
     server.stop().await;

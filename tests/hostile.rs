@@ -116,7 +116,8 @@ async fn a_component_for_another_world_is_refused_with_what_it_lacks() {
 }
 
 async fn publish(server: &Server, component: Vec<u8>) -> (StatusCode, Value) {
-    let request = server.request(reqwest::Method::POST, "/v1/steps").header("content-type", "application/wasm");
+    let request =
+        server.request(reqwest::Method::POST, "/v1/steps").header("content-type", "application/wasm");
     server.json(request.body(component)).await
 }
 

@@ -46,7 +46,8 @@ async fn a_retryable_failure_is_tried_again_no_sooner_than_the_service_asked() {
     assert_eq!(attempts.len(), 3);
     let waited = moment(&attempts[1]["started_at"]).duration_since(moment(&attempts[0]["ended_at"]));
     assert!(waited.as_millis() >= 1000, "waited {waited:?} where Retry-After said 1 s");
-    let keys: Vec<_> = world.seen("/flaky").iter().map(|seen| seen.header("idempotency-key").to_owned()).collect();
+    let keys: Vec<_> =
+        world.seen("/flaky").iter().map(|seen| seen.header("idempotency-key").to_owned()).collect();
     assert!(keys[0] != keys[1] && keys[1] != keys[2], "each attempt buys anew: {keys:?}");
 }
 

@@ -12,7 +12,8 @@ async fn triage_server(stand_ins: &StandIns) -> Server {
     for step in ["transform", "llm-chat", "http-request"] {
         server.publish(&guests::standard(step)).await;
     }
-    let (status, answer) = server.put("/v1/secrets/OPENAI_API_KEY", &json!({"value": stand_ins.model_key})).await;
+    let (status, answer) =
+        server.put("/v1/secrets/OPENAI_API_KEY", &json!({"value": stand_ins.model_key})).await;
     assert!(status.is_success(), "{answer:#}");
     let mut workflow: Value =
         serde_json::from_str(include_str!("../examples/support-ticket-triage/workflow.json")).unwrap();
@@ -32,7 +33,8 @@ async fn each_ticket_reaches_its_department_with_a_reason() {
     ];
     for (ticket, department) in tickets {
         let ticket: Value = serde_json::from_str(ticket).unwrap();
-        let request = server.request(Method::POST, "/hooks/tickets").header("prefer", "wait=60").json(&ticket);
+        let request =
+            server.request(Method::POST, "/hooks/tickets").header("prefer", "wait=60").json(&ticket);
         let (status, answer) = server.json(request).await;
         assert_eq!(status, StatusCode::OK, "{answer:#}");
         let output = &answer["output"];
@@ -52,7 +54,8 @@ async fn each_ticket_reaches_its_department_with_a_reason() {
         assert_eq!(account["decisions"][0]["decided"], department, "{account}");
         assert!(account["usage"][0]["input_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{account}");
     }
-    let requests = http_client().get(&stand_ins.requests_url).send().await.unwrap().json::<Vec<Value>>().await.unwrap();
+    let requests =
+        http_client().get(&stand_ins.requests_url).send().await.unwrap().json::<Vec<Value>>().await.unwrap();
     let asked: Vec<&str> = requests.iter().map(|request| request["to"].as_str().unwrap()).collect();
     assert_eq!(asked, ["model", "billing", "model", "technical", "model", "general"]);
 }

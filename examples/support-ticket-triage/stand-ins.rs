@@ -86,7 +86,8 @@ pub(crate) fn point_at(workflow: &mut Value, model_url: &str, model: Option<&str
         if let Some(node) = workflow.pointer_mut(&format!("/nodes/{department}")) {
             node["input"]["url"] = json!(format!("{departments_url}/{department}/tickets"));
             let path = format!("{departments_path}/{department}/tickets");
-            node["grants"] = json!({"http": [{"host": departments_host, "methods": ["POST"], "paths": [path]}]});
+            node["grants"] =
+                json!({"http": [{"host": departments_host, "methods": ["POST"], "paths": [path]}]});
         }
     }
 }
@@ -107,13 +108,15 @@ async fn chat_completion(
 ) -> (StatusCode, Json<Value>) {
     let expected = format!("Bearer {}", shared.model_key);
     if text(&headers, header::AUTHORIZATION.as_str()) != expected {
-        let error = json!({"error": {"message": "Incorrect API key provided.", "type": "invalid_request_error"}});
+        let error =
+            json!({"error": {"message": "Incorrect API key provided.", "type": "invalid_request_error"}});
         return (StatusCode::UNAUTHORIZED, Json(error));
     }
     remember(&shared.log, "model", &headers, &body);
-    let ticket = body["messages"].as_array().and_then(|all| all.last()).map_or("", |last| {
-        last["content"].as_str().unwrap_or_default()
-    });
+    let ticket = body["messages"]
+        .as_array()
+        .and_then(|all| all.last())
+        .map_or("", |last| last["content"].as_str().unwrap_or_default());
     let content = classify(ticket).to_string();
     let answer = json!({
         "id": "chatcmpl-stand-in",

@@ -129,7 +129,8 @@ impl Server {
 
     /// Starts a run and gives its id at once.
     pub(crate) async fn start_run(&self, workflow: &str, input: &Value) -> String {
-        let (status, answer) = self.post(&format!("/v1/workflows/{workflow}/runs"), &json!({"input": input})).await;
+        let (status, answer) =
+            self.post(&format!("/v1/workflows/{workflow}/runs"), &json!({"input": input})).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{answer:#}");
         answer["run_id"].as_str().unwrap().to_owned()
     }
@@ -137,7 +138,8 @@ impl Server {
     /// Starts a run, waits for its end, and gives it whole.
     pub(crate) async fn run_to_end(&self, workflow: &str, input: &Value) -> Value {
         let path = format!("/v1/workflows/{workflow}/runs");
-        let request = self.request(Method::POST, &path).header("prefer", "wait=60").json(&json!({"input": input}));
+        let request =
+            self.request(Method::POST, &path).header("prefer", "wait=60").json(&json!({"input": input}));
         let (status, answer) = self.json(request).await;
         assert_eq!(status, StatusCode::OK, "{answer:#}");
         self.run(answer["run_id"].as_str().unwrap()).await

@@ -98,7 +98,8 @@ impl World {
     /// Waits until so many requests to paths with this beginning have arrived.
     pub(crate) async fn arrived(&self, prefix: &str, count: usize) {
         let mut seen = self.shared.seen.subscribe();
-        let enough = seen.wait_for(|all| all.iter().filter(|seen| seen.path.starts_with(prefix)).count() >= count);
+        let enough =
+            seen.wait_for(|all| all.iter().filter(|seen| seen.path.starts_with(prefix)).count() >= count);
         let arrived = timeout(PATIENCE, enough).await.is_ok();
         assert!(arrived, "{count} requests to {prefix} did not arrive: {:?}", self.shared.seen.borrow());
     }

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --workspace --bench call`
 
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
+
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
