@@ -1,6 +1,6 @@
 //! Effects across a crash: what was answered is not asked again, and what is asked is what was answered.
 
-use std::future::{Future, ready};
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -13,6 +13,7 @@ use stepwell_core::mistake::Mistake;
 use stepwell_core::plan::{self, Resolution, Surroundings};
 
 use super::CliError;
+use crate::document::{self, Format};
 
 /// A definition's file.
 pub(crate) struct Source {
@@ -26,13 +27,10 @@ impl Source {
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
         let text = std::fs::read_to_string(path).map_err(|source| CliError::file("read", path, source))?;
         let name = path.display().to_string();
-        let definition = if path.extension().is_some_and(|extension| extension == "json") {
-            serde_json::from_str(&text)
-                .map_err(|source| CliError::failed(format!("{name} is not JSON"), source))?
-        } else {
-            serde_saphyr::from_str(&text)
-                .map_err(|source| CliError::failed(format!("{name} is neither YAML nor JSON"), source))?
-        };
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let format = if is_json { Format::Json } else { Format::Yaml };
+        let definition = document::read(format, text.as_bytes())
+            .map_err(|source| CliError::failed(format!("reading {name}"), source))?;
         Ok(Self { name, text, definition })
     }
 

@@ -38,7 +38,7 @@ impl Scenario {
         });
         nodes["shout"]["needs"] = json!(["tidy"]);
         nodes["shape"]["needs"] = json!(["shout"]);
-        Self::new(nodes, "{{ nodes.shape.output.answer.number }}")
+        Self::new(&nodes, "{{ nodes.shape.output.answer.number }}")
     }
 
     /// Three steps that each ask the echo.
@@ -58,10 +58,10 @@ impl Scenario {
         });
         nodes["second"]["needs"] = json!(["first"]);
         nodes["third"]["needs"] = json!(["second"]);
-        Self::new(nodes, "{{ nodes.third.output.json.number }}")
+        Self::new(&nodes, "{{ nodes.third.output.json.number }}")
     }
 
-    fn new(nodes: Value, number: &str) -> Self {
+    fn new(nodes: &Value, number: &str) -> Self {
         let definition = json!({
             "name": NAME,
             "version": "1.0.0",
