@@ -1,6 +1,12 @@
 //! Black-box tests: the real binary, real HTTP, real files, real kills. One module a feature, one test binary.
 
-#![allow(clippy::expect_used, clippy::print_stderr, clippy::unwrap_used, reason = "these are tests")]
+#![allow(
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
 
 mod api;
 mod cli;

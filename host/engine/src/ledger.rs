@@ -18,7 +18,7 @@ use crate::clock;
 
 /// How long an entry on which nothing depends may wait for company. A crash in this time costs what would be
 /// done again in any case: effect-free work.
-const LINGER: Duration = Duration::from_millis(2);
+const LINGER: Duration = Duration::from_millis(10);
 
 pub(crate) struct Ledger {
     tenant: TenantId,

@@ -91,7 +91,7 @@ enum Found {
     /// Entries, on the page.
     Entries,
     /// Something that a guest said.
-    Said(WatchItem),
+    Said(Box<WatchItem>),
     /// There is news, or the run came into memory or left it: look again.
     Nothing,
     /// The run will not go on while this engine lives.
@@ -115,7 +115,7 @@ impl Watcher {
             }
             match self.look().await {
                 Ok(Found::Entries | Found::Nothing) => {}
-                Ok(Found::Said(item)) => return Some(Ok(item)),
+                Ok(Found::Said(item)) => return Some(Ok(*item)),
                 Ok(Found::End) => return None,
                 Err(error) => {
                     self.done = true;
@@ -132,7 +132,12 @@ impl Watcher {
             match chatter.try_recv() {
                 Ok(item) => return Some(item),
                 Err(TryRecvError::Lagged(_)) => {}
-                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
+                Err(TryRecvError::Empty) => return None,
+                Err(TryRecvError::Closed) => {
+                    // Of an earlier life of the run.
+                    self.chatter = None;
+                    return None;
+                }
             }
         }
     }
@@ -161,7 +166,7 @@ impl Watcher {
         tokio::select! {
             biased;
             said = chatter.recv() => Ok(match said {
-                Ok(item) => Found::Said(item),
+                Ok(item) => Found::Said(Box::new(item)),
                 Err(RecvError::Lagged(_) | RecvError::Closed) => Found::Nothing,
             }),
             () = news => Ok(Found::Nothing),

@@ -47,6 +47,8 @@ fn read_yaml(text: &[u8]) -> Result<Value, SyntaxError> {
     const DEEPEST: usize = 128;
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_depth: DEEPEST, max_documents: 1 },
+        // `n` and `on` are texts, as in YAML 1.2.
+        strict_booleans: true,
         // `0755` and `1_000` mean different numbers to different readers of YAML: they stay the text that they are.
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
@@ -80,6 +82,13 @@ mod tests {
         let yaml =
             b"name: triage # a comment\nnodes:\n  a: {step: x@^1, needs: [b]}\nversion: \"1.0\"\non: 3\n";
         let json = json!({"name": "triage", "nodes": {"a": {"step": "x@^1", "needs": ["b"]}}, "version": "1.0", "on": 3});
+        assert_eq!(read(Format::Yaml, yaml), Ok(json));
+    }
+
+    #[test]
+    fn what_looks_like_a_number_or_a_truth_to_some_stays_a_text() {
+        let yaml = b"[n, y, no, on, 0755, 1_000, 1e3, true, ~]";
+        let json = json!(["n", "y", "no", "on", "0755", "1_000", 1000.0, true, null]);
         assert_eq!(read(Format::Yaml, yaml), Ok(json));
     }
 

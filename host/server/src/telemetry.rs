@@ -4,6 +4,7 @@
 //! (a benchmark, a test) has one log and one set of metrics.
 
 use std::convert::Infallible;
+use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -21,8 +22,10 @@ use crate::config::{LogConfig, LogFormat};
 pub(crate) const REQUEST_SECONDS: &str = "stepwell_http_request_seconds";
 
 /// From a fraction of a millisecond to the longest `Prefer: wait`.
-const SECONDS: &[f64] =
-    &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+const SECONDS: &[f64] = &[
+    0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0,
+    60.0,
+];
 
 /// What stands in the way of a log or of metrics.
 #[derive(Debug, thiserror::Error)]
@@ -42,12 +45,16 @@ pub enum TelemetryError {
     Recorder(String),
 }
 
+/// Libraries whose everyday is not the operator's; `log.level` can name them to hear more.
+const QUIET: &str = "fjall=warn,lsm_tree=warn,sled=warn";
+
 /// Sends this process's log to stderr. Does nothing if the process has a log already.
 pub fn start_logging(config: &LogConfig) -> Result<(), TelemetryError> {
     let filter = EnvFilter::builder()
-        .parse(&config.level)
+        .parse(format!("{QUIET},{}", config.level))
         .map_err(|why| TelemetryError::Level { level: config.level.clone(), why })?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter);
     let installed = match config.format {
         LogFormat::Text => registry.with(lines).try_init(),

@@ -58,7 +58,8 @@ struct House {
 
 fn config() -> (SandboxConfig, TempDir) {
     let cache = tempfile::tempdir().expect("a folder");
-    let config = SandboxConfig { cache_dir: cache.path().join("compiled"), max_live: 4, ..SandboxConfig::default() };
+    let config =
+        SandboxConfig { cache_dir: cache.path().join("compiled"), max_live: 4, ..SandboxConfig::default() };
     (config, cache)
 }
 
@@ -73,7 +74,12 @@ impl House {
         self.run_component(guest.build(), attempt, Arc::default()).await
     }
 
-    async fn run_component(&self, component: Bytes, attempt: Attempt, witness: Arc<Witness>) -> AttemptReport {
+    async fn run_component(
+        &self,
+        component: Bytes,
+        attempt: Attempt,
+        witness: Arc<Witness>,
+    ) -> AttemptReport {
         let step = self.sandbox.compile(component).await.expect("a step");
         self.sandbox.run(&step, attempt, witness).await
     }

@@ -43,11 +43,8 @@ fn courier(input: Input) -> Result<Output, StepError> {
         let request = http::post(url).max_redirects(input.max_redirects);
         input.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     });
-    let answers = if input.at_once {
-        http::send_all(requests)
-    } else {
-        requests.map(http::Request::send).collect()
-    };
+    let answers =
+        if input.at_once { http::send_all(requests) } else { requests.map(http::Request::send).collect() };
     Ok(Output { answers: answers.into_iter().map(describe).collect() })
 }
 
