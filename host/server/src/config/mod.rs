@@ -1,7 +1,7 @@
 //! What an operator sets: every key with its default, in one place.
 //!
 //! The layers, each over the one before: the defaults here, one TOML file, the environment, the command line
-//! ([`Overrides`]). How they are put together is [`layers`]' to know; what a key does is its owner's.
+//! ([`Overrides`]). How they are put together is `layers`' to know; what a key does is its owner's.
 //! `docs/configuration.md` is this page for readers without the source.
 
 mod layers;
