@@ -6,7 +6,6 @@ mod guest;
 mod limits;
 mod publishing;
 mod replaying;
-mod scratch_js;
 mod wasi;
 
 use std::sync::{Arc, LazyLock, Mutex};

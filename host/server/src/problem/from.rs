@@ -21,6 +21,7 @@ impl From<StoreError> for Problem {
                 tracing::error!(%error, "new work was refused");
                 Self::DiskFull { free, reserve }
             }
+            StoreError::Closed => Self::ShuttingDown,
             broken => Self::internal(broken),
         }
     }

@@ -98,6 +98,14 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_the_api_lists_every_slug() {
+        let page = include_str!("../../../../docs/api.md");
+        for kind in Kind::ALL {
+            assert!(page.contains(&format!("(errors/{}.md)", kind.slug)), "docs/api.md lacks `{}`", kind.slug);
+        }
+    }
+
+    #[test]
     fn every_page_says_the_title_the_status_and_the_mend() {
         for kind in Kind::ALL {
             let page = Path::new(env!("CARGO_MANIFEST_DIR"))
