@@ -3,7 +3,7 @@
 //! A test's engine lives in a [`support::Life`]: a runtime of its own, so that a test can end it as a crash would.
 //! Nothing here sleeps: the stand-in for the world outside holds answers back until a test lets go.
 
-#![allow(clippy::expect_used, clippy::print_stderr, clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "these are tests")]
 
 mod applying;
 mod durability;

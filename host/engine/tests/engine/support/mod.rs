@@ -1,8 +1,8 @@
 //! What the tests stand on.
 
+mod disk;
 pub(crate) mod guests;
 mod outside;
-mod unreliable;
 
 use std::future::Future;
 use std::path::Path;
@@ -14,12 +14,11 @@ use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::run::{RunView, Trigger};
 use stepwell_engine::{Applied, Engine, EngineConfig, StartRequest, Started};
 use stepwell_sandbox::{NetworkPolicy, Sandbox, SandboxConfig};
-use stepwell_store::Journal;
 use stepwell_store::memory::{MemoryCatalogue, MemoryJournal};
 use tokio::runtime::Runtime;
 
+pub(crate) use disk::Disk;
 pub(crate) use outside::Outside;
-pub(crate) use unreliable::UnreliableJournal;
 
 /// Long enough for anything that ends at all, on a machine that does much else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,17 +26,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// What outlives an engine: the store and the world outside.
 pub(crate) struct Ground {
     catalogue: Arc<MemoryCatalogue>,
-    journal: Arc<dyn Journal>,
+    journal: Arc<MemoryJournal>,
     pub(crate) outside: Outside,
 }
 
 impl Ground {
     pub(crate) fn new() -> Self {
-        Self::over(Arc::new(MemoryJournal::default()))
-    }
-
-    pub(crate) fn over(journal: Arc<dyn Journal>) -> Self {
-        Self { catalogue: Arc::default(), journal, outside: Outside::start() }
+        Self { catalogue: Arc::default(), journal: Arc::default(), outside: Outside::start() }
     }
 
     /// An engine that lives on this ground, with what it had to recover recovered.
@@ -57,19 +52,15 @@ impl Ground {
             network,
             ..SandboxConfig::default()
         };
+        let disk = Disk::over(Arc::clone(&self.journal));
         let engine = runtime.block_on(async {
             let sandbox = Arc::new(Sandbox::new(sandbox).unwrap());
-            let engine = Engine::open(config, self.catalogue.clone(), Arc::clone(&self.journal), sandbox);
+            let engine = Engine::open(config, self.catalogue.clone(), disk.clone(), sandbox);
             let engine = engine.await.unwrap();
             engine.ready().await;
             engine
         });
-        Life { runtime: Some(runtime), engine }
-    }
-
-    /// What the engine wrote, to look at without one.
-    pub(crate) fn journal(&self) -> &dyn Journal {
-        &*self.journal
+        Life { runtime: Some(runtime), engine, disk }
     }
 
     /// The hosts that a node's grant must name to reach the world outside.
@@ -88,6 +79,7 @@ impl Ground {
 pub(crate) struct Life {
     runtime: Option<Runtime>,
     pub(crate) engine: Engine,
+    pub(crate) disk: Arc<Disk>,
 }
 
 impl Life {
@@ -104,8 +96,9 @@ impl Life {
         self.runtime.as_ref().expect("the life goes on").spawn(future)
     }
 
-    /// Ends as a crash does: nothing more is done, whatever was under way.
+    /// Ends as a crash does: nothing more is written or done, whatever was under way.
     pub(crate) fn crash(mut self) {
+        self.disk.break_down();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(PATIENCE);
         }

@@ -1,9 +1,9 @@
-//! A journal whose disk can be broken and mended.
+//! One life's way to the journal: it can break and be mended, and is cut when the life ends.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use stepwell_core::id::{RunId, TenantId};
@@ -13,20 +13,24 @@ use stepwell_store::{
     Accepted, Append, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, StoreError, Ticket,
 };
 
-#[derive(Default)]
-pub(crate) struct UnreliableJournal {
-    kept: MemoryJournal,
+pub(crate) struct Disk {
+    kept: Arc<MemoryJournal>,
     broken: AtomicBool,
     /// Runs of which a batch was lost, until they are read back.
     holed: Mutex<HashSet<RunId>>,
 }
 
-impl UnreliableJournal {
-    pub(crate) fn break_disk(&self) {
+impl Disk {
+    pub(crate) fn over(kept: Arc<MemoryJournal>) -> Arc<Self> {
+        Arc::new(Self { kept, broken: AtomicBool::new(false), holed: Mutex::default() })
+    }
+
+    /// From now on nothing is written any more.
+    pub(crate) fn break_down(&self) {
         self.broken.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn mend_disk(&self) {
+    pub(crate) fn mend(&self) {
         self.broken.store(false, Ordering::SeqCst);
     }
 
@@ -39,7 +43,7 @@ impl UnreliableJournal {
 }
 
 #[async_trait]
-impl Journal for UnreliableJournal {
+impl Journal for Disk {
     fn append(&self, batch: Append) -> Ticket {
         let run = batch.run;
         if let Err(error) = self.full() {
@@ -89,6 +93,7 @@ impl Journal for UnreliableJournal {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        self.kept.close().await
+        self.break_down();
+        Ok(())
     }
 }
