@@ -101,7 +101,11 @@ mod tests {
     fn the_page_of_the_api_lists_every_slug() {
         let page = include_str!("../../../../docs/api.md");
         for kind in Kind::ALL {
-            assert!(page.contains(&format!("(errors/{}.md)", kind.slug)), "docs/api.md lacks `{}`", kind.slug);
+            assert!(
+                page.contains(&format!("(errors/{}.md)", kind.slug)),
+                "docs/api.md lacks `{}`",
+                kind.slug
+            );
         }
     }
 
