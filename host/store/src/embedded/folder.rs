@@ -1,7 +1,7 @@
 //! The data folder: what lies where, which format it has, whose it is now, and how much room is left.
 //!
 //! ```text
-//! DATA/FORMAT       {"format": 1}
+//! DATA/FORMAT       {"format": 2}
 //! DATA/LOCK         locked as long as a process uses the folder
 //! DATA/master.key   encrypts the secrets, unless the operator gives a key
 //! DATA/catalogue/   sled: what people wrote
@@ -21,7 +21,7 @@ use super::files;
 use crate::StoreError;
 
 /// The format that is written.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How long a look at the free space holds good.
 const SPACE_IS_KNOWN_FOR: Duration = Duration::from_millis(100);
@@ -36,7 +36,8 @@ struct Format {
 pub(crate) struct Folder {
     path: PathBuf,
     reserve: u64,
-    is_new: bool,
+    /// The format that it was found in; none if no start has come to its end yet.
+    found: Option<u32>,
     free: Mutex<Option<(Instant, u64)>>,
     _lock: File,
 }
@@ -47,18 +48,19 @@ impl Folder {
     pub(crate) fn open(path: &Path, reserve: u64) -> Result<Self, StoreError> {
         create(path)?;
         let lock = lock(path)?;
-        let is_new = check_format(path)?;
-        Ok(Self { path: path.to_owned(), reserve, is_new, free: Mutex::new(None), _lock: lock })
+        let found = check_format(path)?;
+        Ok(Self { path: path.to_owned(), reserve, found, free: Mutex::new(None), _lock: lock })
     }
 
     /// Whether no start has come to its end yet: what is missing is made, and not missed.
     pub(crate) fn is_new(&self) -> bool {
-        self.is_new
+        self.found.is_none()
     }
 
-    /// Says that everything is in its place: the last act of the first start.
+    /// Says that everything is in its place, in the format that is written from now on: the last act of a start, before anything
+    /// is written that an older version would not understand.
     pub(crate) fn mark_complete(&self) -> Result<(), StoreError> {
-        if !self.is_new {
+        if self.found == Some(FORMAT) {
             return Ok(());
         }
         let file = format_file(&self.path);
@@ -158,17 +160,17 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Checks the format. Gives whether the folder has none yet.
-fn check_format(path: &Path) -> Result<bool, StoreError> {
+/// The folder's format, if it has one yet: one that is read here.
+fn check_format(path: &Path) -> Result<Option<u32>, StoreError> {
     let file = format_file(path);
     let bytes = match fs::read(&file) {
         Ok(bytes) => bytes,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(StoreError::io(format!("cannot read `{}`", file.display()), why)),
     };
     let found: Format = serde_json::from_slice(&bytes).map_err(|why| StoreError::corrupt("`FORMAT`", why))?;
     match found.format {
-        FORMAT => Ok(false),
+        1..=FORMAT => Ok(Some(found.format)),
         0 => Err(StoreError::corrupt("`FORMAT`", "there is no format 0")),
         newer => Err(StoreError::NewerFormat { path: path.to_owned(), found: newer, known: FORMAT }),
     }
@@ -222,6 +224,17 @@ mod tests {
             }
             fs::write(temp.path().join("cut-off-once"), "").unwrap();
         }
+    }
+
+    /// Or an older version would take the folder for its own, and what is in it for damaged.
+    #[test]
+    fn a_folder_of_an_older_format_is_marked_once_this_version_has_opened_it() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::write(temp.path().join("FORMAT"), r#"{"format": 1}"#).unwrap();
+        let folder = open(temp.path()).unwrap();
+        assert!(!folder.is_new());
+        folder.mark_complete().unwrap();
+        assert_eq!(fs::read_to_string(temp.path().join("FORMAT")).unwrap(), "{\"format\":2}\n");
     }
 
     #[test]

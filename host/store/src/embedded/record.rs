@@ -1,14 +1,14 @@
 //! The shape of every record on disk: JSON that names its version, `{"v": 1, ...}`.
 //!
 //! Within a version, fields are only ever added, with a default; whatever changes the meaning of a field is a new version, and the
-//! reading of the old one stays here.
+//! reading of the old one stays with the type.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
 
-/// The version that is written.
+/// The version of most records.
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -31,25 +31,41 @@ struct Version {
 
 /// A record's bytes.
 pub(crate) fn encode<T: Serialize>(body: &T) -> Vec<u8> {
+    encode_as(VERSION, body)
+}
+
+/// The bytes of a record that has a later version than most.
+pub(crate) fn encode_as<T: Serialize>(version: u32, body: &T) -> Vec<u8> {
     #[expect(
         clippy::expect_used,
         reason = "records are structs of JSON data with text keys, which always have a JSON form"
     )]
-    serde_json::to_vec(&Written { v: VERSION, body }).expect("a record has a JSON form")
+    serde_json::to_vec(&Written { v: version, body }).expect("a record has a JSON form")
 }
 
 /// What a record's bytes say; `what` names the record, should it be damaged.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: impl Fn() -> String) -> Result<T, StoreError> {
-    serde_json::from_slice::<Read<T>>(bytes).map(|read| read.body).map_err(|why| {
-        let newer = serde_json::from_slice::<Version>(bytes).ok().filter(|found| found.v > VERSION);
-        match newer {
-            Some(found) => StoreError::corrupt(
-                what(),
-                format!("it has version {}, and {VERSION} is the newest known here", found.v),
-            ),
-            None => StoreError::corrupt(what(), why),
-        }
+    decode_as(VERSION, bytes, what)
+}
+
+/// The same of a record whose newest version is this one.
+pub(crate) fn decode_as<T: DeserializeOwned>(
+    newest: u32,
+    bytes: &[u8],
+    what: impl Fn() -> String,
+) -> Result<T, StoreError> {
+    serde_json::from_slice::<Read<T>>(bytes).map(|read| read.body).map_err(|why| match version(bytes) {
+        Some(found) if found > newest => StoreError::corrupt(
+            what(),
+            format!("it has version {found}, and {newest} is the newest known here"),
+        ),
+        _ => StoreError::corrupt(what(), why),
     })
+}
+
+/// The version that a record names.
+pub(crate) fn version(bytes: &[u8]) -> Option<u32> {
+    serde_json::from_slice::<Version>(bytes).ok().map(|found| found.v)
 }
 
 #[cfg(test)]

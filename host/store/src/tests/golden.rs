@@ -1,6 +1,9 @@
-//! What format 1 wrote is read by every version that follows.
+//! What each format wrote is read by every version that follows.
 //!
-//! The golden folder is written once for each format, by `cargo test -p stepwell-store write_the_golden_folder -- --ignored`, and
+//! - Format 1: a record an entry, and lists of runs by workflow or status alone.
+//! - Format 2: a record a batch of entries, and a list for each workflow and status.
+//!
+//! A golden folder is written once for each format, by `cargo test -p stepwell-store write_the_golden_folder -- --ignored`, and
 //! never again: a change that makes this test fail breaks the stores that people have.
 
 use std::path::{Path, PathBuf};
@@ -21,21 +24,24 @@ use crate::{Accepted, Append, EmbeddedStore, OpenOptions, RunQuery};
 
 /// A key file would not keep its mode in a repository.
 const MASTER_KEY: &str = "Z29sZGVuLWtleS1vZi10aGUtZm9ybWF0LTEtdGVzdCE=";
-const FOLDER: &str = "tests/golden/format-1";
+const NEWEST: &str = "format-2";
 const COMPONENT: &[u8] = b"golden component";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn format_1_is_read() {
-    let folder = copy_of(&golden_folder());
-    let store = open(folder.path());
-    check_catalogue(&store).await;
-    check_journal(&store).await;
+async fn every_format_is_read() {
+    for format in ["format-1", NEWEST] {
+        let folder = copy_of(&golden_folder(format));
+        let store = open(folder.path());
+        check_catalogue(&store).await;
+        check_journal(&store).await;
+        check_that_runs_go_on(&store).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "writes the golden folder, which is done once for each format"]
 async fn write_the_golden_folder() {
-    let folder = golden_folder();
+    let folder = golden_folder(NEWEST);
     assert!(!folder.exists(), "the golden folder is written once: {}", folder.display());
     let store = open(&folder);
     write(&store).await;
@@ -45,8 +51,8 @@ async fn write_the_golden_folder() {
     drop(open(&folder));
 }
 
-fn golden_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER)
+fn golden_folder(format: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format)
 }
 
 fn open(folder: &Path) -> EmbeddedStore {
@@ -115,11 +121,29 @@ async fn check_journal(store: &EmbeddedStore) {
     assert_eq!(answer, Accepted::Before(samples::run(0)));
 }
 
+/// A run that an older version began is ended by this one, and listed as such.
+async fn check_that_runs_go_on(store: &EmbeddedStore) {
+    let (tenant, workflow, journal) = (TenantId::default(), samples::workflow("triage"), store.journal());
+    let run = samples::run(0);
+    let begun = journal.read(&tenant, run, 0, 100).await.unwrap();
+    let last = samples::last_batch(&tenant, run, &workflow, begun.len() as u64, RunStatus::Succeeded);
+    let whole = [begun, last.entries.clone()].concat();
+    journal.append(last).durable().await.unwrap();
+    assert_eq!(journal.read(&tenant, run, 0, 100).await.unwrap(), whole);
+    assert!(journal.unfinished(None, 10).await.unwrap().is_empty());
+    for status in [None, Some(RunStatus::Running), Some(RunStatus::Succeeded)] {
+        let page =
+            journal.list(&tenant, RunQuery { status, limit: 10, ..RunQuery::default() }).await.unwrap();
+        let found = page.runs.iter().any(|line| line.id == run && line.status == RunStatus::Succeeded);
+        assert_eq!(found, status != Some(RunStatus::Running), "{status:?}: {:?}", page.runs);
+    }
+}
+
 fn versions() -> [crate::WorkflowVersion; 2] {
     [("1.0.0", 1), ("2.0.0", 2)].map(|(version, n)| samples::applied("triage", version, json!({"n": n}), n))
 }
 
-/// One entry of each kind of event, with every field that format 1 has.
+/// One entry of each kind of event, with every field.
 fn every_event() -> Vec<Entry> {
     let node = |name| NodeId::new(name).unwrap();
     let attempt = AttemptNumber::FIRST;

@@ -10,9 +10,8 @@ use stepwell_core::id::{RunId, TenantId};
 
 use super::super::record;
 use super::database::Table;
-use super::index;
-use super::keys;
 use super::queue::RunKey;
+use super::{entries, index, keys};
 use crate::{Accepted, Append, IdempotencyClaim, RunSummary};
 
 /// A batch, ready to be written.
@@ -20,23 +19,22 @@ pub(super) struct Handed {
     pub(super) run: RunKey,
     /// The number of its first entry.
     pub(super) first_seq: Option<u64>,
-    /// Keys and records.
-    pub(super) entries: Vec<(Slice, Slice)>,
+    /// Its entries' key and record; none if it has no entries.
+    pub(super) entries: Option<(Slice, Slice)>,
     pub(super) summary: Option<Line>,
     pub(super) claim: Option<Claim>,
 }
 
 impl Handed {
     pub(super) fn new(batch: &Append, claim: Option<Claim>) -> Self {
-        let run = keys::run(&batch.tenant, batch.run);
-        let entries = batch
-            .entries
-            .iter()
-            .map(|entry| (keys::entry(&run, entry.seq).into(), record::encode(entry).into()))
-            .collect();
+        let first_seq = batch.entries.first().map(|entry| entry.seq);
+        let entries = first_seq.map(|first| {
+            let key = keys::batch(&keys::run(&batch.tenant, batch.run), first);
+            (key.into(), entries::encode(&batch.entries).into())
+        });
         Self {
             run: (batch.tenant.clone(), batch.run),
-            first_seq: batch.entries.first().map(|entry| entry.seq),
+            first_seq,
             entries,
             summary: batch.summary.as_ref().map(|summary| Line::new(&batch.tenant, summary)),
             claim,

@@ -15,7 +15,7 @@ use super::batch::{Claim, ClaimRecord, Handed, Line};
 use super::database::{Batch, Database, Table};
 use super::keeper::{BETWEEN_TRIES, Keeper};
 use super::queue::{Group, Queue, RunKey};
-use super::{index, keys};
+use super::{entries, index, keys};
 use crate::{Accepted, StoreError};
 
 /// Between two looks for claims that have expired.
@@ -27,6 +27,7 @@ const PURGE: usize = 10_000;
 pub(super) fn run(queue: &Queue, keeper: &Keeper) {
     let mut committer = Committer { keeper, purged_at: Instant::now(), gave_up: None };
     while let Some(group) = queue.take() {
+        let batches = group.handed.len();
         match committer.commit(&group) {
             Ok(Written::Whole(verdicts)) => {
                 verdicts.tell(&group);
@@ -35,6 +36,7 @@ pub(super) fn run(queue: &Queue, keeper: &Keeper) {
             Ok(Written::Nothing(refusal)) => queue.refused(&group, refusal),
             Err(why) => queue.lost(group, &why),
         }
+        queue.gather(batches);
     }
     keeper.close();
 }
@@ -155,14 +157,13 @@ impl<'a> Writer<'a> {
     /// Whether a batch begins where its run's journal ends on disk.
     fn goes_on(&self, handed: &Handed) -> Result<bool, StoreError> {
         let (tenant, run) = &handed.run;
-        let last = self.database.prefix(Table::Entries, &keys::run(tenant, *run)).next_back().transpose()?;
-        let next = last.and_then(|(key, _)| keys::seq(&key)).map_or(0, |seq| seq + 1);
+        let next = entries::next_seq(self.database, &keys::run(tenant, *run), *run)?;
         Ok(handed.first_seq == Some(next))
     }
 
     fn append(&mut self, handed: &'a Handed) -> Result<(), StoreError> {
-        for (key, entry) in &handed.entries {
-            self.batch.insert(Table::Entries, key.clone(), entry.clone());
+        if let Some((key, record)) = &handed.entries {
+            self.batch.insert(Table::Entries, key.clone(), record.clone());
         }
         let Some(line) = &handed.summary else { return Ok(()) };
         match self.lines.get_mut(&handed.run) {

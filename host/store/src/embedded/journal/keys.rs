@@ -4,14 +4,17 @@
 //! the things sort in time.
 //!
 //! ```text
-//! entries  tenant 0 run seq                     one entry
+//! entries  tenant 0 run seq                     a batch of entries, under the number of its first
 //! runs     tenant 0 run                         the run's line in the index
-//! index    tenant 0 workflow 0 status 0 run     finds lines by workflow (status empty), status (workflow empty) or both
-//! live     'f' and the same                     the same for runs that have not ended
+//! index    tenant 0 workflow 0 status 0 run     finds the lines of runs that have ended
+//! live     'f' and the same                     finds those of runs that have not
 //! live     'u' run tenant                       every run that has not ended, oldest first
 //! claims   'c' tenant 0 workflow 0 hash         an idempotency claim
 //! claims   'x' time and the claim's key         finds claims by when they expire
 //! ```
+//!
+//! Each key costs every run: what is asked for seldom (the runs of one status, whatever their workflow) is merged from several lists
+//! when somebody asks, and has no list of its own. Format 1 had: lists without a workflow or a status, which are passed over.
 //!
 //! `live` is a table of its own because its lines go away again: kept apart and small, their remains are soon compacted, and nobody
 //! reads through them.
@@ -33,27 +36,32 @@ pub(super) fn run(of: &TenantId, run: RunId) -> Vec<u8> {
     with_run(tenant(of), run)
 }
 
-pub(super) fn entry(run: &[u8], seq: u64) -> Vec<u8> {
-    [run, &seq.to_be_bytes()].concat()
+/// Where a batch stands whose first entry has this number.
+pub(super) fn batch(run: &[u8], first: u64) -> Vec<u8> {
+    [run, &first.to_be_bytes()].concat()
 }
 
-/// The number of an entry, from its key.
-pub(super) fn seq(entry: &[u8]) -> Option<u64> {
-    entry.last_chunk().copied().map(u64::from_be_bytes)
+/// Where the runs of a tenant are listed, of all its workflows.
+pub(super) fn lists(of: &TenantId, status: RunStatus) -> Vec<u8> {
+    match status {
+        RunStatus::Running => tagged(b'f', &tenant(of)),
+        _ => tenant(of),
+    }
 }
 
-/// Where the runs of a tenant stand that have this workflow and status, or any.
-pub(super) fn facet(
-    tenant: &TenantId,
-    workflow: Option<&WorkflowName>,
-    status: Option<RunStatus>,
-) -> Vec<u8> {
-    closed([tenant.as_str(), workflow.map_or("", WorkflowName::as_str), status.map_or("", status_name)])
+/// Where those of one workflow and status are listed.
+pub(super) fn list(of: &TenantId, workflow: &WorkflowName, status: RunStatus) -> Vec<u8> {
+    let mut key = lists(of, status);
+    for name in [workflow.as_str(), status.as_str()] {
+        key.extend_from_slice(name.as_bytes());
+        key.push(0);
+    }
+    key
 }
 
-/// The same among the runs that have not ended.
-pub(super) fn live_facet(tenant: &TenantId, workflow: Option<&WorkflowName>, status: RunStatus) -> Vec<u8> {
-    tagged(b'f', &facet(tenant, workflow, Some(status)))
+/// The name of the workflow in the key of a list that has this beginning.
+pub(super) fn workflow_behind<'k>(lists: &[u8], key: &'k [u8]) -> Option<&'k [u8]> {
+    key.strip_prefix(lists)?.split(|byte| *byte == 0).next()
 }
 
 pub(super) fn with_run(mut prefix: Vec<u8>, run: RunId) -> Vec<u8> {
@@ -116,13 +124,4 @@ fn closed<const N: usize>(names: [&str; N]) -> Vec<u8> {
         key.push(0);
     }
     key
-}
-
-fn status_name(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Running => "running",
-        RunStatus::Succeeded => "succeeded",
-        RunStatus::Failed => "failed",
-        RunStatus::Cancelled => "cancelled",
-    }
 }

@@ -8,6 +8,7 @@
 mod batch;
 mod committer;
 mod database;
+mod entries;
 mod index;
 mod keeper;
 mod keys;
@@ -21,12 +22,11 @@ use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::run::Entry;
 
 use self::batch::{Claim, Handed};
-use self::database::{Database, Table};
+use self::database::Database;
 use self::keeper::Keeper;
 use self::queue::Queue;
 use super::blocking::blocking;
 use super::folder::Folder;
-use super::record;
 use crate::{Accepted, Append, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, StoreError, Ticket};
 
 /// The embedded store's journal.
@@ -101,7 +101,7 @@ impl Journal for EmbeddedJournal {
             let _ = last.durable().await;
         }
         let prefix = keys::run(tenant, run);
-        self.with(move |database| read(database, &prefix, run, from, limit)).await
+        self.with(move |database| entries::read(database, &prefix, run, from, limit)).await
     }
 
     async fn summary(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunSummary>, StoreError> {
@@ -135,26 +135,4 @@ impl Drop for EmbeddedJournal {
             tracing::error!("the journal's thread ended with a panic");
         }
     }
-}
-
-fn read(
-    database: &Database,
-    prefix: &[u8],
-    run: RunId,
-    from: u64,
-    limit: usize,
-) -> Result<Vec<Entry>, StoreError> {
-    let (first, behind) = (keys::entry(prefix, from), keys::entry(prefix, u64::MAX));
-    let pairs = database.range(Table::Entries, &first, &behind).take(limit);
-    let read = (from..).zip(pairs).map(|(seq, pair)| {
-        let entry: Entry = record::decode(&pair?.1, || format!("entry {seq} of run {run}"))?;
-        match entry.seq == seq {
-            true => Ok(entry),
-            false => Err(StoreError::corrupt(
-                format!("the journal of run {run}"),
-                format!("entry {seq} is missing"),
-            )),
-        }
-    });
-    read.collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use stepwell_core::id::{RunId, TenantId};
 use tokio::sync::Notify;
@@ -12,6 +13,11 @@ use crate::{StoreError, Ticket, TicketState};
 
 /// A group that has reached this size takes no more: it bounds the memory of a commit.
 const GROUP_BYTES: usize = 8 << 20;
+
+/// A commit that held so many batches or more will be followed by one like it, and a commit costs the same for one batch as for many:
+/// so the next one is given time to gather. (PostgreSQL's `commit_delay` and `commit_siblings` are the same two numbers.)
+const SIBLINGS: usize = 4;
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// A run, of whomever.
 pub(super) type RunKey = (TenantId, RunId);
@@ -91,6 +97,8 @@ struct State {
     committing: Option<Arc<GroupTicket>>,
     /// Runs of which entries were lost in a failed commit.
     lost: HashSet<RunKey>,
+    /// The committer waits for work. To wake it is a system call, and most of the time it is awake.
+    idle: bool,
     closed: bool,
 }
 
@@ -111,8 +119,11 @@ impl Queue {
                 ticket
             }
         };
+        let wake = std::mem::take(&mut state.idle);
         drop(state);
-        self.work.notify_one();
+        if wake {
+            self.work.notify_one();
+        }
         Ok(ticket)
     }
 
@@ -124,11 +135,21 @@ impl Queue {
 
     /// Takes the next group, waiting for one; none once the queue is closed and empty.
     pub(super) fn take(&self) -> Option<Group> {
-        let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
+        let idle = |state: &mut State| {
+            state.idle = state.waiting.is_empty() && !state.closed;
+            state.idle
+        };
         let mut state = self.work.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
         let group = state.waiting.pop_front()?;
         state.committing = Some(Arc::clone(&group.ticket));
         Some(group)
+    }
+
+    /// Lets the next group gather behind a group of several batches.
+    pub(super) fn gather(&self, behind: usize) {
+        if behind >= SIBLINGS && !self.lock().closed {
+            std::thread::sleep(GATHERING);
+        }
     }
 
     /// The group that was taken is on disk.
