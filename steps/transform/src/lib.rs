@@ -2,6 +2,7 @@
 //!
 //! Without effects, and so free to run again: the engine waits for no disk around it.
 
+mod path;
 mod template;
 
 use schemars::JsonSchema;
@@ -18,13 +19,9 @@ struct Config {
     template: Value,
 }
 
-/// Any JSON, read into the form that templates work on.
-#[derive(Deserialize, JsonSchema)]
-struct Input(#[schemars(with = "Value")] minijinja::Value);
-
 #[stepwell_sdk::step]
-fn transform(input: Input, config: Config) -> Result<Value, StepError> {
-    template::render(config.template, input.0)
+fn transform(input: Value, config: Config) -> Result<Value, StepError> {
+    template::render(config.template, &input)
 }
 
 #[cfg(test)]
@@ -52,6 +49,68 @@ mod tests {
             shape(json!("{{ input.a }} and {{ input.b }}"), json!({"a": "x", "b": {"c": null}})).unwrap();
         assert_eq!(output, json!("x and {\"c\":null}"));
         assert_eq!(shape(json!(" {{ input }}"), json!(true)).unwrap(), json!(" true"));
+    }
+
+    /// Paths are looked up without MiniJinja; what comes out must be the same. The comment sends the second one to MiniJinja.
+    #[test]
+    fn the_short_way_leads_where_the_long_one_does() {
+        let input = json!({
+            "text": "Grüße, ß und ǆ", "number": 1.0, "big": u64::MAX, "small": -3, "exact": 1e-7, "none": null, "yes": true,
+            "list": [[1, 2], {"deep": ["x"]}], "map": {"b": 1, "a": [], "a_1": {}}, "": 0, "0": 1,
+        });
+        for expression in [
+            "input",
+            "input.text",
+            "input.number",
+            "input.big",
+            "input.small",
+            "input.exact",
+            "input.none",
+            "input.yes",
+            "input.list",
+            "input.list[0]",
+            "input.list[0][1]",
+            "input.list[1].deep[0]",
+            "input.map",
+            "input.map.a_1",
+            "input.text | upper",
+            "input.text|lower",
+            "input.list[1].deep[0] | upper",
+        ] {
+            for (before, after) in [("", ""), ("<", ">\n"), ("{{ input.text }}", ""), (" } %} ", "{ ")] {
+                let short = format!("{before}{{{{ {expression} }}}}{after}");
+                assert!(path::render(&short, &input).is_some(), "{short}");
+                let by_path = shape(json!(short), input.clone()).unwrap();
+                let long = format!("{before}{{{{ ({expression}) }}}}{after}");
+                assert!(path::render(&long, &input).is_none(), "{long}");
+                assert_eq!(by_path, shape(json!(long), input.clone()).unwrap(), "{short}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_more_than_a_path_is_left_to_minijinja() {
+        let input = json!({"a": [1], "b": "x"});
+        for text in [
+            "{{ input.a[-1] }}",
+            "{{ input['b'] }}",
+            "{{ input.a[1] }}",
+            "{{ input.c }}",
+            "{{ input.b.c }}",
+            "{{ inputs }}",
+            "{{- input.b }}",
+            "{{ input.b -}}",
+            "{{ input.b | upper | lower }}",
+            "{{ input.a | upper }}",
+            "{{ input. }}",
+            "{% raw %}{{ input.b }}{% endraw %}",
+            "{# {{ input.b }} #}",
+            "{{ input.b }}{#",
+            "{{ input.b",
+            "{{ '}}' }}",
+        ] {
+            assert_eq!(path::render(text, &input), None, "{text}");
+        }
     }
 
     #[test]

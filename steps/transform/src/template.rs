@@ -4,32 +4,37 @@ use std::cell::OnceCell;
 use std::fmt::{Display, Write};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Value as Jinja, ValueKind};
+use minijinja::value::{Serde, Value as Jinja, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, context};
 use serde_json::{Map, Value, json};
 use stepwell_sdk::StepError;
 
+use crate::path;
+
 /// The template with `input` put in.
-pub(crate) fn render(template: Value, input: Jinja) -> Result<Value, StepError> {
-    let renderer = Renderer { plain: OnceCell::new(), full: OnceCell::new(), scope: context! { input } };
+pub(crate) fn render(template: Value, input: &Value) -> Result<Value, StepError> {
+    let renderer = Renderer { input, plain: OnceCell::new(), full: OnceCell::new(), scope: OnceCell::new() };
     renderer.value(template, &mut String::new())
 }
 
-struct Renderer {
+struct Renderer<'v> {
+    input: &'v Value,
     /// Without filters, tests and functions: filling their tables costs more than rendering a short text.
     plain: OnceCell<Environment<'static>>,
     /// With them, for the texts that need one.
     full: OnceCell<Environment<'static>>,
-    scope: Jinja,
+    /// The input as MiniJinja takes it.
+    scope: OnceCell<Jinja>,
 }
 
-impl Renderer {
+impl Renderer<'_> {
     /// `pointer` says where in the template the value stands.
     fn value(&self, template: Value, pointer: &mut String) -> Result<Value, StepError> {
         match template {
-            Value::String(text) if has_expression(&text) => {
-                self.text(&text).map_err(|error| fault(&error, pointer, &text))
-            }
+            Value::String(text) if has_expression(&text) => match path::render(&text, self.input) {
+                Some(rendered) => Ok(rendered),
+                None => self.text(&text).map_err(|error| fault(&error, pointer, &text)),
+            },
             Value::Array(items) => {
                 items.into_iter().enumerate().map(|(index, item)| self.at(index, item, pointer)).collect()
             }
@@ -66,9 +71,13 @@ impl Renderer {
     fn text_in(&self, environment: &Environment<'static>, text: &str) -> Result<Value, Error> {
         match whole_expression(text).map(|source| environment.compile_expression(source)) {
             // What is no expression between the outer braces is a text with several.
-            Some(Ok(expression)) => to_json(&expression.eval(&self.scope)?),
-            _ => environment.render_str(text, &self.scope).map(Value::String),
+            Some(Ok(expression)) => to_json(&expression.eval(self.scope())?),
+            _ => environment.render_str(text, self.scope()).map(Value::String),
         }
+    }
+
+    fn scope(&self) -> &Jinja {
+        self.scope.get_or_init(|| context! { input => Serde(self.input) })
     }
 }
 
