@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use stepwell_core::run::Event;
 use stepwell_store::{StoreError, Ticket};
-use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::attempt::{self, Order};
+use crate::attempt::Order;
+use crate::attempts::Attempts;
 use crate::live::{Departure, LiveRun};
 use crate::{Phase, Shared, clock, meters};
 
@@ -41,7 +40,7 @@ async fn drive(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted: Vec<Order>) 
 
 /// Lives a run to its end, which is on disk when this returns `Ok`.
 async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>) -> Result<(), Departure> {
-    let mut attempts = JoinSet::new();
+    let mut attempts = Attempts::default();
     let mut happened = Vec::new();
     let mut orders = interrupted;
     loop {
@@ -49,12 +48,12 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
         let turn = run.advance(std::mem::take(&mut happened), phase == Phase::Open)?;
         orders.extend(turn.orders);
         for order in orders.drain(..) {
-            attempts.spawn(attempt::perform(Arc::clone(engine), Arc::clone(run), order));
+            attempts.start(engine, run, order);
         }
 
         let rest = Rest::of(run);
         if rest.ended {
-            attempts.abort_all();
+            drop(attempts);
             return Ok(run.durable().await?);
         }
         if phase == Phase::Stopped || (phase == Phase::Draining && attempts.is_empty()) {
@@ -63,10 +62,7 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
         }
 
         tokio::select! {
-            Some(outcome) = attempts.join_next() => {
-                happened.push(outcome.map_err(|_| Departure::Stopped)?);
-                collect_others(&mut attempts, &mut happened);
-            }
+            outcomes = attempts.ended() => happened = outcomes?,
             () = run.poke.notified() => {}
             () = at_time(turn.wake_at) => {}
             () = at_instant(rest.hand_over_by) => { run.hand_over(); }
@@ -90,13 +86,6 @@ impl Rest {
             hand_over_by: ledger.hand_over_by(),
             unsettled: ledger.unsettled(),
         }
-    }
-}
-
-/// What else has finished meanwhile, so that one turn and one batch take it all.
-fn collect_others(attempts: &mut JoinSet<Event>, happened: &mut Vec<Event>) {
-    while let Some(Ok(outcome)) = attempts.try_join_next() {
-        happened.push(outcome);
     }
 }
 

@@ -16,6 +16,7 @@
 
 mod apply;
 mod attempt;
+mod attempts;
 mod clock;
 mod config;
 mod drive;
