@@ -74,7 +74,7 @@ pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order
     });
     meters::attempt_ended(result.as_ref().err().map(|failure| failure.kind), &account);
     match result {
-        Ok(output) => Event::AttemptSucceeded { node, attempt, output, account },
+        Ok(output) => Event::AttemptSucceeded { node, attempt, output: Arc::new(output), account },
         Err(failure) => Event::AttemptFailed { node, attempt, failure, account },
     }
 }

@@ -132,7 +132,7 @@ impl Engine {
         let acceptance = Event::RunAccepted {
             workflow: plan.name.clone(),
             version: plan.version.clone(),
-            input: request.input,
+            input: Arc::new(request.input),
             trigger: request.trigger,
             traceparent: trace::of_run(request.traceparent, id),
         };

@@ -1,7 +1,8 @@
 //! Runs checked sources in MiniJinja, within bounds.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::cell::OnceCell;
+use std::sync::{Arc, LazyLock};
 
 use minijinja::value::Value as Jinja;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use super::filters;
 use super::json::{self, Room};
+use super::path::{Path, Piece};
 use super::scope::Scope;
 use super::syntax;
 use super::vocabulary::FORBIDDEN_BUILTINS;
@@ -90,7 +92,7 @@ impl Program {
     }
 
     /// One evaluation of the sources in a scope, with an allowance for all of them together.
-    pub(super) fn start(&self, scope: &Scope) -> Evaluation<'_> {
+    pub(super) fn start<'p>(&'p self, scope: &'p Scope) -> Evaluation<'p> {
         let fuel_price = if self.repeats { REPETITION * longest_in(scope, LONG_TEXT) } else { 1 };
         let mut environment = Cow::Borrowed(&self.environment);
         if fuel_price > 1 {
@@ -98,7 +100,8 @@ impl Program {
         }
         Evaluation {
             environment,
-            root: scope.to_root(),
+            scope,
+            root: OnceCell::new(),
             fuel_price,
             fuel: FUEL_PER_TEMPLATE,
             room: Room::full(),
@@ -114,7 +117,9 @@ fn longest_in(scope: &Scope, unit: usize) -> u64 {
 /// The sources of one place in the definition, evaluated one by one.
 pub(super) struct Evaluation<'p> {
     environment: Cow<'p, Environment<'static>>,
-    root: Jinja,
+    scope: &'p Scope,
+    /// The scope as MiniJinja takes it.
+    root: OnceCell<Jinja>,
     fuel_price: u64,
     /// What is left for all of them.
     fuel: u64,
@@ -122,9 +127,23 @@ pub(super) struct Evaluation<'p> {
 }
 
 impl Evaluation<'_> {
+    /// What the path leads to, if it leads anywhere.
+    pub(super) fn found(&mut self, path: &Path) -> Result<Option<Arc<Value>>, Fault> {
+        path.value(self.scope, &mut self.room)
+    }
+
+    /// The text of these pieces, if all that they name is there.
+    pub(super) fn joined(&mut self, pieces: &[Piece]) -> Result<Option<String>, Fault> {
+        Piece::join(pieces, self.scope, &mut self.room)
+    }
+
+    fn root(&self) -> Jinja {
+        self.root.get_or_init(|| self.scope.to_root()).clone()
+    }
+
     /// The text, with the values put in.
     pub(super) fn text(&mut self, pointer: &str) -> Result<String, Fault> {
-        let rendered = self.environment.get_template(pointer)?.render_captured(self.root.clone())?;
+        let rendered = self.environment.get_template(pointer)?.render_captured(self.root())?;
         burn(&mut self.fuel, self.fuel_price, rendered.state())?;
         self.room.take(rendered.output().len())?;
         Ok(rendered.into_output())
@@ -133,7 +152,7 @@ impl Evaluation<'_> {
     /// The expression's value.
     pub(super) fn value(&mut self, pointer: &str) -> Result<Value, Fault> {
         let template = self.environment.get_template(pointer)?;
-        let rendered = template.render_captured(self.root.clone())?;
+        let rendered = template.render_captured(self.root())?;
         burn(&mut self.fuel, self.fuel_price, rendered.state())?;
         let result = rendered.state().lookup(RESULT).unwrap_or_default();
         json::from_jinja(&result, &mut self.room).map_err(|Fault(fault)| {

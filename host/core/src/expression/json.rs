@@ -29,6 +29,24 @@ impl Room {
         Ok(())
     }
 
+    /// Takes what a value takes, as it would on its way out of the interpreter.
+    pub(super) fn take_value(&mut self, value: &Value) -> Result<(), Fault> {
+        self.take(2)?;
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+            Value::String(text) => self.take(text.len()),
+            Value::Array(items) => {
+                self.deeper(|room| items.iter().try_for_each(|item| room.take_value(item)))
+            }
+            Value::Object(fields) => self.deeper(|room| {
+                fields.iter().try_for_each(|(name, field)| {
+                    room.take(name.len())?;
+                    room.take_value(field)
+                })
+            }),
+        }
+    }
+
     fn deeper<T>(&mut self, inside: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         self.depth = self
             .depth

@@ -8,6 +8,7 @@ mod filters;
 mod interpreter;
 mod json;
 mod names;
+mod path;
 mod scope;
 mod syntax;
 mod template;

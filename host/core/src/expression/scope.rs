@@ -1,7 +1,7 @@
 //! The names that an expression sees.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use minijinja::value::{Object, Serde, Value as Jinja};
@@ -25,11 +25,11 @@ pub struct RunScope {
     pub started_at: Timestamp,
 }
 
-/// What expressions of one run see: `input`, `run` and `nodes`. A clone costs three counters, however large the values are.
+/// What expressions of one run see: `input`, `run` and `nodes`. A clone costs a few counters, however large the values are.
 #[derive(Debug, Clone)]
 pub struct Scope {
-    input: Jinja,
-    run: Jinja,
+    input: Arc<Shown>,
+    run: Arc<ShownRun>,
     nodes: Arc<Nodes>,
     /// Bytes of the longest text that was ever shown.
     longest_text: usize,
@@ -38,24 +38,45 @@ pub struct Scope {
 impl Scope {
     /// The scope of a run that has done nothing yet.
     #[must_use]
-    pub fn new(run: RunScope, input: &Value) -> Self {
+    pub fn new(run: RunScope, input: &Arc<Value>) -> Self {
         Self {
-            input: Jinja::from(Serde(input)),
-            run: Jinja::from(Serde(run)),
+            input: Arc::new(Shown::new(input)),
+            run: Arc::new(ShownRun { run, jinja: OnceLock::new() }),
             nodes: Arc::default(),
             longest_text: longest_text(input),
         }
     }
 
     /// Shows a node, in place of what was shown of it before. What is `None` is undefined in expressions.
-    pub fn set_node(&mut self, id: &NodeId, status: &str, output: Option<&Value>, error: Option<&Failure>) {
-        let shown = [
-            Some(("status", Jinja::from(status))),
-            output.map(|output| ("output", Jinja::from(Serde(output)))),
-            error.map(|error| ("error", Jinja::from(Serde(error)))),
-        ];
-        self.longest_text = self.longest_text.max(output.map_or(0, longest_text));
-        Arc::make_mut(&mut self.nodes).0.insert(id.clone(), Jinja::from_pairs(shown.into_iter().flatten()));
+    pub fn set_node(
+        &mut self,
+        id: &NodeId,
+        status: &'static str,
+        output: Option<&Arc<Value>>,
+        error: Option<&Failure>,
+    ) {
+        self.longest_text = self.longest_text.max(output.map_or(0, |output| longest_text(output)));
+        let shown = Arc::new(ShownNode {
+            status,
+            output: output.map(Shown::new),
+            error: error.cloned(),
+            jinja: OnceLock::new(),
+        });
+        let nodes = &mut Arc::make_mut(&mut self.nodes).0;
+        match nodes.get_mut(id) {
+            Some(before) => *before = shown,
+            None => _ = nodes.insert(id.clone(), shown),
+        }
+    }
+
+    /// The run's input.
+    pub(super) fn input(&self) -> &Arc<Value> {
+        &self.input.json
+    }
+
+    /// A node's output, if it has one.
+    pub(super) fn output(&self, node: &NodeId) -> Option<&Arc<Value>> {
+        Some(&self.nodes.0.get(node)?.output.as_ref()?.json)
     }
 
     pub(super) fn longest_text(&self) -> usize {
@@ -71,14 +92,59 @@ impl Scope {
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
         match key.as_str()? {
-            "input" => Some(self.input.clone()),
-            "run" => Some(self.run.clone()),
+            "input" => Some(self.input.jinja()),
+            "run" => Some(self.run.jinja.get_or_init(|| Jinja::from(Serde(&self.run.run))).clone()),
             "nodes" => Some(Jinja::from_dyn_object(Arc::clone(&self.nodes))),
             "secret" => Some(Jinja::from_object(Secrets)),
             // JSON's word for what the language calls `none`.
             "null" => Some(Jinja::from(())),
             _ => None,
         }
+    }
+}
+
+/// A value, and its form for the interpreter once that is asked for.
+#[derive(Debug)]
+struct Shown {
+    json: Arc<Value>,
+    jinja: OnceLock<Jinja>,
+}
+
+impl Shown {
+    fn new(json: &Arc<Value>) -> Self {
+        Self { json: Arc::clone(json), jinja: OnceLock::new() }
+    }
+
+    fn jinja(&self) -> Jinja {
+        self.jinja.get_or_init(|| Jinja::from(Serde(&self.json))).clone()
+    }
+}
+
+#[derive(Debug)]
+struct ShownRun {
+    run: RunScope,
+    jinja: OnceLock<Jinja>,
+}
+
+#[derive(Debug)]
+struct ShownNode {
+    status: &'static str,
+    output: Option<Shown>,
+    error: Option<Failure>,
+    jinja: OnceLock<Jinja>,
+}
+
+impl ShownNode {
+    fn jinja(&self) -> Jinja {
+        let make = || {
+            let fields = [
+                Some(("status", Jinja::from(self.status))),
+                self.output.as_ref().map(|output| ("output", output.jinja())),
+                self.error.as_ref().map(|error| ("error", Jinja::from(Serde(error)))),
+            ];
+            Jinja::from_pairs(fields.into_iter().flatten())
+        };
+        self.jinja.get_or_init(make).clone()
     }
 }
 
@@ -94,11 +160,11 @@ fn longest_text(value: &Value) -> usize {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Nodes(BTreeMap<NodeId, Jinja>);
+struct Nodes(BTreeMap<NodeId, Arc<ShownNode>>);
 
 impl Object for Nodes {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
-        self.0.get(key.as_str()?).cloned()
+        Some(self.0.get(key.as_str()?)?.jinja())
     }
 }
 

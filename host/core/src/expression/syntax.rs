@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use minijinja::Error;
-use minijinja::machinery::ast::Stmt;
+use minijinja::machinery::ast::{Expr, Stmt};
 use minijinja::machinery::{Token, parse, parse_expr, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 use super::names::{Findings, Names};
+use super::path::{Path, Piece};
 use crate::mistake::{Mistake, code};
 
 /// The longest source of one expression or text with expressions.
@@ -26,10 +27,10 @@ const MAX_QUOTE: usize = 80;
 pub(super) enum Shape<'a> {
     /// No expression in it.
     Literal,
-    /// One expression and nothing else; its source.
-    Whole(&'a str),
-    /// Text around expressions.
-    Text,
+    /// One expression and nothing else: its source, and the path if it is one.
+    Whole { source: &'a str, path: Option<Path> },
+    /// Text around expressions: its pieces, if all of them are paths.
+    Text { pieces: Option<Vec<Piece>> },
 }
 
 pub(super) fn config() -> SyntaxConfig {
@@ -50,7 +51,10 @@ pub(super) fn check_text<'a>(
     check_size(source, false, pointer)?;
     let tree = parse(source, pointer, config()).map_err(|error| mistake_in(&error, source, pointer))?;
     Names::new(source, pointer, findings).statement(&tree);
-    Ok(whole_expression(source, &tree).map_or(Shape::Text, Shape::Whole))
+    Ok(match whole_expression(source, &tree) {
+        Some((source, expression)) => Shape::Whole { source, path: Path::of(expression) },
+        None => Shape::Text { pieces: Piece::all_of(&tree) },
+    })
 }
 
 /// Checks an expression without braces, in the same way.
@@ -65,13 +69,13 @@ pub(super) fn check_expression(source: &str, pointer: &str, findings: &mut Findi
     Ok(())
 }
 
-/// The expression's source, where the text is one expression and nothing else.
-fn whole_expression<'a>(source: &'a str, tree: &Stmt<'_>) -> Option<&'a str> {
+/// The expression and its source, where the text is one expression and nothing else.
+fn whole_expression<'s, 't, 'e>(source: &'s str, tree: &'t Stmt<'e>) -> Option<(&'s str, &'t Expr<'e>)> {
     let Stmt::Template(template) = tree else { return None };
-    let [Stmt::EmitExpr(_)] = template.children.as_slice() else { return None };
+    let [Stmt::EmitExpr(emit)] = template.children.as_slice() else { return None };
     let inner = source.strip_prefix("{{")?.strip_suffix("}}")?;
     let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
-    Some(inner.strip_suffix(['-', '+']).unwrap_or(inner))
+    Some((inner.strip_suffix(['-', '+']).unwrap_or(inner), &emit.expr))
 }
 
 /// Bounds what is parsed before it is parsed: deep trees would end the process, not the parse.

@@ -1,9 +1,12 @@
 //! Templates: any JSON whose strings may hold expressions.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::interpreter::{Evaluation, Program};
 use super::names::{Findings, References};
+use super::path::{Path, Piece};
 use super::scope::Scope;
 use super::syntax::{self, Shape};
 use crate::failure::Failure;
@@ -23,15 +26,29 @@ pub struct Template {
 #[derive(Debug)]
 pub(crate) enum Part {
     /// The same for every run, all the way down.
-    Literal(Value),
+    Literal(Arc<Value>),
     /// Some item is not a literal.
     List(Vec<Part>),
     /// Some value is not a literal.
     Object(Vec<(String, Part)>),
-    /// A text with expressions in it; compiled under this pointer.
-    Text(String),
-    /// A whole expression, of any type; compiled under this pointer.
-    Whole(String),
+    /// A text with expressions in it.
+    Text(Text),
+    /// A whole expression, of any type.
+    Whole(Whole),
+}
+
+/// A text, compiled under a pointer; its pieces, if all of its expressions are paths.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pointer: String,
+    pieces: Option<Vec<Piece>>,
+}
+
+/// An expression, compiled under a pointer; the path, if it is one.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pointer: String,
+    path: Option<Path>,
 }
 
 impl Template {
@@ -54,15 +71,20 @@ impl Template {
 
     /// A template without expressions, whatever its strings look like.
     pub(crate) fn literal(value: Value) -> Self {
-        Self { root: Part::Literal(value), program: Program::default(), references: References::default() }
+        Self {
+            root: Part::Literal(Arc::new(value)),
+            program: Program::default(),
+            references: References::default(),
+        }
     }
 
     /// The JSON that the template gives in a scope.
-    pub fn render(&self, scope: &Scope) -> Result<Value, Failure> {
-        if let Part::Literal(value) = &self.root {
-            return Ok(value.clone());
+    pub fn render(&self, scope: &Scope) -> Result<Arc<Value>, Failure> {
+        match &self.root {
+            Part::Literal(value) => Ok(Arc::clone(value)),
+            Part::Whole(whole) => whole.value(&mut self.program.start(scope)),
+            other => render(other, &mut self.program.start(scope)).map(Arc::new),
         }
-        render(&self.root, &mut self.program.start(scope))
     }
 
     /// What its expressions name.
@@ -89,7 +111,7 @@ impl Parser {
             Value::String(text) => self.text(text, pointer),
             Value::Array(items) => self.list(items, pointer),
             Value::Object(object) => self.object(object, pointer),
-            other => Part::Literal(other.clone()),
+            other => Part::Literal(Arc::new(other.clone())),
         }
     }
 
@@ -100,7 +122,7 @@ impl Parser {
             .map(|(index, item)| self.part(item, &pointer::item(pointer, index)))
             .collect();
         if parts.iter().all(Part::is_literal) {
-            return Part::Literal(Value::Array(items.to_vec()));
+            return Part::Literal(Arc::new(Value::Array(items.to_vec())));
         }
         Part::List(parts)
     }
@@ -111,7 +133,7 @@ impl Parser {
             .map(|(key, value)| (key.clone(), self.part(value, &pointer::field(pointer, key))))
             .collect();
         if parts.iter().all(|(_, part)| part.is_literal()) {
-            return Part::Literal(Value::Object(object.clone()));
+            return Part::Literal(Arc::new(Value::Object(object.clone())));
         }
         Part::Object(parts)
     }
@@ -120,16 +142,20 @@ impl Parser {
         self.compile(text, pointer).unwrap_or_else(|mistake| {
             self.findings.mistakes.push(mistake);
             // Of what cannot be read nothing is known.
-            Part::Whole(pointer.to_owned())
+            Part::Whole(Whole { pointer: pointer.to_owned(), path: None })
         })
     }
 
     fn compile(&mut self, text: &str, pointer: &str) -> Result<Part, Mistake> {
         match syntax::check_text(text, pointer, &mut self.findings)? {
-            Shape::Literal => Ok(Part::Literal(Value::String(text.to_owned()))),
-            Shape::Text => self.program.add_text(pointer, text).map(|()| Part::Text(pointer.to_owned())),
-            Shape::Whole(source) => {
-                self.program.add_expression(pointer, source).map(|()| Part::Whole(pointer.to_owned()))
+            Shape::Literal => Ok(Part::Literal(Arc::new(Value::String(text.to_owned())))),
+            Shape::Text { pieces } => {
+                self.program.add_text(pointer, text)?;
+                Ok(Part::Text(Text { pointer: pointer.to_owned(), pieces }))
+            }
+            Shape::Whole { source, path } => {
+                self.program.add_expression(pointer, source)?;
+                Ok(Part::Whole(Whole { pointer: pointer.to_owned(), path }))
             }
         }
     }
@@ -143,13 +169,37 @@ impl Part {
 
 fn render(part: &Part, evaluation: &mut Evaluation<'_>) -> Result<Value, Failure> {
     match part {
-        Part::Literal(value) => Ok(value.clone()),
+        Part::Literal(value) => Ok(Value::clone(value)),
         Part::List(parts) => parts.iter().map(|part| render(part, evaluation)).collect(),
         Part::Object(parts) => {
             let fields = parts.iter().map(|(key, part)| Ok((key.clone(), render(part, evaluation)?)));
             fields.collect::<Result<_, _>>().map(Value::Object)
         }
-        Part::Text(pointer) => evaluation.text(pointer).map(Value::String).map_err(|fault| fault.at(pointer)),
-        Part::Whole(pointer) => evaluation.value(pointer).map_err(|fault| fault.at(pointer)),
+        Part::Text(text) => text.render(evaluation).map(Value::String),
+        Part::Whole(whole) => whole.value(evaluation).map(Arc::unwrap_or_clone),
+    }
+}
+
+impl Text {
+    fn render(&self, evaluation: &mut Evaluation<'_>) -> Result<String, Failure> {
+        let Self { pointer, pieces } = self;
+        let joined = pieces.as_ref().map_or(Ok(None), |pieces| evaluation.joined(pieces));
+        match joined {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => evaluation.text(pointer).map_err(|fault| fault.at(pointer)),
+            Err(fault) => Err(fault.at(pointer)),
+        }
+    }
+}
+
+impl Whole {
+    fn value(&self, evaluation: &mut Evaluation<'_>) -> Result<Arc<Value>, Failure> {
+        let Self { pointer, path } = self;
+        let found = path.as_ref().map_or(Ok(None), |path| evaluation.found(path));
+        match found {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => evaluation.value(pointer).map(Arc::new).map_err(|fault| fault.at(pointer)),
+            Err(fault) => Err(fault.at(pointer)),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What expressions give, what they refuse, and that nothing that is written in one can cost more than its bounds.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -16,12 +17,12 @@ fn scope(input: &Value) -> Scope {
         version: semver::Version::new(1, 2, 3),
         started_at: "2025-01-02T03:04:05Z".parse().unwrap(),
     };
-    Scope::new(run, input)
+    Scope::new(run, &Arc::new(input.clone()))
 }
 
 /// Renders a template with this input.
 fn render(template: &Value, input: &Value) -> Result<Value, Failure> {
-    Template::parse(template, "/t").unwrap().render(&scope(input))
+    Template::parse(template, "/t").unwrap().render(&scope(input)).map(Arc::unwrap_or_clone)
 }
 
 /// The value of an expression with this input.
@@ -81,7 +82,7 @@ fn numbers_survive() {
 fn a_scope_shows_the_run_and_its_nodes() {
     let mut scope = scope(&json!(null));
     let failed = Failure::new(FailureKind::Permanent, "no");
-    scope.set_node(&NodeId::new("a").unwrap(), "succeeded", Some(&json!({"x": 1})), None);
+    scope.set_node(&NodeId::new("a").unwrap(), "succeeded", Some(&json!({"x": 1}).into()), None);
     scope.set_node(&NodeId::new("b-2").unwrap(), "failed", None, Some(&failed));
     let value = |source: &str| Expression::parse(source, "/e").unwrap().evaluate(&scope);
     assert_eq!(value("nodes.a.output.x + 1").unwrap(), json!(2));
@@ -102,7 +103,7 @@ fn a_clone_of_a_scope_goes_its_own_way() {
     let id = NodeId::new("a").unwrap();
     let mut first = scope(&json!(null));
     let second = first.clone();
-    first.set_node(&id, "succeeded", Some(&json!(1)), None);
+    first.set_node(&id, "succeeded", Some(&json!(1).into()), None);
     let status = Expression::parse("nodes.a.status", "/e").unwrap();
     assert_eq!(status.evaluate(&first).unwrap(), json!("succeeded"));
     assert!(status.evaluate(&second).is_err());

@@ -26,7 +26,7 @@ struct Hole {
 
 fn fill(part: &Part, place: &str, holes: &mut Vec<Hole>) -> Value {
     match part {
-        Part::Literal(value) => value.clone(),
+        Part::Literal(value) => Value::clone(value),
         Part::List(parts) => parts
             .iter()
             .enumerate()

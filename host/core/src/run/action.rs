@@ -1,5 +1,7 @@
 //! What a run wants done next. Core decides it; whoever drives the run does it and records it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -31,7 +33,7 @@ pub enum Action {
         /// Which attempt.
         attempt: AttemptNumber,
         /// The step's input, evaluated and checked against the step's schema.
-        input: Value,
+        input: Arc<Value>,
         /// When the attempt's time is over.
         deadline: Timestamp,
     },

@@ -3,6 +3,7 @@
 //! Nothing is changed and nothing is remembered here: decided twice, the same is decided. Whoever drives the run
 //! applies the events of the actions and decides again, until nothing but a time to wake at is left.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -53,7 +54,7 @@ impl RunState {
     /// Every node succeeded or was skipped: what is left to go wrong is the output.
     fn finished(&self) -> RunOutcome {
         match &self.plan.output {
-            None => RunOutcome::Succeeded { output: self.default_output() },
+            None => RunOutcome::Succeeded { output: Arc::new(self.default_output()) },
             Some(template) => match template.render(&self.scope) {
                 Ok(output) => RunOutcome::Succeeded { output },
                 Err(failure) => RunOutcome::Failed { failure, node: None },
@@ -66,7 +67,7 @@ impl RunState {
         let last = self.plan.nodes.values().filter(|planned| planned.dependents.is_empty());
         let outputs = last.filter_map(|planned| {
             let output = self.nodes[&planned.id].output()?;
-            Some((planned.id.to_string(), output.clone()))
+            Some((planned.id.to_string(), Value::clone(output)))
         });
         Value::Object(outputs.collect::<Map<_, _>>())
     }
@@ -115,7 +116,7 @@ impl RunState {
         }
     }
 
-    fn input_of(&self, planned: &PlannedNode) -> Result<Value, Failure> {
+    fn input_of(&self, planned: &PlannedNode) -> Result<Arc<Value>, Failure> {
         let input = planned.input.render(&self.scope)?;
         planned.input_schema.check(&input).map_err(|violations| unfit_input(planned, &violations))?;
         Ok(input)

@@ -1,4 +1,8 @@
 //! What the journal keeps of a run. A versioned, self-describing format: fields are only ever added, with a default.
+//!
+//! JSON values are shared: the run's state and what its expressions see hold the same ones as its journal.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use semver::Version;
@@ -49,7 +53,8 @@ pub enum Event {
         #[schema(value_type = String)]
         version: Version,
         /// The run's input.
-        input: Value,
+        #[schema(value_type = Value)]
+        input: Arc<Value>,
         /// Who or what started it.
         trigger: Trigger,
         /// W3C Trace Context that came with the start, or was made for it.
@@ -62,7 +67,8 @@ pub enum Event {
         /// Which attempt.
         attempt: AttemptNumber,
         /// The step's input, evaluated.
-        input: Value,
+        #[schema(value_type = Value)]
+        input: Arc<Value>,
         /// When the attempt's time is over, as the guest is told it.
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
         #[schema(value_type = i64)]
@@ -84,7 +90,8 @@ pub enum Event {
         /// Which attempt.
         attempt: AttemptNumber,
         /// The step's output.
-        output: Value,
+        #[schema(value_type = Value)]
+        output: Arc<Value>,
         /// What the attempt used and recorded.
         account: Account,
     },
@@ -174,7 +181,8 @@ pub enum RunOutcome {
     /// Every node that had to run did.
     Succeeded {
         /// The workflow's `output`.
-        output: Value,
+        #[schema(value_type = Value)]
+        output: Arc<Value>,
     },
     /// A node failed, or the run's budget was spent.
     Failed {

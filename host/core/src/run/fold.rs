@@ -156,13 +156,13 @@ impl RunState {
         &mut self,
         id: &NodeId,
         attempt: AttemptNumber,
-        input: &Value,
+        input: &Arc<Value>,
         at: Timestamp,
         deadline: Timestamp,
     ) -> Result<(), Misfit> {
         let expected = self.check_may_start(id)?.next_attempt();
         check_attempt(id, attempt, expected)?;
-        self.node_mut(id).start_attempt(at, deadline, input.clone());
+        self.node_mut(id).start_attempt(at, deadline, Arc::clone(input));
         self.move_to(id, Phase::Running);
         Ok(())
     }
@@ -185,13 +185,13 @@ impl RunState {
         &mut self,
         id: &NodeId,
         attempt: AttemptNumber,
-        output: &Value,
+        output: &Arc<Value>,
         account: &Account,
         at: Timestamp,
     ) -> Result<(), Misfit> {
         self.check_in_flight(id, attempt)?;
         self.node_mut(id).end_attempt(at, AttemptEnd::Succeeded { bill: Bill::from(account) });
-        self.move_to(id, Phase::Succeeded { output: output.clone() });
+        self.move_to(id, Phase::Succeeded { output: Arc::clone(output) });
         Ok(())
     }
 

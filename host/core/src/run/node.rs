@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of other nodes; what a change here means for them is the fold's business.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -32,7 +34,7 @@ pub(super) enum Phase {
     Pending,
     Running,
     WaitingToRetry { due: Timestamp },
-    Succeeded { output: Value },
+    Succeeded { output: Arc<Value> },
     Failed { failure: Failure },
     Skipped { reason: SkipReason },
     Cancelled,
@@ -48,7 +50,7 @@ struct AttemptState {
 /// How an attempt goes. What was sent and answered is let go when the attempt ends: nobody asks for it any more.
 #[derive(Debug)]
 enum Course {
-    InFlight { input: Value, deadline: Timestamp, effects: Vec<Effect> },
+    InFlight { input: Arc<Value>, deadline: Timestamp, effects: Vec<Effect> },
     Ended { at: Timestamp, end: AttemptEnd, effects: Vec<EffectView> },
 }
 
@@ -68,7 +70,7 @@ pub struct AttemptInFlight<'a> {
     /// Which attempt.
     pub attempt: AttemptNumber,
     /// The step's input.
-    pub input: &'a Value,
+    pub input: &'a Arc<Value>,
     /// When it started.
     pub started_at: Timestamp,
     /// When its time is over.
@@ -112,7 +114,7 @@ impl NodeState {
         u32::try_from(self.attempts.len()).ok().filter(|&count| count > 0).map(AttemptNumber)
     }
 
-    pub(super) fn start_attempt(&mut self, at: Timestamp, deadline: Timestamp, input: Value) {
+    pub(super) fn start_attempt(&mut self, at: Timestamp, deadline: Timestamp, input: Arc<Value>) {
         let course = Course::InFlight { input, deadline, effects: Vec::new() };
         self.attempts.push(AttemptState { started_at: at, course });
     }
@@ -160,7 +162,7 @@ impl NodeState {
         }
     }
 
-    pub(super) fn output(&self) -> Option<&Value> {
+    pub(super) fn output(&self) -> Option<&Arc<Value>> {
         match &self.phase {
             Phase::Succeeded { output } => Some(output),
             _ => None,

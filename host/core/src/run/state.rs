@@ -49,7 +49,7 @@ pub struct RunState {
 #[derive(Debug)]
 pub(super) struct Acceptance {
     pub(super) at: Timestamp,
-    input: Value,
+    input: Arc<Value>,
     trigger: Trigger,
     traceparent: String,
 }

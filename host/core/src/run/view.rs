@@ -1,5 +1,7 @@
 //! A run as people and programs see it: the JSON shape of `GET /v1/runs/{id}`.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -28,10 +30,12 @@ pub struct RunView {
     /// The W3C Trace Context that came with the start, or was made for it.
     pub traceparent: String,
     /// The run's input.
-    pub input: Value,
+    #[schema(value_type = Value)]
+    pub input: Arc<Value>,
     /// The run's output, once it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    pub output: Option<Arc<Value>>,
     /// Why it failed, once it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -72,7 +76,8 @@ pub struct NodeView {
     pub retry_at: Option<Timestamp>,
     /// The step's output, once the node succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    pub output: Option<Arc<Value>>,
     /// Why it failed, once it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,

@@ -48,8 +48,8 @@ fn a_run_goes_on_where_it_was_and_keeps_its_version_and_steps() {
 
     ground.outside.let_go();
     let life = ground.life();
-    assert_eq!(life.end_of(run).output, Some(json!({"shape": "old"})));
-    assert_eq!(life.complete(json!({})).output, Some(json!({"shape": "new"})));
+    assert_eq!(life.end_of(run).output, Some(json!({"shape": "old"}).into()));
+    assert_eq!(life.complete(json!({})).output, Some(json!({"shape": "new"}).into()));
 }
 
 #[test]
@@ -132,5 +132,5 @@ fn the_same_definition_again_changes_nothing_that_runs_use() {
     assert!(first.created && !again.created);
     assert_eq!(first.version, again.version);
     assert_eq!(first.version.definition, definition(&fields));
-    assert_eq!(life.complete(json!({})).output, Some(json!({"shape": 1})));
+    assert_eq!(life.complete(json!({})).output, Some(json!({"shape": 1}).into()));
 }

@@ -23,7 +23,7 @@ fn a_chain_hands_outputs_on() {
         "b": shape(&["a"], &json!({"n": "{{ input + 1 }}"}), "{{ nodes.a.output.n }}"),
         "c": shape(&["b"], &json!("{{ input + 1 }}"), "{{ nodes.b.output.n }}"),
     }}));
-    assert_eq!(life.complete(json!({"n": 1})).output, Some(json!({"c": 4})));
+    assert_eq!(life.complete(json!({"n": 1})).output, Some(json!({"c": 4}).into()));
 }
 
 #[test]

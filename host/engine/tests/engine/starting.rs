@@ -26,7 +26,7 @@ fn a_start_that_waits_gets_the_end() {
     let life = ground.life();
     echo(&life);
     let view = life.complete(json!({"text": "hello"}));
-    assert_eq!((view.status, view.output), (RunStatus::Succeeded, Some(json!("hello"))));
+    assert_eq!((view.status, view.output), (RunStatus::Succeeded, Some(json!("hello").into())));
 }
 
 #[test]
@@ -100,5 +100,5 @@ fn a_key_belongs_to_one_request() {
     let refused = life.block_on(life.engine.start(keyed("k", "two"))).unwrap_err();
     assert!(matches!(refused, StartError::IdempotencyMismatch { run } if run == first.run), "{refused}");
     let later = life.block_on(life.engine.wait(&tenant(), first.run, PATIENCE)).unwrap().unwrap();
-    assert_eq!(later.output, Some(json!("one")));
+    assert_eq!(later.output, Some(json!("one").into()));
 }

@@ -1,5 +1,7 @@
 //! Starting a run: what `POST /v1/workflows/{name}/runs` and the hooks have in common.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::LOCATION;
@@ -45,7 +47,8 @@ pub(crate) struct RunAnswer {
     status_url: String,
     /// The run's output, of one that succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    output: Option<Arc<Value>>,
     /// Why it failed, of one that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,

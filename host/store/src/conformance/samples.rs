@@ -72,7 +72,13 @@ pub fn accepted(workflow: &WorkflowName, input: Value) -> Entry {
     Entry {
         seq: 0,
         at: at(0),
-        event: Event::RunAccepted { workflow, version, input, trigger: Trigger::Api, traceparent },
+        event: Event::RunAccepted {
+            workflow,
+            version,
+            input: input.into(),
+            trigger: Trigger::Api,
+            traceparent,
+        },
     }
 }
 
@@ -86,7 +92,7 @@ pub fn middle(seq: u64) -> Entry {
 #[must_use]
 pub fn ended(seq: u64, status: RunStatus) -> Entry {
     let outcome = match status {
-        RunStatus::Succeeded => RunOutcome::Succeeded { output: json!({"label": "Billing"}) },
+        RunStatus::Succeeded => RunOutcome::Succeeded { output: json!({"label": "Billing"}).into() },
         _ => RunOutcome::Cancelled { reason: None },
     };
     Entry { seq, at: at(2), event: Event::RunEnded { outcome } }

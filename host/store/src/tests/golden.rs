@@ -154,11 +154,11 @@ fn every_event() -> Vec<Entry> {
         Event::AttemptStarted {
             node: node("a"),
             attempt,
-            input: json!([1, "two"]),
+            input: json!([1, "two"]).into(),
             deadline: samples::at(9),
         },
         Event::EffectAnswered { node: node("a"), attempt, effect: effect() },
-        Event::AttemptSucceeded { node: node("a"), attempt, output: json!("out"), account: account() },
+        Event::AttemptSucceeded { node: node("a"), attempt, output: json!("out").into(), account: account() },
         Event::AttemptFailed { node: node("b"), attempt, failure: failure(), account: Account::default() },
         Event::NodeSkipped { node: node("c"), reason: SkipReason::When },
         Event::NodeFailed { node: node("d"), failure: Failure::new(FailureKind::Expression, "no such name") },

@@ -22,12 +22,22 @@ fn two_nodes() -> Life {
 
 fn started(id: &str, attempt: u32) -> Event {
     let deadline = start_of_time();
-    Event::AttemptStarted { node: node(id), attempt: AttemptNumber(attempt), input: json!({}), deadline }
+    Event::AttemptStarted {
+        node: node(id),
+        attempt: AttemptNumber(attempt),
+        input: json!({}).into(),
+        deadline,
+    }
 }
 
 fn succeeded(id: &str, attempt: u32) -> Event {
     let account = Account::default();
-    Event::AttemptSucceeded { node: node(id), attempt: AttemptNumber(attempt), output: json!({}), account }
+    Event::AttemptSucceeded {
+        node: node(id),
+        attempt: AttemptNumber(attempt),
+        output: json!({}).into(),
+        account,
+    }
 }
 
 #[test]
@@ -129,7 +139,7 @@ fn a_run_that_winds_down_starts_nothing() {
 fn a_run_ends_as_it_can() {
     let mut life = two_nodes();
     let ended = |outcome| Event::RunEnded { outcome };
-    let success = || ended(RunOutcome::Succeeded { output: json!({}) });
+    let success = || ended(RunOutcome::Succeeded { output: json!({}).into() });
     assert_eq!(misfit(&mut life, success()), Misfit::Outcome { status: RunStatus::Succeeded });
     let cancelled = ended(RunOutcome::Cancelled { reason: None });
     assert_eq!(misfit(&mut life, cancelled), Misfit::Outcome { status: RunStatus::Cancelled });

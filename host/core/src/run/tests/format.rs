@@ -97,7 +97,7 @@ fn attempt_started() {
         Event::AttemptStarted {
             node: node("classify"),
             attempt: AttemptNumber(2),
-            input: json!({"prompt": "x"}),
+            input: json!({"prompt": "x"}).into(),
             deadline: Timestamp::from_millisecond(AT + 20_000).unwrap(),
         },
         &json!({
@@ -135,7 +135,7 @@ fn attempt_succeeded() {
         Event::AttemptSucceeded {
             node: node("classify"),
             attempt: AttemptNumber::FIRST,
-            output: json!({"label": "Billing"}),
+            output: json!({"label": "Billing"}).into(),
             account: account(),
         },
         &json!({
@@ -218,7 +218,7 @@ fn cancel_requested() {
 fn run_ended() {
     let ended = |outcome| Event::RunEnded { outcome };
     golden(
-        ended(RunOutcome::Succeeded { output: json!({"department": "Billing"}) }),
+        ended(RunOutcome::Succeeded { output: json!({"department": "Billing"}).into() }),
         &json!({"type": "run-ended", "outcome": {"status": "succeeded", "output": {"department": "Billing"}}}),
     );
     golden(

@@ -1,5 +1,7 @@
 //! Random workflows, lived at random: what holds for every run, whatever happens to it in whatever order.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use proptest::collection::vec;
@@ -111,7 +113,7 @@ fn definitions() -> impl Strategy<Value = Value> {
 struct Seen {
     view: RunView,
     decided: Vec<Action>,
-    in_flight: Vec<(NodeId, AttemptNumber, Value, Timestamp, Vec<Effect>)>,
+    in_flight: Vec<(NodeId, AttemptNumber, Arc<Value>, Timestamp, Vec<Effect>)>,
     next_seq: u64,
 }
 
@@ -192,7 +194,7 @@ impl Witnessed {
                     self.record(Event::AttemptSucceeded {
                         node,
                         attempt,
-                        output,
+                        output: output.into(),
                         account: Account::default(),
                     });
                 }
@@ -226,7 +228,7 @@ impl Witnessed {
             match next {
                 Some((node, attempt)) => {
                     let (output, account) = (json!({"go": true}), Account::default());
-                    self.record(Event::AttemptSucceeded { node, attempt, output, account });
+                    self.record(Event::AttemptSucceeded { node, attempt, output: output.into(), account });
                 }
                 None => {
                     self.life.now = self.life.wakes_at().expect("a run that does not end waits for something")

@@ -92,7 +92,7 @@ fn accepted(input: Value) -> Event {
     Event::RunAccepted {
         workflow: WorkflowName::new("tried").unwrap(),
         version: Version::new(1, 0, 0),
-        input,
+        input: input.into(),
         trigger: Trigger::Api,
         traceparent: "00-00000000000000000000000000000001-0000000000000001-01".to_owned(),
     }
@@ -148,7 +148,12 @@ impl Life {
 
     fn succeed(&mut self, id: &str, output: Value) {
         let (node, attempt) = self.attempt_of(id);
-        self.record(Event::AttemptSucceeded { node, attempt, output, account: Account::default() });
+        self.record(Event::AttemptSucceeded {
+            node,
+            attempt,
+            output: output.into(),
+            account: Account::default(),
+        });
         self.go_on();
     }
 
@@ -198,7 +203,7 @@ impl Life {
 
     fn run_output(&self) -> Value {
         match self.state.outcome() {
-            Some(RunOutcome::Succeeded { output }) => output.clone(),
+            Some(RunOutcome::Succeeded { output }) => Value::clone(output),
             other => panic!("the run did not succeed: {other:?}"),
         }
     }

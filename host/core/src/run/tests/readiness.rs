@@ -29,7 +29,7 @@ fn joining_any_waits_for_the_first_success() {
     assert_eq!(life.in_flight(), ["a", "c"]);
     let input = life.state.in_flight().last().unwrap().input.clone();
     assert_eq!(
-        input,
+        *input,
         json!({"a": "running", "b": "succeeded"}),
         "expressions see where an unfinished need stands"
     );
@@ -87,7 +87,7 @@ fn the_output_of_a_skipped_need_is_undefined_and_its_status_is_not() {
     };
     let mut life = Life::of(nodes("{{ nodes.a.status }}"), json!({}));
     life.succeed("b", json!({}));
-    assert_eq!(life.state.in_flight().last().unwrap().input, &json!({"seen": "skipped"}));
+    assert_eq!(**life.state.in_flight().last().unwrap().input, json!({"seen": "skipped"}));
 
     let mut life = Life::of(nodes("{{ nodes.a.output.text }}"), json!({}));
     life.succeed("b", json!({}));

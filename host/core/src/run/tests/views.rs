@@ -34,7 +34,7 @@ fn a_view_sums_up_what_all_attempts_used() {
     life.record(Event::AttemptSucceeded {
         node: id,
         attempt: first.next(),
-        output: json!("done"),
+        output: json!("done").into(),
         account: Account { fuel: 6, usage: vec![call(None)], log: vec![line], ..Account::default() },
     });
     life.go_on();
