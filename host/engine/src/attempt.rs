@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 use crate::live::LiveRun;
 use crate::watch::WatchItem;
-use crate::{Shared, meters, trace};
+use crate::{Shared, trace};
 
 /// An attempt that is to run, for the first time or again after a crash.
 pub(crate) struct Order {
@@ -72,14 +72,14 @@ pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order
             Failure::new(FailureKind::Internal, "the host panicked during the attempt: its log says more");
         AttemptReport { result: Err(failure), account: Account::default() }
     });
-    meters::attempt_ended(result.as_ref().err().map(|failure| failure.kind), &account);
+    engine.meters.attempt_ended(result.as_ref().err().map(|failure| failure.kind), &account);
     match result {
         Ok(output) => Event::AttemptSucceeded { node, attempt, output: Arc::new(output), account },
         Err(failure) => Event::AttemptFailed { node, attempt, failure, account },
     }
 }
 
-async fn execute(engine: &Shared, run: &Arc<LiveRun>, order: Order) -> AttemptReport {
+async fn execute(engine: &Arc<Shared>, run: &Arc<LiveRun>, order: Order) -> AttemptReport {
     let _place = engine.gate.enter().await;
     match prepare(engine, run, order).await {
         Ok(prepared) => prepared.run(engine).await,
@@ -95,14 +95,22 @@ struct Prepared<'a> {
     attendant: Arc<Attendant>,
 }
 
-async fn prepare<'a>(engine: &Shared, run: &'a Arc<LiveRun>, order: Order) -> Result<Prepared<'a>, Failure> {
+async fn prepare<'a>(
+    engine: &Arc<Shared>,
+    run: &'a Arc<LiveRun>,
+    order: Order,
+) -> Result<Prepared<'a>, Failure> {
     let Some(node) = run.plan.nodes.get(&order.node) else {
         return Err(internal(format!("the plan has no node `{}`", order.node)));
     };
     let step = load_step(engine, &node.step.digest).await?;
     let secrets = granted_secrets(engine, run, node).await?;
-    let attendant =
-        Arc::new(Attendant { run: Arc::clone(run), node: order.node.clone(), attempt: order.attempt });
+    let attendant = Arc::new(Attendant {
+        engine: Arc::clone(engine),
+        run: Arc::clone(run),
+        node: order.node.clone(),
+        attempt: order.attempt,
+    });
     let context = AttemptContext {
         run: run.id,
         workflow: run.plan.name.clone(),
@@ -188,6 +196,7 @@ fn internal(message: String) -> Failure {
 
 /// The engine's ear and gate while a guest runs.
 struct Attendant {
+    engine: Arc<Shared>,
     run: Arc<LiveRun>,
     node: NodeId,
     attempt: AttemptNumber,
@@ -209,7 +218,7 @@ impl AttemptHost for Attendant {
     }
 
     fn answered(&self, effect: Effect) {
-        meters::effect_answered();
+        self.engine.meters.effects_answered.increment(1);
         let event = Event::EffectAnswered { node: self.node.clone(), attempt: self.attempt, effect };
         // Out of order it comes only from an attempt that has failed already, beside the effect that failed it.
         if let Err(error) = self.run.interject(event) {

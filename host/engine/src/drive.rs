@@ -11,7 +11,7 @@ use tracing::Instrument;
 use crate::attempt::Order;
 use crate::attempts::Attempts;
 use crate::live::{Departure, LiveRun};
-use crate::{Phase, Shared, clock, meters};
+use crate::{Phase, Shared, clock};
 
 /// Gives a run its task. `interrupted` are the attempts that were in flight when the run was last in memory.
 pub(crate) fn spawn(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>) {
@@ -25,7 +25,7 @@ async fn drive(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted: Vec<Order>) 
     let departure = live(&engine, &run, interrupted).await;
     engine.runs.remove(run.id);
     match &departure {
-        Ok(()) => meters::run_ended(&run),
+        Ok(()) => engine.meters.run_ended(&run),
         Err(Departure::Stopped) => tracing::debug!("the run goes on at the next start"),
         Err(Departure::Journal(error)) => {
             tracing::error!(run = %run.id, %error, "the run's journal failed; the run goes on from what is on disk once it can be written");

@@ -74,6 +74,7 @@ pub(crate) struct Shared {
     applying: tokio::sync::Mutex<()>,
     runs: live::LiveRuns,
     gate: gate::Gate,
+    meters: meters::Meters,
     /// Every run's task, and the one that recovers runs.
     tasks: TaskTracker,
     phase: signal::Sender<Phase>,
@@ -105,10 +106,10 @@ impl Engine {
         journal: Arc<dyn Journal>,
         sandbox: Arc<Sandbox>,
     ) -> Result<Self, EngineError> {
-        meters::describe();
         let (stranded, to_recover) = mpsc::unbounded_channel();
         let engine = Self(Arc::new(Shared {
             gate: gate::Gate::new(config.max_live_attempts),
+            meters: meters::Meters::new(),
             config,
             catalogue,
             journal,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::plan::Plan;
-use stepwell_core::run::{Event, FoldError, RunView};
+use stepwell_core::run::{Event, FoldError, RunOutcome, RunView};
 use stepwell_store::{Append, Journal, StoreError, Ticket};
 use tokio::sync::{Notify, SetOnce, broadcast};
 
@@ -124,6 +124,11 @@ impl LiveRun {
 
     pub(crate) fn view(&self) -> RunView {
         self.ledger().state().view()
+    }
+
+    /// The end that is recorded, which may not be on disk yet.
+    pub(crate) fn outcome(&self) -> Option<RunOutcome> {
+        self.ledger().state().outcome().cloned()
     }
 
     /// Whether an end is recorded, which may not be on disk yet.

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::attempt::Order;
 use crate::ledger::Ledger;
 use crate::live::LiveRun;
-use crate::{EngineError, Phase, Shared, drive, meters};
+use crate::{EngineError, Phase, Shared, drive};
 
 const RUNS_A_PAGE: usize = 256;
 const ENTRIES_A_PAGE: usize = 1_000;
@@ -113,7 +113,7 @@ async fn recover(engine: &Arc<Shared>, tenant: &TenantId, run: RunId) -> Result<
     let ledger = Ledger::reopen(tenant.clone(), state, last_at);
     let live = LiveRun::new(tenant.clone(), ledger, Arc::clone(&engine.journal));
     if engine.runs.insert(&live) {
-        meters::run_recovered();
+        engine.meters.runs_recovered.increment(1);
         drive::spawn(engine, &live, interrupted);
         engine.arrivals.notify_waiters();
     }

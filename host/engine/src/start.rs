@@ -11,13 +11,13 @@ use serde_json::Value;
 use stepwell_core::digest::Digest;
 use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::plan::Plan;
-use stepwell_core::run::{Event, RunView, Trigger};
+use stepwell_core::run::{Event, RunOutcome, RunView, Trigger};
 use stepwell_store::{Accepted, IdempotencyClaim};
 use uuid::Uuid;
 
 use crate::ledger::Ledger;
 use crate::live::LiveRun;
-use crate::{Engine, EngineError, Phase, StartError, drive, meters, trace};
+use crate::{Engine, EngineError, Phase, StartError, drive, trace};
 
 /// A wish to start a run.
 #[derive(Debug, Clone)]
@@ -47,8 +47,8 @@ pub struct Started {
     pub run: RunId,
     /// The same request had started it before.
     pub existing: bool,
-    /// The run, if its end was waited for and came in time.
-    pub ended: Option<RunView>,
+    /// How the run ended, if that was waited for and came in time.
+    pub ended: Option<RunOutcome>,
 }
 
 impl Engine {
@@ -69,7 +69,7 @@ impl Engine {
         {
             return self.report_earlier(&tenant, earlier, wait).await;
         }
-        meters::run_started();
+        self.0.meters.runs_started.increment(1);
         self.drive_accepted(run, wait).await
     }
 
@@ -168,7 +168,7 @@ impl Engine {
         wait: Option<Duration>,
     ) -> Result<Started, StartError> {
         let ended = match wait {
-            Some(at_most) => self.wait(tenant, run, at_most).await?.filter(|view| view.ended_at.is_some()),
+            Some(at_most) => self.wait(tenant, run, at_most).await?.and_then(RunView::into_outcome),
             None => None,
         };
         Ok(Started { run, existing: true, ended })
@@ -185,7 +185,7 @@ impl Engine {
             && let Ok(ended) = tokio::time::timeout(at_most, run.ended()).await
         {
             ended?;
-            return Ok(Started { run: run.id, existing: false, ended: Some(run.view()) });
+            return Ok(Started { run: run.id, existing: false, ended: run.outcome() });
         }
         run.durable().await?;
         Ok(Started { run: run.id, existing: false, ended: None })

@@ -46,7 +46,8 @@ fn is_hex(text: &str, length: usize) -> bool {
 }
 
 fn span(of: &str) -> String {
-    Digest::of(of.as_bytes()).to_hex()[..16].to_owned()
+    let [a, b, c, d, e, f, g, h, ..] = *Digest::of(of.as_bytes()).as_bytes();
+    format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
 
 #[cfg(test)]

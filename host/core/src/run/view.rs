@@ -7,7 +7,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::event::{RunStatus, SkipReason, Trigger};
+use super::event::{RunOutcome, RunStatus, SkipReason, Trigger};
 use crate::attempt::{Decision, ModelCall};
 use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, RunId, StepName, WorkflowName};
@@ -54,6 +54,21 @@ pub struct RunView {
     pub nodes: Vec<NodeView>,
     /// What it used so far.
     pub totals: Totals,
+}
+
+impl RunView {
+    /// How the run ended, if it did.
+    #[must_use]
+    pub fn into_outcome(self) -> Option<RunOutcome> {
+        match self.status {
+            RunStatus::Running => None,
+            RunStatus::Succeeded => self.output.map(|output| RunOutcome::Succeeded { output }),
+            RunStatus::Failed => {
+                self.failure.map(|failure| RunOutcome::Failed { failure, node: self.failed_node })
+            }
+            RunStatus::Cancelled => Some(RunOutcome::Cancelled { reason: self.cancel_reason }),
+        }
+    }
 }
 
 /// One node of a run.

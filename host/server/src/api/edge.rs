@@ -12,7 +12,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use rand::RngCore as _;
 use tracing::Instrument as _;
 
 use stepwell_engine::is_traceparent;
@@ -38,12 +37,9 @@ impl Traceparent {
     }
 
     fn make() -> Self {
-        let mut random = [0; 24];
-        rand::rng().fill_bytes(&mut random);
         // An id of nothing but zeros is not valid: one bit is set for certain.
-        random[0] |= 1;
-        random[16] |= 1;
-        Self(format!("00-{}-{}-01", hex::encode(&random[..16]), hex::encode(&random[16..])))
+        let (trace, span) = (rand::random::<u128>() | 1, rand::random::<u64>() | 1);
+        Self(format!("00-{trace:032x}-{span:016x}-01"))
     }
 }
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use stepwell_core::failure::Failure;
 use stepwell_core::id::{NodeId, RunId, TenantId, WorkflowName};
-use stepwell_core::run::{RunStatus, RunView, Trigger};
+use stepwell_core::run::{RunOutcome, RunStatus, Trigger};
 use stepwell_engine::StartRequest;
 
 use super::App;
@@ -64,9 +64,15 @@ impl RunAnswer {
         Self { run_id, status, status_url, output: None, failure: None, failed_node: None }
     }
 
-    fn ended(view: RunView) -> Self {
-        let RunView { id, status, output, failure, failed_node, .. } = view;
-        Self { output, failure, failed_node, ..Self::bare(id, status) }
+    fn ended(run: RunId, outcome: RunOutcome) -> Self {
+        let bare = Self::bare(run, outcome.status());
+        match outcome {
+            RunOutcome::Succeeded { output } => Self { output: Some(output), ..bare },
+            RunOutcome::Failed { failure, node } => {
+                Self { failure: Some(failure), failed_node: node, ..bare }
+            }
+            RunOutcome::Cancelled { .. } => bare,
+        }
     }
 }
 
@@ -129,7 +135,7 @@ impl Start {
         let started = app.engine.start(self.into_request()).await?;
 
         let (status, answer) = match started.ended {
-            Some(view) => (StatusCode::OK, RunAnswer::ended(view)),
+            Some(outcome) => (StatusCode::OK, RunAnswer::ended(started.run, outcome)),
             None => (StatusCode::ACCEPTED, RunAnswer::bare(started.run, RunStatus::Running)),
         };
         let location = HeaderValue::from_str(&answer.status_url);

@@ -22,6 +22,9 @@ const LIVE_MEMTABLE_BYTES: u64 = 2 << 20;
 /// fjall lets a commit wait at four memtables that are being written out, without an end if their writer died. We wait before, and
 /// look whether it did.
 const MEMTABLES_IN_FLIGHT: usize = 2;
+/// Threads that write tables out. With more than one, fjall's first hands a compaction round and round to itself while another works
+/// on it, and burns a core.
+const WORKERS: usize = 1;
 /// How long to let the writer go on before looking again.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -154,6 +157,7 @@ fn open_tables(folder: &Folder) -> fjall::Result<(fjall::Database, [fjall::Keysp
         .cache_size(CACHE_BYTES)
         .max_journaling_size(LOG_BYTES)
         .manual_journal_persist(true)
+        .worker_threads(WORKERS)
         .open()?;
     let open = |table: Table| fjall.keyspace(table.name(), || table.options());
     let [entries, runs, index, live, claims] = Table::ALL.map(open);
