@@ -1,10 +1,12 @@
 //! The names of things, each a type of its own, parsed once at the edge.
 //!
 //! A name that people choose is 1 to 64 characters of `a-z`, `0-9`, `-` and `_`, and starts with a letter.
-//! Such a name is safe in a URL, a file name and a store key.
+//! Such a name is safe in a URL, a file name and a store key. Names are passed around more than anything else: a clone of one shares
+//! its text.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -37,16 +39,16 @@ macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-        #[serde(try_from = "String", into = "String")]
+        #[serde(try_from = "String")]
         #[schema(value_type = String)]
-        pub struct $type(String);
+        pub struct $type(Arc<str>);
 
         impl $type {
             /// Checks and wraps a name.
             pub fn new(name: impl Into<String>) -> Result<Self, InvalidName> {
                 let name = name.into();
                 check_name($what, &name)?;
-                Ok(Self(name))
+                Ok(Self(name.into()))
             }
 
             /// The name as text.
@@ -72,7 +74,7 @@ macro_rules! name {
 
         impl From<$type> for String {
             fn from(name: $type) -> String {
-                name.0
+                name.0.as_ref().to_owned()
             }
         }
 
@@ -120,7 +122,7 @@ name!(
 impl Default for TenantId {
     /// The one tenant there is until there are more.
     fn default() -> Self {
-        Self("default".to_owned())
+        Self("default".into())
     }
 }
 

@@ -26,3 +26,4 @@ mod quantity;
 pub mod run;
 pub mod schema;
 pub mod spelling;
+pub mod trace;

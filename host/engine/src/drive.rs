@@ -62,6 +62,8 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
         }
 
         tokio::select! {
+            // Most attempts end without ever having waited: no timer is set for them.
+            biased;
             outcomes = attempts.ended() => happened = outcomes?,
             () = run.poke.notified() => {}
             () = at_time(turn.wake_at) => {}

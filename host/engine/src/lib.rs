@@ -34,7 +34,6 @@ mod start;
 mod stats;
 mod steps;
 mod surroundings;
-mod trace;
 mod watch;
 
 use std::sync::{Arc, RwLock};
@@ -54,7 +53,6 @@ pub use publish::Published;
 pub use read::CancelOutcome;
 pub use start::{StartRequest, Started};
 pub use stats::EngineStats;
-pub use trace::is_traceparent;
 pub use watch::WatchItem;
 
 /// Drives every run of one store. A clone is the same engine.

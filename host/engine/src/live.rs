@@ -23,7 +23,7 @@ pub(crate) struct LiveRun {
     pub(crate) id: RunId,
     pub(crate) tenant: TenantId,
     pub(crate) plan: Arc<Plan>,
-    pub(crate) traceparent: String,
+    pub(crate) traceparent: Arc<str>,
     journal: Arc<dyn Journal>,
     ledger: Mutex<Ledger>,
     /// Wakes the run's task.
@@ -61,7 +61,7 @@ impl LiveRun {
             id: state.run(),
             tenant,
             plan: Arc::clone(state.plan()),
-            traceparent: state.traceparent().to_owned(),
+            traceparent: state.traceparent().into(),
             journal,
             ledger: Mutex::new(ledger),
             poke: Notify::new(),

@@ -12,12 +12,13 @@ use stepwell_core::digest::Digest;
 use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::plan::Plan;
 use stepwell_core::run::{Event, RunOutcome, RunView, Trigger};
+use stepwell_core::trace;
 use stepwell_store::{Accepted, IdempotencyClaim};
 use uuid::Uuid;
 
 use crate::ledger::Ledger;
 use crate::live::LiveRun;
-use crate::{Engine, EngineError, Phase, StartError, drive, trace};
+use crate::{Engine, EngineError, Phase, StartError, drive};
 
 /// A wish to start a run.
 #[derive(Debug, Clone)]

@@ -65,7 +65,7 @@ fn attempt() -> Attempt {
             attempt: AttemptNumber::FIRST,
             started_at: Timestamp::UNIX_EPOCH,
             deadline: Timestamp::UNIX_EPOCH,
-            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+            run_traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into(),
         },
         input: INPUT.to_owned(),
         config: CONFIG.into(),

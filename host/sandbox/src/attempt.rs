@@ -14,6 +14,7 @@ use stepwell_core::failure::Failure;
 use stepwell_core::grant::Grants;
 use stepwell_core::id::{AttemptNumber, NodeId, RunId, SecretName, WorkflowName};
 use stepwell_core::limits::Limits;
+use stepwell_core::trace;
 
 /// One attempt: everything that a guest may see or use.
 pub struct Attempt {
@@ -50,11 +51,17 @@ pub struct AttemptContext {
     pub started_at: Timestamp,
     /// When its time is over, as journalled.
     pub deadline: Timestamp,
-    /// W3C Trace Context for what the step calls.
-    pub traceparent: String,
+    /// W3C Trace Context of the run.
+    pub run_traceparent: Arc<str>,
 }
 
 impl AttemptContext {
+    /// W3C Trace Context for what the step calls: the run's trace, a span of the attempt's own.
+    #[must_use]
+    pub fn traceparent(&self) -> String {
+        trace::of_attempt(&self.run_traceparent, self.run, &self.node, self.attempt)
+    }
+
     /// `<run>.<node>.<attempt>`: the same for every life of this attempt, different for every other attempt.
     #[must_use]
     pub fn idempotency_key(&self) -> String {

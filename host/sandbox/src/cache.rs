@@ -6,7 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use stepwell_core::digest::Digest;
 use wasmtime::Engine;
@@ -83,55 +84,47 @@ fn at(path: &Path) -> impl Fn(io::Error) -> SandboxError {
     move |error| SandboxError::Cache { path: path.to_owned(), error }
 }
 
-/// The steps that were used last, ready to be instantiated.
+/// The steps that were used last, ready to be instantiated. Every attempt asks for one: to be found is no change that others would
+/// have to wait for.
 pub(crate) struct MemoryCache {
     capacity: usize,
-    steps: Mutex<Recent>,
+    steps: RwLock<HashMap<Digest, Recent>>,
+    clock: AtomicU64,
 }
 
-#[derive(Default)]
 struct Recent {
-    steps: HashMap<Digest, (u64, Step)>,
-    clock: u64,
+    step: Step,
+    used: AtomicU64,
 }
 
 impl MemoryCache {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, steps: Mutex::default() }
+        Self { capacity, steps: RwLock::default(), clock: AtomicU64::new(0) }
     }
 
     pub(crate) fn get(&self, digest: &Digest) -> Option<Step> {
-        let mut recent = self.recent();
-        let now = recent.tick();
-        let (used, step) = recent.steps.get_mut(digest)?;
-        *used = now;
-        Some(step.clone())
+        let steps = self.steps.read().unwrap_or_else(PoisonError::into_inner);
+        let recent = steps.get(digest)?;
+        recent.used.store(self.tick(), Ordering::Relaxed);
+        Some(recent.step.clone())
     }
 
     /// Adds a step; the one that was not used for the longest time makes room. Attempts that hold it go on.
     pub(crate) fn put(&self, step: Step) {
-        let mut recent = self.recent();
-        let now = recent.tick();
-        recent.steps.insert(*step.digest(), (now, step));
-        if recent.steps.len() > self.capacity {
-            let oldest = recent.steps.iter().min_by_key(|(_, (used, _))| *used).map(|(digest, _)| *digest);
-            oldest.and_then(|digest| recent.steps.remove(&digest));
+        let mut steps = self.steps.write().unwrap_or_else(PoisonError::into_inner);
+        let used = AtomicU64::new(self.tick());
+        steps.insert(*step.digest(), Recent { step, used });
+        if steps.len() > self.capacity {
+            let oldest = steps.iter().min_by_key(|(_, recent)| recent.used.load(Ordering::Relaxed));
+            oldest.map(|(digest, _)| *digest).and_then(|digest| steps.remove(&digest));
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.recent().steps.len()
+        self.steps.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
-        // No change under this lock can panic half-way.
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Recent {
-    fn tick(&mut self) -> u64 {
-        self.clock += 1;
-        self.clock
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
     }
 }

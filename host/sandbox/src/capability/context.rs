@@ -21,7 +21,7 @@ impl Host for GuestState {
             started_at_ms: since_epoch_ms(context.started_at),
             deadline_ms: since_epoch_ms(context.deadline),
             idempotency_key: context.idempotency_key(),
-            traceparent: context.traceparent.clone(),
+            traceparent: context.traceparent(),
         })
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn prepare(
         grants: HttpGrants::new(&attempt.grants.http),
         secrets: Secrets::new(&attempt.grants, attempt.secrets.clone()),
         meter: Arc::clone(&meter),
-        traceparent: attempt.context.traceparent.clone(),
+        traceparent: attempt.context.traceparent(),
     };
     HttpSession { exchanger, effects, meter, idempotency_key: attempt.context.idempotency_key() }
 }

@@ -97,7 +97,7 @@ pub(crate) fn attempt(input: &str) -> Attempt {
             attempt: AttemptNumber::FIRST,
             started_at: Timestamp::from_second(1_700_000_000).expect("a time"),
             deadline: Timestamp::from_second(1_700_000_060).expect("a time"),
-            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+            run_traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into(),
         },
         input: input.to_owned(),
         config: "{}".into(),

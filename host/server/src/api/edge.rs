@@ -14,9 +14,9 @@ use futures::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tracing::Instrument as _;
 
-use stepwell_engine::is_traceparent;
+use stepwell_core::trace::is_traceparent;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, Untold};
 use crate::telemetry::REQUEST_SECONDS;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -49,13 +49,23 @@ pub(crate) async fn edge(mut request: Request, next: Next) -> Response {
     let traceparent = Traceparent::given_or_made(request.headers());
     let method = method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let span =
-        tracing::info_span!("call", method, path = request.uri().path(), traceparent = traceparent.as_str());
+    let uri = request.uri().clone();
+    // Not at `info`: made for every call, it costs more than many a call does. What fails is logged with the same fields.
+    let span = tracing::debug_span!("call", method, path = uri.path(), traceparent = traceparent.as_str());
     let header = HeaderValue::from_str(traceparent.as_str());
-    request.extensions_mut().insert(traceparent);
+    request.extensions_mut().insert(traceparent.clone());
 
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
-    let mut response = handled.unwrap_or_else(|panic| span.in_scope(|| panicked(panic.as_ref())));
+    let mut response = handled.unwrap_or_else(|panic| panicked(panic.as_ref()));
+    if let Some(Untold(error)) = response.extensions_mut().remove() {
+        tracing::error!(
+            method,
+            path = uri.path(),
+            traceparent = traceparent.as_str(),
+            error,
+            "a call failed"
+        );
+    }
 
     if let Ok(header) = header {
         response.headers_mut().insert(TRACEPARENT, header);

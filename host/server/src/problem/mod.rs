@@ -239,6 +239,10 @@ impl Problem {
     }
 }
 
+/// On the answer to a call that failed: what the log is told of it and the client is not. Whoever knows the call logs it.
+#[derive(Clone)]
+pub(crate) struct Untold(pub(crate) String);
+
 /// A problem as it is sent (RFC 9457). Its kind may add members: see its page in `docs/errors/`.
 #[derive(Debug, serde::Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -273,8 +277,10 @@ impl IntoResponses for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        self.log();
         let mut response = (self.kind().status.code(), axum::Json(self.to_body())).into_response();
+        if let Self::Internal(words) = &self {
+            response.extensions_mut().insert(Untold(words.clone()));
+        }
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_PROBLEM));
         if let Some((name, value)) = self.header_of_status()
             && let Ok(value) = HeaderValue::from_str(&value)

@@ -36,11 +36,14 @@ pub(crate) fn encode<T: Serialize>(body: &T) -> Vec<u8> {
 
 /// The bytes of a record that has a later version than most.
 pub(crate) fn encode_as<T: Serialize>(version: u32, body: &T) -> Vec<u8> {
+    // Most batches fit: growing costs as much as writing.
+    let mut bytes = Vec::with_capacity(2 << 10);
     #[expect(
         clippy::expect_used,
         reason = "records are structs of JSON data with text keys, which always have a JSON form"
     )]
-    serde_json::to_vec(&Written { v: version, body }).expect("a record has a JSON form")
+    serde_json::to_writer(&mut bytes, &Written { v: version, body }).expect("a record has a JSON form");
+    bytes
 }
 
 /// What a record's bytes say; `what` names the record, should it be damaged.

@@ -122,9 +122,11 @@ impl Life {
     /// Starts a run of the test's workflow and waits for its end.
     pub(crate) fn complete(&self, input: Value) -> RunView {
         let started = self.block_on(self.engine.start(waiting(request(input)))).unwrap();
-        let Started { ended: Some(view), existing: false, .. } = started else {
+        let Started { run, ended: Some(outcome), existing: false } = started else {
             panic!("not ended: {started:?}")
         };
+        let view = self.end_of(run);
+        assert_eq!(view.clone().into_outcome(), Some(outcome), "what was told is what is kept");
         view
     }
 

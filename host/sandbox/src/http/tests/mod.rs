@@ -24,6 +24,7 @@ use crate::attempt::{Attempt, AttemptContext, AttemptHost};
 use crate::effects::Effects;
 use crate::meter::Meter;
 
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const RUN: &str = "0190f3a5-0000-7000-8000-000000000000";
 
 /// Keeps what a journal would be told.
@@ -88,7 +89,7 @@ impl Setup {
                 attempt: AttemptNumber::FIRST,
                 started_at: Timestamp::UNIX_EPOCH,
                 deadline: Timestamp::UNIX_EPOCH,
-                traceparent: "00-trace-span-01".to_owned(),
+                run_traceparent: TRACEPARENT.into(),
             },
             input: String::new(),
             config: "".into(),

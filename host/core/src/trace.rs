@@ -2,8 +2,8 @@
 //!
 //! Nothing here is random: an attempt that is replayed after a crash says the same as it said before.
 
-use stepwell_core::digest::Digest;
-use stepwell_core::id::{AttemptNumber, NodeId, RunId};
+use crate::digest::Digest;
+use crate::id::{AttemptNumber, NodeId, RunId};
 
 /// Whether a text is a well-formed `traceparent` of version 00. A newer version would be written in a way not known here.
 #[must_use]
@@ -12,7 +12,8 @@ pub fn is_traceparent(text: &str) -> bool {
 }
 
 /// The run's `traceparent`: what came with the start if that is well-formed, else one made of the run's id.
-pub(crate) fn of_run(given: String, run: RunId) -> String {
+#[must_use]
+pub fn of_run(given: String, run: RunId) -> String {
     if is_traceparent(&given) {
         return given;
     }
@@ -20,7 +21,8 @@ pub(crate) fn of_run(given: String, run: RunId) -> String {
 }
 
 /// The `traceparent` that an attempt hands on: the run's trace, a span of its own.
-pub(crate) fn of_attempt(traceparent: &str, run: RunId, node: &NodeId, attempt: AttemptNumber) -> String {
+#[must_use]
+pub fn of_attempt(traceparent: &str, run: RunId, node: &NodeId, attempt: AttemptNumber) -> String {
     let (trace, flags) = parts(traceparent).unwrap_or(("", "01"));
     format!("00-{trace}-{}-{flags}", span(&format!("{run}.{node}.{attempt}")))
 }
