@@ -48,7 +48,6 @@ impl Attempts {
                 // It panics in no case, and only the end of the process aborts it.
                 outcomes.push(outcome.map_err(|_| Departure::Stopped)?);
             }
-            else => pending().await,
         }
         while let Some(Ok(outcome)) = self.elsewhere.try_join_next() {
             outcomes.push(outcome);

@@ -1,11 +1,14 @@
-//! The loop that every run goes through: decide, execute, journal, apply. Each run has a task of its own here.
+//! The loop that every run goes through: decide, execute, journal, apply. Each run has a task of its own here, unless somebody
+//! waits for it.
 
-use std::future::pending;
+use std::future::{Future, pending};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use stepwell_store::{StoreError, Ticket};
+use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use crate::attempt::Order;
@@ -15,13 +18,42 @@ use crate::{Phase, Shared, clock};
 
 /// Gives a run its task. `interrupted` are the attempts that were in flight when the run was last in memory.
 pub(crate) fn spawn(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>) {
-    let span =
-        tracing::debug_span!("run", run = %run.id, workflow = %run.plan.name, version = %run.plan.version);
-    let task = drive(Arc::clone(engine), Arc::clone(run), interrupted);
-    engine.tasks.spawn(task.instrument(span));
+    engine.tasks.spawn(drive(engine, run, interrupted));
 }
 
-async fn drive(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted: Vec<Order>) {
+/// Drives a new run in the task of whoever waits for it, which spares both the way to another one. Whoever stops waiting leaves the
+/// run a task of its own.
+pub(crate) async fn attend(engine: &Arc<Shared>, run: &Arc<LiveRun>) {
+    let drive = engine.tasks.track_future(drive(engine, run, Vec::new()));
+    let mut attended = Attended(Some(Box::pin(drive)));
+    if let Some(drive) = &mut attended.0 {
+        drive.await;
+    }
+    attended.0 = None;
+}
+
+struct Attended(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        // Without a runtime the process is about to end, and the run goes on at the next start.
+        if let (Some(drive), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(drive);
+        }
+    }
+}
+
+fn drive(
+    engine: &Arc<Shared>,
+    run: &Arc<LiveRun>,
+    interrupted: Vec<Order>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let span =
+        tracing::debug_span!("run", run = %run.id, workflow = %run.plan.name, version = %run.plan.version);
+    drive_to_departure(Arc::clone(engine), Arc::clone(run), interrupted).instrument(span)
+}
+
+async fn drive_to_departure(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted: Vec<Order>) {
     let departure = live(&engine, &run, interrupted).await;
     engine.runs.remove(run.id);
     match &departure {

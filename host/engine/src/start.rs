@@ -178,15 +178,17 @@ impl Engine {
     /// Sets the run going, and returns when what the caller is told is on disk.
     async fn drive_accepted(&self, run: Arc<LiveRun>, wait: Option<Duration>) -> Result<Started, StartError> {
         // Without a wait the acceptance is what is told: it goes to the journal at once. With one, the end is.
-        if wait.is_none() {
-            run.hand_over();
-        }
-        drive::spawn(&self.0, &run, Vec::new());
-        if let Some(at_most) = wait
-            && let Ok(ended) = tokio::time::timeout(at_most, run.ended()).await
-        {
-            ended?;
-            return Ok(Started { run: run.id, existing: false, ended: run.outcome() });
+        match wait {
+            None => {
+                run.hand_over();
+                drive::spawn(&self.0, &run, Vec::new());
+            }
+            Some(at_most) => {
+                if tokio::time::timeout(at_most, drive::attend(&self.0, &run)).await.is_ok() {
+                    run.ended().await?;
+                    return Ok(Started { run: run.id, existing: false, ended: run.outcome() });
+                }
+            }
         }
         run.durable().await?;
         Ok(Started { run: run.id, existing: false, ended: None })
