@@ -9,7 +9,6 @@ pub mod conformance;
 mod embedded;
 mod error;
 mod journal;
-#[cfg(any(test, feature = "memory"))]
 pub mod memory;
 
 pub use catalogue::{ApiKeyRecord, Catalogue, WorkflowSummary, WorkflowVersion};
