@@ -17,7 +17,7 @@ async fn triage_server(stand_ins: &StandIns) -> Server {
     assert!(status.is_success(), "{answer:#}");
     let mut workflow: Value =
         serde_json::from_str(include_str!("../examples/support-ticket-triage/workflow.json")).unwrap();
-    stand_ins::point_at(&mut workflow, &stand_ins.model_url, None, &stand_ins.departments_url);
+    stand_ins::point_at(&mut workflow, &stand_ins.model(), &stand_ins.departments_url);
     server.apply(&workflow).await;
     server
 }

@@ -62,6 +62,23 @@ impl StandIns {
     }
 }
 
+/// A language model for the workflow to ask.
+#[derive(Clone, Copy)]
+pub(crate) struct Model<'a> {
+    pub(crate) url: &'a str,
+    /// Instead of the one that the workflow names.
+    pub(crate) name: Option<&'a str>,
+    /// How it takes a schema, instead of the step's default.
+    pub(crate) response_format: Option<&'a str>,
+}
+
+impl StandIns {
+    /// The stand-in for the model.
+    pub(crate) fn model(&self) -> Model<'_> {
+        Model { url: &self.model_url, name: None, response_format: None }
+    }
+}
+
 impl Drop for StandIns {
     fn drop(&mut self) {
         self.server.abort();
@@ -69,12 +86,15 @@ impl Drop for StandIns {
 }
 
 /// Points the example's workflow at other services than those it names.
-pub(crate) fn point_at(workflow: &mut Value, model_url: &str, model: Option<&str>, departments_url: &str) {
-    let (model_host, model_path) = host_and_path(model_url);
+pub(crate) fn point_at(workflow: &mut Value, model: &Model<'_>, departments_url: &str) {
+    let (model_host, model_path) = host_and_path(model.url);
     if let Some(classify) = workflow.pointer_mut("/nodes/classify") {
-        classify["config"]["base_url"] = json!(model_url);
-        if let Some(model) = model {
-            classify["config"]["model"] = json!(model);
+        classify["config"]["base_url"] = json!(model.url);
+        if let Some(name) = model.name {
+            classify["config"]["model"] = json!(name);
+        }
+        if let Some(format) = model.response_format {
+            classify["config"]["response_format"] = json!(format);
         }
         classify["grants"] = json!({
             "http": [{"host": model_host, "methods": ["POST"], "paths": [format!("{model_path}/chat/completions")]}],

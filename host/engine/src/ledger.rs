@@ -160,3 +160,6 @@ impl Ledger {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,15 @@
 //! Both are one a process, so installing them is separate from starting a server: a process that starts two servers
 //! (a benchmark, a test) has one log and one set of metrics.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{Unit, describe_gauge, describe_histogram, gauge};
+use http::StatusCode;
+use metrics::{Histogram, Unit, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -19,7 +22,7 @@ use stepwell_engine::EngineStats;
 use crate::config::{LogConfig, LogFormat};
 
 /// The time from a request's head to its answer's head, by route, method and status.
-pub(crate) const REQUEST_SECONDS: &str = "stepwell_http_request_seconds";
+const REQUEST_SECONDS: &str = "stepwell_http_request_seconds";
 
 /// From a fraction of a millisecond to the longest `Prefer: wait`.
 const SECONDS: &[f64] = &[
@@ -87,6 +90,27 @@ fn describe() {
     describe_gauge!("stepwell_live_runs", "Runs in memory");
     describe_gauge!("stepwell_live_attempts", "Attempts that run");
     describe_gauge!("stepwell_queued_attempts", "Attempts that wait for a place");
+}
+
+/// Histograms by route, of one method and status.
+type Routes = HashMap<String, Histogram>;
+
+/// Records the time of a request. The recorder is asked for each histogram once a thread: to find one again costs more than to record.
+pub(crate) fn record_request(method: &'static str, route: &str, status: StatusCode, elapsed: Duration) {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<(&'static str, StatusCode), Routes>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        let routes = known.entry((method, status)).or_default();
+        if let Some(histogram) = routes.get(route) {
+            return histogram.record(elapsed);
+        }
+        let (route, code) = (route.to_owned(), status.as_str().to_owned());
+        let histogram =
+            histogram!(REQUEST_SECONDS, "method" => method, "route" => route.clone(), "status" => code);
+        histogram.record(elapsed);
+        routes.insert(route, histogram);
+    });
 }
 
 /// Folds what was recorded since the last time into the sums: a metric that nobody asks for would else grow and grow.

@@ -29,6 +29,9 @@ pub(crate) struct Config {
     pub(crate) timeout_ms: Option<u64>,
     /// JSON Schema of the answer. With it the output is the answer itself: an object's fields are the output's fields.
     pub(crate) schema: Option<Value>,
+    /// How the model is told of the schema.
+    #[serde(default)]
+    pub(crate) response_format: ResponseFormat,
     /// Further fields of the request, as the provider documents them; they win over this step's own.
     #[serde(default)]
     pub(crate) extra: Map<String, Value>,
@@ -37,6 +40,19 @@ pub(crate) struct Config {
     /// Which parts of an answer with a schema make the audit record; null for none.
     #[serde(default = "default_decision")]
     pub(crate) decision: Option<Decision>,
+}
+
+/// How a server takes a schema. Whichever it is, the step checks the answer.
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ResponseFormat {
+    /// As OpenAI's structured outputs do.
+    #[default]
+    JsonSchema,
+    /// As a JSON mode that is given the schema beside it: llama.cpp's servers and others.
+    JsonObject,
+    /// In words, after the system text: for servers that constrain nothing.
+    Prompt,
 }
 
 /// US dollars for a million tokens.

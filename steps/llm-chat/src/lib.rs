@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stepwell_sdk::{StepError, info, warn};
 
-use config::Config;
+use config::{Config, ResponseFormat};
 use schema::Schema;
 use wire::{Completion, Message, Role};
 
@@ -60,8 +60,21 @@ fn conversation(input: Input, config: &Config) -> Result<Vec<Message>, StepError
         }
         _ => return Err(StepError::invalid_input("give either `prompt` or `messages`")),
     };
-    let system = config.system.iter().map(|system| Message::new(Role::System, system.clone()));
-    Ok(system.chain(said).collect())
+    let system = system_text(config).map(|text| Message::new(Role::System, text));
+    Ok(system.into_iter().chain(said).collect())
+}
+
+/// What the model is told before everything else: the config's text, and the schema where it goes in words.
+fn system_text(config: &Config) -> Option<String> {
+    let in_words = |schema: &Value| {
+        format!("Answer with one JSON document that fits this JSON Schema, and nothing else: {schema}")
+    };
+    let schema = match config.response_format {
+        ResponseFormat::Prompt => config.schema.as_ref().map(in_words),
+        ResponseFormat::JsonSchema | ResponseFormat::JsonObject => None,
+    };
+    let texts: Vec<String> = config.system.iter().cloned().chain(schema).collect();
+    (!texts.is_empty()).then(|| texts.join("\n\n"))
 }
 
 /// Asks until the answer fits, but no more than twice: a model that misses its own mistake will miss it again.

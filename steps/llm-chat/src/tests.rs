@@ -79,6 +79,28 @@ fn another_server_is_asked_as_configured() {
 }
 
 #[test]
+fn a_server_gets_the_schema_where_it_takes_one() {
+    let asked = |format: Value| {
+        let host = answering([completion(BILLING)]);
+        ask(json!({"system": "Sort.", "schema": label_schema(), "response_format": format})).unwrap();
+        let body = body(&host, 0);
+        (body["response_format"].clone(), body["messages"][0]["content"].as_str().unwrap().to_owned())
+    };
+    let (format, system) = asked(json!("json_schema"));
+    assert_eq!((&format["type"], &format["json_schema"]["schema"]), (&json!("json_schema"), &label_schema()));
+    assert_eq!(system, "Sort.");
+    let (format, system) = asked(json!("json_object"));
+    assert_eq!(format, json!({"type": "json_object", "schema": label_schema()}));
+    assert_eq!(system, "Sort.");
+    let (format, system) = asked(json!("prompt"));
+    assert_eq!(format, Value::Null);
+    assert!(
+        system.starts_with("Sort.\n\nAnswer with one JSON document") && system.contains("Billing"),
+        "{system}"
+    );
+}
+
+#[test]
 fn what_this_step_does_not_know_of_a_provider_can_be_said_all_the_same() {
     let host = answering([completion("ok")]);
     ask(json!({"temperature": 1, "extra": {"seed": 7, "temperature": 0.5}})).unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stepwell_sdk::StepError;
 use stepwell_sdk::http::{self, Request, Response};
 
-use crate::config::Config;
+use crate::config::{Config, ResponseFormat};
 use crate::record;
 use crate::schema;
 
@@ -93,8 +93,8 @@ fn request(config: &Config, messages: &[Message]) -> Request {
     if let Some(max_tokens) = config.max_tokens {
         body["max_tokens"] = json!(max_tokens);
     }
-    if let Some(schema) = &config.schema {
-        body["response_format"] = response_format(schema);
+    if let Some(format) = config.schema.as_ref().and_then(|schema| response_format(config, schema)) {
+        body["response_format"] = format;
     }
     for (name, value) in &config.extra {
         body[name] = value.clone();
@@ -111,9 +111,17 @@ fn request(config: &Config, messages: &[Message]) -> Request {
 }
 
 /// `strict` makes the provider decode within the schema; it is refused for schemas that leave objects open.
-fn response_format(schema: &Value) -> Value {
-    let strict = schema::is_closed(schema);
-    json!({"type": "json_schema", "json_schema": {"name": "answer", "strict": strict, "schema": schema}})
+fn response_format(config: &Config, schema: &Value) -> Option<Value> {
+    match config.response_format {
+        ResponseFormat::JsonSchema => {
+            let strict = schema::is_closed(schema);
+            Some(
+                json!({"type": "json_schema", "json_schema": {"name": "answer", "strict": strict, "schema": schema}}),
+            )
+        }
+        ResponseFormat::JsonObject => Some(json!({"type": "json_object", "schema": schema})),
+        ResponseFormat::Prompt => None,
+    }
 }
 
 /// The provider's own words, where it has some.

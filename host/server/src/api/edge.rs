@@ -4,23 +4,20 @@
 //! and an answer even if its handler panicked.
 
 use std::any::Any;
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use metrics::Histogram;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tracing::Instrument as _;
 
 use stepwell_core::trace::is_traceparent;
 
 use crate::problem::{Problem, Untold};
-use crate::telemetry::REQUEST_SECONDS;
+use crate::telemetry;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -76,25 +73,8 @@ pub(crate) async fn edge(mut request: Request, next: Next) -> Response {
     let elapsed = started.elapsed();
     tracing::debug!(parent: &span, status = response.status().as_u16(), ?elapsed, "answered");
     let route = route.as_ref().map_or("", MatchedPath::as_str);
-    measure(method, route, response.status(), elapsed);
+    telemetry::record_request(method, route, response.status(), elapsed);
     response
-}
-
-/// Records a call's time. The recorder is asked for each histogram once a thread: to find one again costs more than to record.
-fn measure(method: &'static str, route: &str, status: StatusCode, elapsed: Duration) {
-    thread_local! {
-        static KNOWN: RefCell<HashMap<(&'static str, StatusCode), HashMap<String, Histogram>>> = RefCell::default();
-    }
-    KNOWN.with_borrow_mut(|known| {
-        let of_kind = known.entry((method, status)).or_default();
-        if let Some(histogram) = of_kind.get(route) {
-            return histogram.record(elapsed);
-        }
-        let (route, code) = (route.to_owned(), status.as_str().to_owned());
-        let histogram = metrics::histogram!(REQUEST_SECONDS, "method" => method, "route" => route.clone(), "status" => code);
-        histogram.record(elapsed);
-        of_kind.insert(route, histogram);
-    });
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response {

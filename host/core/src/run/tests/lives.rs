@@ -113,9 +113,11 @@ fn definitions() -> impl Strategy<Value = Value> {
 struct Seen {
     view: RunView,
     decided: Vec<Action>,
-    in_flight: Vec<(NodeId, AttemptNumber, Arc<Value>, Timestamp, Vec<Effect>)>,
+    in_flight: Vec<SeenAttempt>,
     next_seq: u64,
 }
+
+type SeenAttempt = (NodeId, AttemptNumber, Arc<Value>, Timestamp, Vec<Effect>);
 
 fn see(state: &RunState, now: Timestamp) -> Seen {
     let in_flight = state.in_flight().map(|attempt| {

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::CliError;
+use super::stand_ins::Model;
 
 /// Which model answers.
 #[derive(Debug, Args)]
@@ -17,15 +18,30 @@ pub(super) struct LiveArgs {
     #[arg(long, env = "OPENAI_BASE_URL", hide = true, default_value = "https://api.openai.com/v1")]
     openai_base_url: String,
     /// The model to ask with --live, instead of the one that the workflow names.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "live")]
     model: Option<String>,
+    /// How the server takes a JSON Schema, with --live.
+    #[arg(long, value_name = "FORMAT", requires = "live", value_parser = ["json_schema", "json_object", "prompt"])]
+    response_format: Option<String>,
 }
 
 /// A real model.
 pub(super) struct Live {
-    pub(super) base_url: String,
-    pub(super) model: Option<String>,
+    base_url: String,
+    model: Option<String>,
+    response_format: Option<String>,
     pub(super) key: String,
+}
+
+impl Live {
+    /// For the workflow.
+    pub(super) fn model(&self) -> Model<'_> {
+        Model {
+            url: &self.base_url,
+            name: self.model.as_deref(),
+            response_format: self.response_format.as_deref(),
+        }
+    }
 }
 
 impl LiveArgs {
@@ -42,6 +58,7 @@ impl LiveArgs {
             )
         })?;
         let base_url = self.openai_base_url.trim_end_matches('/').to_owned();
-        Ok(Some(Live { base_url, model: self.model.clone(), key }))
+        let (model, response_format) = (self.model.clone(), self.response_format.clone());
+        Ok(Some(Live { base_url, model, response_format, key }))
     }
 }

@@ -15,7 +15,7 @@ use clap::Args;
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Value, json};
 
-use self::stand_ins::StandIns;
+use self::stand_ins::{Model, StandIns};
 use super::local_server::LocalServer;
 use super::{CliError, Client, Screen, serve, standard_steps};
 
@@ -36,21 +36,20 @@ pub(crate) struct DemoArgs {
 }
 
 pub(crate) async fn demo(args: DemoArgs, screen: &Screen) -> Result<ExitCode, CliError> {
-    let model = args.live.model()?;
+    let live = args.live.model()?;
     let components = standard_steps::build_all(&["transform", "llm-chat", "http-request"], screen).await?;
     let stand_ins = start_stand_ins(screen).await?;
     let server = start_server(screen).await?;
     let client = server.client()?;
     publish(&client, &components, screen).await?;
-    match &model {
-        Some(live) => {
-            apply(&client, &live.base_url, live.model.as_deref(), &live.key, &stand_ins, screen).await?
-        }
-        None => apply(&client, &stand_ins.model_url, None, &stand_ins.model_key, &stand_ins, screen).await?,
-    }
+    let (model, key) = match &live {
+        Some(live) => (live.model(), &live.key),
+        None => (stand_ins.model(), &stand_ins.model_key),
+    };
+    apply(&client, &model, key, &stand_ins, screen).await?;
     let shown = send_tickets(&client, screen).await?;
     if screen.is_json() {
-        screen.line(&json!({"url": client.url(), "live": model.is_some(), "tickets": shown}).to_string())?;
+        screen.line(&json!({"url": client.url(), "live": live.is_some(), "tickets": shown}).to_string())?;
     }
     if !args.exit {
         stay(&server, &stand_ins, screen).await;
@@ -89,8 +88,7 @@ async fn publish(
 /// Applies the example's workflow, pointed at the given model and at the stand-ins for the departments.
 async fn apply(
     client: &Client,
-    model_url: &str,
-    model: Option<&str>,
+    model: &Model<'_>,
     key: &str,
     stand_ins: &StandIns,
     screen: &Screen,
@@ -99,10 +97,10 @@ async fn apply(
     client.put("/v1/secrets/OPENAI_API_KEY", &json!({"value": key})).await?;
     let mut workflow: Value = serde_json::from_str(WORKFLOW)
         .map_err(|source| CliError::failed("reading the example's workflow", source))?;
-    stand_ins::point_at(&mut workflow, model_url, model, &stand_ins.departments_url);
+    stand_ins::point_at(&mut workflow, model, &stand_ins.departments_url);
     client.put("/v1/workflows/support-ticket-triage", &workflow).await?;
-    let who = if model_url == stand_ins.model_url { "the stand-in model" } else { "the real model" };
-    task.done(format_args!("asks {who} at {model_url}; the departments are stand-ins"));
+    let who = if model.url == stand_ins.model_url { "the stand-in model" } else { "the real model" };
+    task.done(format_args!("asks {who} at {}; the departments are stand-ins", model.url));
     Ok(())
 }
 
