@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn the_short_way_leads_where_the_long_one_does() {
         let input = json!({
-            "text": "Grüße, ß und ǆ", "number": 1.0, "big": u64::MAX, "small": -3, "exact": 1e-7, "none": null, "yes": true,
+            "text": "Grüße, ß und ǆ", "padded": "\t x\u{a0}\n", "number": 1.0, "big": u64::MAX, "small": -3, "exact": 1e-7, "none": null, "yes": true,
             "list": [[1, 2], {"deep": ["x"]}], "map": {"b": 1, "a": [], "a_1": {}}, "": 0, "0": 1,
         });
         for expression in [
@@ -76,6 +76,7 @@ mod tests {
             "input.text | upper",
             "input.text|lower",
             "input.list[1].deep[0] | upper",
+            "input.padded | trim",
         ] {
             for (before, after) in [("", ""), ("<", ">\n"), ("{{ input.text }}", ""), (" } %} ", "{ ")] {
                 let short = format!("{before}{{{{ {expression} }}}}{after}");

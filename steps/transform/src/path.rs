@@ -51,6 +51,7 @@ fn text_filter(name: &str) -> Option<fn(&str) -> String> {
     match name {
         "upper" => Some(str::to_uppercase),
         "lower" => Some(str::to_lowercase),
+        "trim" => Some(|text| text.trim().to_owned()),
         _ => None,
     }
 }
