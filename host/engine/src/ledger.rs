@@ -20,6 +20,9 @@ use crate::clock;
 /// done again in any case: effect-free work.
 const LINGER: Duration = Duration::from_millis(10);
 
+/// Entries of a batch that there is room for from the start: those of a small run, whole.
+const BATCH: usize = 8;
+
 pub(crate) struct Ledger {
     tenant: TenantId,
     state: RunState,
@@ -56,7 +59,7 @@ impl Ledger {
 
     /// That of a run which was read back from the journal, up to an entry of `last_at`.
     pub(crate) fn reopen(tenant: TenantId, state: RunState, last_at: Timestamp) -> Self {
-        Self { tenant, state, last_at, held: Vec::new(), held_since: None, handed: None }
+        Self { tenant, state, last_at, held: Vec::with_capacity(BATCH), held_since: None, handed: None }
     }
 
     pub(crate) fn state(&self) -> &RunState {

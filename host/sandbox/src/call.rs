@@ -159,6 +159,11 @@ async fn bounded<T>(
             None => polled,
         }
     });
+    let mut watched = pin!(watched);
+    // Most calls end without ever having waited: no timer is made for them.
+    if let Poll::Ready(result) = poll_fn(|context| Poll::Ready(watched.as_mut().poll(context))).await {
+        return result;
+    }
     match tokio::time::timeout(Duration::from_millis(time_ms), watched).await {
         Ok(result) => result,
         Err(_) => Err(Failure::limit(LimitKind::TimeMs, time_ms).into()),

@@ -14,10 +14,11 @@ use crate::{StoreError, Ticket, TicketState};
 /// A group that has reached this size takes no more: it bounds the memory of a commit.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// A commit that held so many batches or more will be followed by one like it, and a commit costs the same for one batch as for many:
-/// so the next one is given time to gather. (PostgreSQL's `commit_delay` and `commit_siblings` are the same two numbers.)
+/// Behind a group of several batches comes another like it, and a commit costs the same for one batch as for many: so it is given
+/// time to gather, the more the busier it is. (PostgreSQL's `commit_siblings` and `commit_delay` are the same thought.)
 const SIBLINGS: usize = 4;
-const GATHERING: Duration = Duration::from_millis(1);
+const GATHERING_A_BATCH: Duration = Duration::from_micros(100);
+const GATHERING_AT_MOST: Duration = Duration::from_millis(2);
 
 /// A run, of whomever.
 pub(super) type RunKey = (TenantId, RunId);
@@ -145,10 +146,11 @@ impl Queue {
         Some(group)
     }
 
-    /// Lets the next group gather behind a group of several batches.
+    /// Lets the next group gather behind a group of so many batches.
     pub(super) fn gather(&self, behind: usize) {
         if behind >= SIBLINGS && !self.lock().closed {
-            std::thread::sleep(GATHERING);
+            let behind = u32::try_from(behind).unwrap_or(u32::MAX);
+            std::thread::sleep(GATHERING_A_BATCH.saturating_mul(behind).min(GATHERING_AT_MOST));
         }
     }
 
