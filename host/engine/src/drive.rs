@@ -4,6 +4,7 @@
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::thread::panicking;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -36,8 +37,8 @@ struct Attended(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
 impl Drop for Attended {
     fn drop(&mut self) {
-        // Without a runtime the process is about to end, and the run goes on at the next start.
-        if let (Some(drive), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+        // What panicked cannot go on; and without a runtime the process is about to end, and the run goes on at the next start.
+        if let (Some(drive), Ok(runtime), false) = (self.0.take(), Handle::try_current(), panicking()) {
             runtime.spawn(drive);
         }
     }

@@ -63,15 +63,28 @@ impl Engine {
         self.0.journal.admit()?;
 
         let claim = request.idempotency_key.as_ref().map(|key| self.claim(&request, key.clone()));
-        let (tenant, wait) = (request.tenant.clone(), request.wait);
+        let wait = request.wait;
         let run = self.admit(plan, request)?;
-        if let Some(claim) = claim
-            && let Some(earlier) = self.claim_start(&run, claim).await?
-        {
-            return self.report_earlier(&tenant, earlier, wait).await;
+        let Some(claim) = claim else { return self.drive_accepted(run, wait).await };
+        // In a task of its own: a caller who goes away while the claim is decided must not leave an accepted run that nobody drives.
+        let (id, engine) = (run.id, self.clone());
+        let claimed = self.0.tasks.spawn(async move { engine.start_claimed(run, claim, wait).await });
+        claimed.await.unwrap_or_else(|panic| {
+            Err(EngineError::Journal { run: id, why: format!("its start panicked: {panic}") }.into())
+        })
+    }
+
+    /// Starts the run if the claim is new; else tells of the run that it was claimed for.
+    async fn start_claimed(
+        &self,
+        run: Arc<LiveRun>,
+        claim: IdempotencyClaim,
+        wait: Option<Duration>,
+    ) -> Result<Started, StartError> {
+        match self.claim_start(&run, claim).await? {
+            Some(earlier) => self.report_earlier(&run.tenant, earlier, wait).await,
+            None => self.drive_accepted(run, wait).await,
         }
-        self.0.meters.runs_started.increment(1);
-        self.drive_accepted(run, wait).await
     }
 
     async fn plan_for(&self, request: &StartRequest) -> Result<Arc<Plan>, StartError> {
@@ -177,6 +190,7 @@ impl Engine {
 
     /// Sets the run going, and returns when what the caller is told is on disk.
     async fn drive_accepted(&self, run: Arc<LiveRun>, wait: Option<Duration>) -> Result<Started, StartError> {
+        self.0.meters.runs_started.increment(1);
         // Without a wait the acceptance is what is told: it goes to the journal at once. With one, the end is.
         match wait {
             None => {

@@ -43,6 +43,31 @@ fn a_wait_that_runs_out_leaves_an_accepted_run() {
     assert_eq!(ground.life().end_of(started.run).status, RunStatus::Succeeded);
 }
 
+/// Whoever waits for a run drives it; the run does not hang on them.
+#[test]
+fn a_run_goes_on_when_nobody_waits_for_it_any_more() {
+    let ground = Ground::new();
+    let life = ground.life();
+    life.publish("courier");
+    life.apply(&json!({"nodes": {"send": ground.courier(&["/hold/it"])}}));
+
+    let impatient = StartRequest { wait: Some(std::time::Duration::from_millis(1)), ..request(json!({})) };
+    let waited_out = life.block_on(life.engine.start(impatient)).unwrap().run;
+    let engine = life.engine.clone();
+    let gone = life.spawn(async move { engine.start(waiting(request(json!({})))).await });
+    life.block_on(ground.outside.arrived("/hold/it", 2));
+    gone.abort();
+    assert!(life.block_on(gone).unwrap_err().is_cancelled());
+
+    let runs = life.block_on(life.engine.journal().unfinished(None, 10)).unwrap();
+    ground.outside.let_go();
+    assert!(runs.iter().any(|(_, run)| *run == waited_out) && runs.len() == 2, "{runs:?}");
+    for (_, run) in runs {
+        assert_eq!(life.end_of(run).status, RunStatus::Succeeded);
+    }
+    assert_eq!(ground.outside.seen("/hold/it").len(), 2, "nothing was sent again");
+}
+
 #[test]
 fn an_input_that_does_not_fit_starts_nothing() {
     let ground = Ground::new();
@@ -89,6 +114,21 @@ fn concurrent_starts_with_one_key_start_one_run() {
         life.block_on(join_all(starts)).into_iter().map(|start| start.unwrap().unwrap()).collect();
     assert_eq!(started.iter().filter(|start| !start.existing).count(), 1);
     assert!(started.iter().all(|start| start.run == started[0].run && start.ended.is_some()));
+}
+
+/// Or the key would name a run that is accepted and never goes on.
+#[test]
+fn a_caller_who_goes_away_while_the_key_is_claimed_leaves_a_run_that_goes_on() {
+    let ground = Ground::new();
+    let life = ground.life();
+    echo(&life);
+    life.complete(json!({"text": "so that the plan is known, and a start waits for nothing but its claim"}));
+    life.block_on(async {
+        let mut start = std::pin::pin!(life.engine.start(keyed("k", "one")));
+        assert!(futures::poll!(start.as_mut()).is_pending(), "the claim is being decided");
+    });
+    let again = life.block_on(life.engine.start(waiting(keyed("k", "one")))).unwrap();
+    assert!(again.existing && again.ended.is_some(), "{again:?}");
 }
 
 #[test]
