@@ -62,7 +62,10 @@ impl Journal for Disk {
 
     async fn accept(&self, batch: Append, claim: IdempotencyClaim) -> Result<Accepted, StoreError> {
         self.full()?;
-        self.kept.accept(batch, claim).await
+        let accepted = self.kept.accept(batch, claim).await;
+        // It is kept before whoever asked hears of it.
+        tokio::task::yield_now().await;
+        accepted
     }
 
     async fn read(
