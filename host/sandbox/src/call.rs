@@ -161,7 +161,7 @@ async fn bounded<T>(
     });
     let mut watched = pin!(watched);
     // Most calls end without ever having waited: no timer is made for them.
-    if let Poll::Ready(result) = poll_fn(|context| Poll::Ready(watched.as_mut().poll(context))).await {
+    if let Poll::Ready(result) = futures::poll!(watched.as_mut()) {
         return result;
     }
     match tokio::time::timeout(Duration::from_millis(time_ms), watched).await {

@@ -12,6 +12,7 @@ const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 100;
 
 /// What is left for the values of one place.
+#[derive(Clone)]
 pub(super) struct Room {
     bytes: usize,
     depth: usize,

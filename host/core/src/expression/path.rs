@@ -122,8 +122,11 @@ impl Piece {
 
     /// The text, if all that it names is there.
     pub(super) fn join(pieces: &[Self], scope: &Scope, room: &mut Room) -> Result<Option<String>, Fault> {
-        let mut text = String::new();
+        // Each piece is paid for as it is added: a short source can name a large value thousands of times. Of a text that the
+        // interpreter has to make after all, nothing is paid here.
+        let (mut text, mut left) = (String::new(), room.clone());
         for piece in pieces {
+            let before = text.len();
             match piece {
                 Self::Literal(literal) => text.push_str(literal),
                 Self::Path(path) => match path.find(scope) {
@@ -133,8 +136,9 @@ impl Piece {
                     None => return Ok(None),
                 },
             }
+            left.take(text.len() - before)?;
         }
-        room.take(text.len())?;
+        *room = left;
         Ok(Some(text))
     }
 }
@@ -253,7 +257,9 @@ mod tests {
         let mut scope = scope();
         let large = Arc::new(json!("x".repeat(1 << 20)));
         scope.set_node(&NodeId::new("done").unwrap(), "succeeded", Some(&large), None);
-        for text in ["{{ nodes.done.output }}", "<{{ nodes.done.output }}>"] {
+        // All pieces of the last one together would be three gigabytes: it is refused at the first.
+        let often = "{{nodes.done.output}}".repeat(3_000);
+        for text in ["{{ nodes.done.output }}", "<{{ nodes.done.output }}>", &often] {
             let failure = Template::parse(&json!(text), "/t").unwrap().render(&scope).unwrap_err();
             assert!(failure.message.contains("larger than"), "{}", failure.message);
         }

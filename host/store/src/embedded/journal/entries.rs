@@ -35,7 +35,9 @@ pub(super) fn read(
     let (first, behind) = (batch_with(database, prefix, from)?, keys::batch(prefix, u64::MAX));
     let (mut entries, mut next) = (Vec::new(), from);
     for pair in database.range(Table::Entries, &first, &behind) {
-        let wanted = decode(&pair?.1, run, next)?.into_iter().filter(|entry| entry.seq >= from);
+        let wanted = decode(&pair?.1, || format!("the record of run {run} with entry {next}"))?
+            .into_iter()
+            .filter(|entry| entry.seq >= from);
         for entry in wanted.take(limit - entries.len()) {
             if entry.seq != next {
                 return Err(StoreError::corrupt(
@@ -58,7 +60,7 @@ pub(super) fn next_seq(database: &Database, prefix: &[u8], run: RunId) -> Result
     let Some((_, last)) = database.prefix(Table::Entries, prefix).next_back().transpose()? else {
         return Ok(0);
     };
-    let last = decode(&last, run, 0)?;
+    let last = decode(&last, || format!("the last record of run {run}"))?;
     Ok(last.last().map_or(0, |entry| entry.seq + 1))
 }
 
@@ -69,8 +71,7 @@ fn batch_with(database: &Database, prefix: &[u8], seq: u64) -> Result<Vec<u8>, S
     Ok(newest.map_or_else(|| keys::batch(prefix, seq), |(key, _)| key.to_vec()))
 }
 
-fn decode(bytes: &[u8], run: RunId, at: u64) -> Result<Vec<Entry>, StoreError> {
-    let what = || format!("the record of run {run} with entry {at}");
+fn decode(bytes: &[u8], what: impl Fn() -> String) -> Result<Vec<Entry>, StoreError> {
     match record::version(bytes) {
         Some(1) => record::decode::<Entry>(bytes, what).map(|entry| vec![entry]),
         _ => record::decode_as::<Batch<'_>>(VERSION, bytes, what).map(|batch| batch.entries.into_owned()),

@@ -51,12 +51,7 @@ pub(super) fn lists(of: &TenantId, status: RunStatus) -> Vec<u8> {
 
 /// Where those of one workflow and status are listed.
 pub(super) fn list(of: &TenantId, workflow: &WorkflowName, status: RunStatus) -> Vec<u8> {
-    let mut key = lists(of, status);
-    for name in [workflow.as_str(), status.as_str()] {
-        key.extend_from_slice(name.as_bytes());
-        key.push(0);
-    }
-    key
+    [lists(of, status), closed([workflow.as_str(), status.as_str()])].concat()
 }
 
 /// The name of the workflow in the key of a list that has this beginning.
