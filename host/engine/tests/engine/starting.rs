@@ -129,7 +129,9 @@ fn a_caller_who_goes_away_while_the_key_is_claimed_leaves_a_run_that_goes_on() {
         let _ = futures::poll!(start.as_mut());
     });
     let again = life.block_on(life.engine.start(waiting(keyed("k", "one")))).unwrap();
-    assert!(again.existing && again.ended.is_some(), "{again:?}");
+    assert!(again.ended.is_some(), "{again:?}");
+    let once_more = life.block_on(life.engine.start(waiting(keyed("k", "one")))).unwrap();
+    assert!(once_more.existing && once_more.run == again.run && once_more.ended.is_some(), "{once_more:?}");
 }
 
 #[test]
