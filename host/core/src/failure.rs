@@ -25,9 +25,21 @@ pub enum FailureKind {
     Trap,
     /// An expression of the workflow (`when`, `input`, `output`) failed.
     Expression,
+    /// The output did not pass the node's `gate`.
+    Gate,
+    /// What the node's `until` wants does not hold yet.
+    Until,
+    /// The circuit breaker of a destination is open.
+    CircuitOpen,
+    /// A person refused.
+    Rejected,
+    /// Nobody decided, called back or signalled in time.
+    Expired,
+    /// The run of a sub-workflow failed or was cancelled.
+    ChildFailed,
     /// After a crash the guest did not ask again for what it had been answered.
     Replay,
-    /// The run's time was over.
+    /// The run's time, money or fuel was spent.
     BudgetExceeded,
     /// Somebody cancelled the run.
     Cancelled,
@@ -39,7 +51,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::Retryable,
         Self::Permanent,
         Self::InvalidInput,
@@ -48,6 +60,12 @@ impl FailureKind {
         Self::Limit,
         Self::Trap,
         Self::Expression,
+        Self::Gate,
+        Self::Until,
+        Self::CircuitOpen,
+        Self::Rejected,
+        Self::Expired,
+        Self::ChildFailed,
         Self::Replay,
         Self::BudgetExceeded,
         Self::Cancelled,
@@ -67,6 +85,12 @@ impl FailureKind {
             Self::Limit => "limit",
             Self::Trap => "trap",
             Self::Expression => "expression",
+            Self::Gate => "gate",
+            Self::Until => "until",
+            Self::CircuitOpen => "circuit-open",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::ChildFailed => "child-failed",
             Self::Replay => "replay",
             Self::BudgetExceeded => "budget-exceeded",
             Self::Cancelled => "cancelled",

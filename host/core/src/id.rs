@@ -234,6 +234,40 @@ impl fmt::Display for AttemptNumber {
     }
 }
 
+/// Which part of a node's work an attempt is of.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// All of it.
+    #[default]
+    Whole,
+    /// One item of a map, counted from 0.
+    Item(u32),
+    /// What undoes it.
+    Compensation,
+}
+
+impl Part {
+    /// Whether it is all of the node's work.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Self::Whole)
+    }
+}
+
+impl fmt::Display for Part {
+    /// What stands behind a node's id to name the part: nothing, `[3]`, `~compensation`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Item(index) => write!(f, "[{index}]"),
+            Self::Compensation => f.write_str("~compensation"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

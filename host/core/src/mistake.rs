@@ -60,9 +60,11 @@ pub mod code {
         BAD_VALUE = "bad-value";
         /// A version is not semver.
         BAD_VERSION = "bad-version";
+        /// A node with effects is to be remembered.
+        CACHE_WITH_EFFECTS = "cache-with-effects";
         /// A config does not match its step's schema.
         CONFIG_MISMATCH = "config-mismatch";
-        /// Nodes need each other in a circle.
+        /// Nodes need each other in a circle, or workflows run each other.
         CYCLE = "cycle";
         /// The same thing is said twice.
         DUPLICATE = "duplicate";
@@ -94,6 +96,8 @@ pub mod code {
         UNKNOWN_NODE = "unknown-node";
         /// A step that is not published.
         UNKNOWN_STEP = "unknown-step";
+        /// A workflow that was not applied.
+        UNKNOWN_WORKFLOW = "unknown-workflow";
         /// A value is of another JSON type than it must be.
         WRONG_TYPE = "wrong-type";
     }

@@ -183,6 +183,11 @@ impl<'a> Fields<'a> {
         Some(Cursor::new(value, &pointer::field(&self.pointer, name), self.mistakes))
     }
 
+    /// Where a field stands, or would.
+    pub(crate) fn place(&self, name: &str) -> String {
+        pointer::field(&self.pointer, name)
+    }
+
     /// A field that must be there.
     pub(crate) fn require(&self, name: &str, help: &str) -> Option<Cursor<'a>> {
         let field = self.get(name);

@@ -3,11 +3,12 @@
 //! This module knows what may stand where. Whether nodes, steps and grants fit together is for [`crate::plan`].
 
 mod bounds;
+mod call;
 mod cursor;
+mod limits;
 mod node;
 mod trigger;
-
-use std::time::Duration;
+mod work;
 
 use semver::Version;
 use serde_json::Value;
@@ -16,17 +17,19 @@ use crate::digest::Digest;
 use crate::expression::Template;
 use crate::id::{InvalidName, WorkflowName};
 use crate::mistake::{Mistake, code};
-use crate::plan::HttpTrigger;
+use crate::plan::{Budget, HttpTrigger, OnFailure};
 use crate::schema::{InvalidSchema, Schema};
 
 pub(crate) use self::cursor::{Cursor, Mistakes};
-pub(crate) use self::node::NodeDraft;
+pub(crate) use self::call::CallDraft;
+pub(crate) use self::node::{NodeDraft, OnErrorDraft};
+pub(crate) use self::work::{StepDraft, WorkDraft};
 
 /// The most nodes of one workflow.
 pub const MAX_NODES: usize = 1_000;
 
 const FIELDS: &[&str] =
-    &["name", "version", "summary", "input", "triggers", "budget", "nodes", "output", "layout"];
+    &["name", "version", "summary", "input", "triggers", "budget", "on_failure", "nodes", "output", "layout"];
 
 /// The digest of a definition without its `layout`: the same for definitions that mean the same text.
 #[must_use]
@@ -47,7 +50,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) version: Option<Version>,
     pub(crate) input: Option<Schema>,
     pub(crate) triggers: Vec<HttpTrigger>,
-    pub(crate) time_budget: Option<Duration>,
+    pub(crate) budget: Budget,
+    pub(crate) on_failure: OnFailure,
     pub(crate) nodes: Vec<NodeDraft<'a>>,
     pub(crate) output: Option<Template>,
 }
@@ -73,7 +77,11 @@ pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'
         }),
         input: fields.get("input").and_then(|it| read_schema(&it, mistakes)),
         triggers: fields.get("triggers").map(|it| trigger::read_all(&it)).unwrap_or_default(),
-        time_budget: fields.get("budget").and_then(|it| it.fields(&["time"])?.get("time")?.duration()),
+        budget: fields.get("budget").and_then(|it| limits::read_budget(&it)).unwrap_or_default(),
+        on_failure: fields
+            .get("on_failure")
+            .and_then(|it| limits::read_on_failure(&it))
+            .unwrap_or_default(),
         nodes: fields
             .require("nodes", "a workflow has one node at least")
             .map(|it| read_nodes(&it, mistakes))

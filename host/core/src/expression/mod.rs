@@ -16,7 +16,7 @@ pub(crate) mod vocabulary;
 
 use serde_json::Value;
 
-pub use self::names::{NodeReference, References, SecretReference};
+pub use self::names::{LocalReference, NodeReference, References, SecretReference};
 pub use self::scope::{RunScope, Scope};
 pub use self::template::Template;
 

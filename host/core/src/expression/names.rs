@@ -14,6 +14,9 @@ use crate::spelling;
 /// What every expression sees.
 const ROOTS: &[&str] = &["input", "nodes", "null", "run", "secret"];
 
+/// What some expressions see, by where they stand.
+const LOCALS: &[&str] = &["callback", "index", "item", "original", "output"];
+
 /// What there is of a node.
 const NODE_FIELDS: &[&str] = &["status", "output", "error"];
 
@@ -27,6 +30,17 @@ pub struct References {
     pub nodes: Vec<NodeReference>,
     /// The secrets.
     pub secrets: Vec<SecretReference>,
+    /// What is there in some places alone: `item`, `output`, ...
+    pub locals: Vec<LocalReference>,
+}
+
+/// An expression names what is there in some places alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalReference {
+    /// Where the expression stands: a JSON pointer into the definition.
+    pub pointer: String,
+    /// What it names.
+    pub name: &'static str,
 }
 
 /// An expression names a node.
@@ -234,7 +248,10 @@ impl<'a, 'f> Names<'a, 'f> {
             "nodes" => self.dynamic("nodes", "nodes.<id>.output", span),
             "secret" => self.dynamic("secret", "secret.<NAME>", span),
             _ if self.locals.iter().any(|locals| locals.contains(name)) => {}
-            _ => self.unknown("variable", name, &[ROOTS, FUNCTIONS].concat(), span),
+            _ => match LOCALS.iter().find(|local| **local == name) {
+                Some(local) => self.local(local),
+                None => self.unknown("variable", name, &[ROOTS, LOCALS, FUNCTIONS].concat(), span),
+            },
         }
     }
 
@@ -258,6 +275,13 @@ impl<'a, 'f> Names<'a, 'f> {
         let reference = NodeReference { pointer: self.pointer.to_owned(), node: node.to_owned() };
         if !self.findings.references.nodes.contains(&reference) {
             self.findings.references.nodes.push(reference);
+        }
+    }
+
+    fn local(&mut self, name: &'static str) {
+        let reference = LocalReference { pointer: self.pointer.to_owned(), name };
+        if !self.findings.references.locals.contains(&reference) {
+            self.findings.references.locals.push(reference);
         }
     }
 

@@ -25,6 +25,7 @@ pub(super) struct Path {
 enum Root {
     Input,
     Output(NodeId),
+    Local(String),
 }
 
 #[derive(Debug)]
@@ -73,7 +74,9 @@ impl Path {
                 let root = Root::Output(NodeId::new(node).ok().filter(|_| part == "output")?);
                 Some(Self { root, turns: further })
             }
-            _ => None,
+            // What else there is has other forms than JSON.
+            "run" | "secret" | "null" => None,
+            local => Some(Self { root: Root::Local(local.to_owned()), turns }),
         }
     }
 
@@ -89,6 +92,7 @@ impl Path {
         let root = match &self.root {
             Root::Input => scope.input(),
             Root::Output(node) => scope.output(node)?,
+            Root::Local(name) => scope.local(name)?,
         };
         let found = self.turns.iter().try_fold(&**root, |value, turn| match turn {
             Turn::Field(name) => value.as_object()?.get(name),

@@ -31,6 +31,8 @@ pub struct Scope {
     input: Arc<Shown>,
     run: Arc<ShownRun>,
     nodes: Arc<Nodes>,
+    /// What is there in some places alone: `item`, `output`, ...
+    locals: Vec<(&'static str, Arc<Shown>)>,
     /// Bytes of the longest text that was ever shown.
     longest_text: usize,
 }
@@ -43,6 +45,7 @@ impl Scope {
             input: Arc::new(Shown::new(input)),
             run: Arc::new(ShownRun { run, jinja: OnceLock::new() }),
             nodes: Arc::default(),
+            locals: Vec::new(),
             longest_text: longest_text(input),
         }
     }
@@ -67,6 +70,24 @@ impl Scope {
             Some(before) => *before = shown,
             None => _ = nodes.insert(id.clone(), shown),
         }
+    }
+
+    /// The same scope with one more name.
+    #[must_use]
+    pub fn with(&self, name: &'static str, value: &Arc<Value>) -> Self {
+        let mut scope = self.clone();
+        scope.longest_text = scope.longest_text.max(longest_text(value));
+        scope.locals.push((name, Arc::new(Shown::new(value))));
+        scope
+    }
+
+    /// What has this name here alone.
+    pub(super) fn local(&self, name: &str) -> Option<&Arc<Value>> {
+        self.shown_local(name).map(|shown| &shown.json)
+    }
+
+    fn shown_local(&self, name: &str) -> Option<&Arc<Shown>> {
+        self.locals.iter().find(|(local, _)| *local == name).map(|(_, shown)| shown)
     }
 
     /// The run's input.
@@ -98,7 +119,7 @@ impl Object for Scope {
             "secret" => Some(Jinja::from_object(Secrets)),
             // JSON's word for what the language calls `none`.
             "null" => Some(Jinja::from(())),
-            _ => None,
+            local => self.shown_local(local).map(|shown| shown.jinja()),
         }
     }
 }

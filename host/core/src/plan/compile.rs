@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::graph::Graph;
 use super::node::{self, Site};
 use super::references::{self, Reader};
-use super::{Lock, Plan, PlannedNode, Surroundings};
+use super::{Lock, LockSlot, Locked, Plan, PlannedNode, Surroundings, Work, WorkflowWork};
 use crate::definition::{self, Draft, Mistakes};
 use crate::id::NodeId;
 use crate::mistake::{Mistake, code};
@@ -49,6 +49,7 @@ fn check_output(draft: &Draft<'_>, graph: &Graph<'_>, mistakes: &Mistakes) {
     if let Some(output) = &draft.output {
         references::check_nodes(output.references(), Reader::Output, graph, mistakes);
         references::refuse_secrets(output.references(), mistakes);
+        references::check_locals(output.references(), &[], mistakes);
     }
 }
 
@@ -60,7 +61,7 @@ fn plan_nodes(
     mistakes: &Mistakes,
 ) -> Option<Vec<PlannedNode>> {
     let ids: Vec<Option<NodeId>> = draft.nodes.iter().map(|node| node.id.clone()).collect();
-    let site = Site { graph, ids: &ids, surroundings, mistakes };
+    let site = Site { graph, ids: &ids, workflow: draft.name.as_ref(), surroundings, mistakes };
     let drafts = std::mem::take(&mut draft.nodes).into_iter().enumerate();
     // All of them are looked at, also behind one that cannot be planned: each may have mistakes.
     let planned: Vec<Option<PlannedNode>> = drafts.map(|(at, node)| node::plan(node, at, &site)).collect();
@@ -69,7 +70,7 @@ fn plan_nodes(
 
 fn assemble(draft: Draft<'_>, nodes: Vec<PlannedNode>, graph: &Graph<'_>) -> Option<Plan> {
     let order = graph.order().iter().map(|at| nodes[*at].id.clone()).collect();
-    let lock = Lock(nodes.iter().map(|node| (node.id.clone(), node.step.clone())).collect());
+    let lock = Lock(nodes.iter().flat_map(locked).collect());
     let nodes: BTreeMap<NodeId, PlannedNode> =
         nodes.into_iter().map(|node| (node.id.clone(), node)).collect();
     Some(Plan {
@@ -77,12 +78,30 @@ fn assemble(draft: Draft<'_>, nodes: Vec<PlannedNode>, graph: &Graph<'_>) -> Opt
         version: draft.version?,
         input: draft.input.unwrap_or_else(Schema::any),
         triggers: draft.triggers,
-        time_budget: draft.time_budget,
+        budget: draft.budget,
+        on_failure: draft.on_failure,
         nodes,
         order,
         output: draft.output,
         lock,
     })
+}
+
+/// All that a node's ranges were resolved to.
+fn locked(node: &PlannedNode) -> Vec<(LockSlot, Locked)> {
+    let slot = |at: usize| match at {
+        0 => LockSlot::node(&node.id),
+        further => LockSlot::fallback(&node.id, further - 1),
+    };
+    let calls = node.work.step().into_iter().flat_map(|step| &step.calls).enumerate();
+    let mut locked: Vec<_> = calls.map(|(at, call)| (slot(at), Locked::Step(call.step.clone()))).collect();
+    if let Work::Workflow(WorkflowWork { workflow, .. }) = &node.work {
+        locked.push((LockSlot::node(&node.id), Locked::Workflow(workflow.clone())));
+    }
+    if let Some(call) = &node.compensate {
+        locked.push((LockSlot::compensation(&node.id), Locked::Step(call.step.clone())));
+    }
+    locked
 }
 
 fn sorted(mistakes: Mistakes) -> Vec<Mistake> {

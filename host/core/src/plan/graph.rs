@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::definition::{Mistakes, NodeDraft};
+use crate::definition::{Mistakes, NodeDraft, OnErrorDraft};
 use crate::mistake::{Mistake, code};
 use crate::{pointer, spelling};
 
@@ -22,7 +22,8 @@ impl<'a> Graph<'a> {
     pub(super) fn draw(nodes: &[NodeDraft<'a>], mistakes: &Mistakes) -> Self {
         let names: Vec<&str> = nodes.iter().map(|node| node.name).collect();
         let index: BTreeMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (*name, at)).collect();
-        let needs: Vec<Vec<usize>> = nodes.iter().map(|node| resolve_needs(node, &index, mistakes)).collect();
+        let mut needs: Vec<Vec<usize>> = nodes.iter().map(|node| resolve_needs(node, &index, mistakes)).collect();
+        add_handlers(nodes, &index, &mut needs, mistakes);
         let dependents = turn_round(&needs);
         let order = order(&needs, &dependents);
         let ancestors = ancestors(&needs, &order);
@@ -101,15 +102,37 @@ fn resolve_needs(node: &NodeDraft<'_>, index: &BTreeMap<&str, usize>, mistakes: 
                 mistakes.add(Mistake::new(&need.pointer, code::CYCLE, message));
             }
             Some(at) => needs.push(*at),
-            None => {
-                let known: Vec<&str> = index.keys().copied().collect();
-                let message = format!("there is no node `{}`", need.node);
-                let mistake = Mistake::new(&need.pointer, code::UNKNOWN_NODE, message);
-                mistakes.add(mistake.with_help(spelling::help(need.node, &known)));
-            }
+            None => mistakes.add(unknown_node(need.node, &need.pointer, index)),
         }
     }
     needs
+}
+
+/// A node that handles another one's failure waits for it as if it needed it.
+fn add_handlers(
+    nodes: &[NodeDraft<'_>],
+    index: &BTreeMap<&str, usize>,
+    needs: &mut [Vec<usize>],
+    mistakes: &Mistakes,
+) {
+    for (at, node) in nodes.iter().enumerate() {
+        let OnErrorDraft::GoTo(handler) = &node.on_error else { continue };
+        match index.get(handler.node) {
+            Some(_) if handler.node == node.name => {
+                let message = format!("`{}` cannot handle its own failure", node.name);
+                mistakes.add(Mistake::new(&handler.pointer, code::CYCLE, message));
+            }
+            Some(handler) if needs[*handler].contains(&at) => {}
+            Some(handler) => needs[*handler].push(at),
+            None => mistakes.add(unknown_node(handler.node, &handler.pointer, index)),
+        }
+    }
+}
+
+fn unknown_node(name: &str, place: &str, index: &BTreeMap<&str, usize>) -> Mistake {
+    let known: Vec<&str> = index.keys().copied().collect();
+    let mistake = Mistake::new(place, code::UNKNOWN_NODE, format!("there is no node `{name}`"));
+    mistake.with_help(spelling::help(name, &known))
 }
 
 fn turn_round(needs: &[Vec<usize>]) -> Vec<Vec<usize>> {

@@ -1,19 +1,21 @@
 //! A plan: a definition that was checked and resolved, ready to run. Immutable and shared by all its runs.
 
+mod call;
 mod compile;
 mod fit;
 mod graph;
+mod lock;
 mod node;
 mod references;
+mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
 use crate::expression::{Expression, Template};
 use crate::failure::FailureKind;
 use crate::grant::Grants;
@@ -24,11 +26,23 @@ use crate::mistake::Mistake;
 use crate::schema::Schema;
 
 pub use self::compile::{compile, lint};
+pub use self::lock::{Lock, LockSlot, Locked, LockedStep, LockedWorkflow};
+pub use self::work::{
+    Again, ApprovalWork, Budget, Call, CallbackWork, EmitWork, Escalation, Gate, MapWork, NodeKind, OnError, OnFailure,
+    OnItemError, OnReject, OnTimeout, StepWork, Until, WaitWork, WhenOpen, Work, WorkflowWork,
+};
 
 /// What a definition is compiled against.
 pub trait Surroundings {
-    /// The step that a node's `step` means.
-    fn resolve(&self, node: &NodeId, name: &StepName, range: &VersionReq) -> Resolution;
+    /// The step that a `step` means, which stands at this place of the definition.
+    fn resolve(&self, slot: &LockSlot, name: &StepName, range: &VersionReq) -> Resolution;
+    /// The workflow that a node's `workflow` means.
+    fn resolve_workflow(
+        &self,
+        slot: &LockSlot,
+        name: &WorkflowName,
+        range: &VersionReq,
+    ) -> WorkflowResolution;
     /// What is wrong with a node's grants, with pointers into the grants (`/http/0/host`).
     fn check_grants(&self, grants: &Grants) -> Vec<Mistake>;
     /// The most that a node may set as its limits.
@@ -46,21 +60,26 @@ pub enum Resolution {
     Offline,
 }
 
-/// What each node's step was resolved to when the workflow was applied.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(transparent)]
-pub struct Lock(pub BTreeMap<NodeId, LockedStep>);
+/// What became of a sub-workflow's range.
+#[derive(Debug, Clone)]
+pub enum WorkflowResolution {
+    /// The newest version in the range.
+    Found(Box<PublishedWorkflow>),
+    /// No version in the range; these were applied (none: the name is unknown).
+    Missing(Vec<Version>),
+    /// There is no catalogue to ask.
+    Offline,
+}
 
-/// One step, pinned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct LockedStep {
-    /// Its name.
-    pub name: StepName,
-    /// Its version.
-    #[schema(value_type = String)]
-    pub version: Version,
-    /// Its component's digest.
-    pub digest: Digest,
+/// A version of a workflow that was applied, as far as one that runs it must know it.
+#[derive(Debug, Clone)]
+pub struct PublishedWorkflow {
+    /// Its name, version and digest.
+    pub locked: LockedWorkflow,
+    /// What its runs' input must match.
+    pub input: Schema,
+    /// Every workflow that it runs itself, or that those run.
+    pub reaches: BTreeSet<WorkflowName>,
 }
 
 /// A workflow that can run.
@@ -74,8 +93,10 @@ pub struct Plan {
     pub input: Schema,
     /// What starts a run beside the API.
     pub triggers: Vec<HttpTrigger>,
-    /// How long a run may take, from its acceptance.
-    pub time_budget: Option<Duration>,
+    /// What a run may use.
+    pub budget: Budget,
+    /// What a run that failed does by itself.
+    pub on_failure: OnFailure,
     /// The nodes.
     pub nodes: BTreeMap<NodeId, PlannedNode>,
     /// Every node's id, each after all that it needs.
@@ -102,32 +123,20 @@ pub struct HttpTrigger {
 pub struct PlannedNode {
     /// Its id.
     pub id: NodeId,
-    /// What must be final before it.
+    /// What must be final before it, those included whose failure it handles.
     pub needs: Vec<NodeId>,
-    /// Who needs it.
+    /// Who needs it, or handles its failure.
     pub dependents: Vec<NodeId>,
     /// Whether it waits for all or for one of its needs.
     pub join: Join,
     /// Whether it runs at all.
     pub when: Option<Expression>,
-    /// Its step.
-    pub step: LockedStep,
-    /// Proved by the step's imports.
-    pub effect_free: bool,
-    /// The step's config, as JSON text.
-    pub config: Arc<str>,
-    /// The step's input, evaluated for each attempt.
-    pub input: Template,
-    /// What the input must match.
-    pub input_schema: Schema,
-    /// What the output must match.
-    pub output_schema: Schema,
-    /// What the operator consented to.
-    pub grants: Arc<Grants>,
-    /// What follows a failed attempt.
-    pub retry: RetryPolicy,
-    /// The limits of an attempt; `time_ms` is the node's timeout.
-    pub limits: Limits,
+    /// What it does.
+    pub work: Work,
+    /// What its failure means.
+    pub on_error: OnError,
+    /// Undoes what it did, should the run fail later. Its input sees `original.input` and `original.output`.
+    pub compensate: Option<Call>,
 }
 
 /// How many of its needs a node waits for.

@@ -1,57 +1,61 @@
-//! One node: does what was written fit its step, its grants and its limits?
+//! One node: do its kind, its edges and its expressions fit the graph that it stands in?
 
-use std::sync::Arc;
-
-use semver::{Version, VersionReq};
-use serde_json::Value;
-
+use super::call::{self, Role};
 use super::graph::Graph;
 use super::references::{self, Reader};
-use super::{LockedStep, PlannedNode, Resolution, Surroundings, fit};
-use crate::definition::{Mistakes, NodeDraft};
-use crate::grant::Grants;
-use crate::id::{NodeId, StepName};
-use crate::limits::Limits;
-use crate::manifest::{Capability, PublishedStep};
+use super::{
+    ApprovalWork, CallbackWork, EmitWork, MapWork, OnError, PlannedNode, StepWork, Surroundings, WaitWork, Work,
+    WorkflowResolution, WorkflowWork, fit,
+};
+use crate::definition::{Mistakes, NodeDraft, OnErrorDraft, StepDraft, WorkDraft};
+use crate::expression::{References, Template};
+use crate::id::{NodeId, WorkflowName};
 use crate::mistake::{Mistake, code};
-use crate::pointer;
-use crate::schema::{InvalidSchema, Schema, SchemaViolation};
+use crate::plan::LockSlot;
 
 /// What a node is planned in.
 pub(super) struct Site<'a> {
     pub(super) graph: &'a Graph<'a>,
     /// The ids of the nodes by their index in the graph; none where the name is bad.
     pub(super) ids: &'a [Option<NodeId>],
+    /// The workflow's name, if it is good.
+    pub(super) workflow: Option<&'a WorkflowName>,
     pub(super) surroundings: &'a dyn Surroundings,
     pub(super) mistakes: &'a Mistakes,
 }
 
+impl Site<'_> {
+    /// Checks what an expression names that may name no secret.
+    pub(super) fn check(&self, references: &References, at: usize, locals: &[&str]) {
+        references::check_nodes(references, Reader::Node(at), self.graph, self.mistakes);
+        references::check_locals(references, locals, self.mistakes);
+        references::refuse_secrets(references, self.mistakes);
+    }
+}
+
 /// Notes what does not fit; the planned node, unless something is missing for it.
 pub(super) fn plan(draft: NodeDraft<'_>, at: usize, site: &Site<'_>) -> Option<PlannedNode> {
-    check_references(&draft, at, site);
-    check_grants(&draft, site);
-    let limits = limits(&draft, site);
-    let step = resolve(&draft, site);
-    let (input_schema, output_schema) = match &step {
-        Some(step) => check_against(&draft, step, site)?,
-        None => return None,
-    };
-    let step = step?;
+    if let Some(when) = &draft.when {
+        site.check(when.references(), at, &[]);
+    }
+    let on_error = plan_on_error(draft.on_error, at, site);
+    let compensate = draft.compensate.map(|call| {
+        let slot = draft.id.as_ref().map(LockSlot::compensation);
+        call::plan(call, slot.as_ref(), Role { at, locals: &["original"] }, site)
+    });
+    let work = plan_work(draft.work?, draft.id.as_ref(), at, site);
     Some(PlannedNode {
         id: draft.id?,
         needs: ids(site.graph.needs(at), site)?,
         dependents: ids(site.graph.dependents(at), site)?,
         join: draft.join,
         when: draft.when,
-        effect_free: step.is_effect_free(),
-        step: lock(&step),
-        config: Arc::from(draft.config.to_string()),
-        input: draft.input,
-        input_schema,
-        output_schema,
-        grants: Arc::new(draft.grants?),
-        retry: draft.retry,
-        limits,
+        work: work?,
+        on_error: on_error?,
+        compensate: match compensate {
+            Some(call) => Some(call?),
+            None => None,
+        },
     })
 }
 
@@ -59,130 +63,119 @@ fn ids(nodes: &[usize], site: &Site<'_>) -> Option<Vec<NodeId>> {
     nodes.iter().map(|node| site.ids[*node].clone()).collect()
 }
 
-fn lock(step: &PublishedStep) -> LockedStep {
-    LockedStep {
-        name: step.manifest.name.clone(),
-        version: step.manifest.version.clone(),
-        digest: step.digest,
-    }
-}
-
-fn check_references(draft: &NodeDraft<'_>, at: usize, site: &Site<'_>) {
-    if let Some(when) = &draft.when {
-        references::check_nodes(when.references(), Reader::Node(at), site.graph, site.mistakes);
-        references::refuse_secrets(when.references(), site.mistakes);
-    }
-    let input = draft.input.references();
-    references::check_nodes(input, Reader::Node(at), site.graph, site.mistakes);
-    if let Some(grants) = &draft.grants {
-        references::check_secrets(input, grants, site.mistakes);
-    }
-}
-
-fn check_grants(draft: &NodeDraft<'_>, site: &Site<'_>) {
-    let Some(grants) = &draft.grants else { return };
-    let place = pointer::field(&draft.pointer, "grants");
-    let wrong = site.surroundings.check_grants(grants);
-    site.mistakes.add_all(
-        wrong.into_iter().map(|mistake| Mistake { pointer: place.clone() + &mistake.pointer, ..mistake }),
-    );
-}
-
-fn limits(draft: &NodeDraft<'_>, site: &Site<'_>) -> Limits {
-    let ceiling = site.surroundings.ceiling();
-    let mut limits = Limits::default().below(&ceiling);
-    for set in &draft.limits {
-        let most = ceiling.get(set.kind);
-        if set.value > most {
-            let message =
-                format!("`{}` of {} is above the operator's ceiling of {most}", set.kind.as_str(), set.value);
-            site.mistakes.add(Mistake::new(&set.pointer, code::ABOVE_CEILING, message));
+fn plan_on_error(draft: OnErrorDraft<'_>, at: usize, site: &Site<'_>) -> Option<OnError> {
+    Some(match draft {
+        OnErrorDraft::Fail => OnError::Fail,
+        OnErrorDraft::Continue(output) => {
+            site.check(output.references(), at, &[]);
+            OnError::Continue(output)
         }
-        limits.set(set.kind, set.value);
-    }
-    limits
+        OnErrorDraft::GoTo(handler) => OnError::GoTo(site.ids[site.graph.find(handler.node)?].clone()?),
+    })
 }
 
-fn resolve(draft: &NodeDraft<'_>, site: &Site<'_>) -> Option<Arc<PublishedStep>> {
-    let (name, range) = draft.step.as_ref()?;
-    let id = draft.id.as_ref()?;
-    match site.surroundings.resolve(id, name, range) {
-        Resolution::Found(step) => Some(step),
-        Resolution::Missing(published) => {
-            let place = pointer::field(&draft.pointer, "step");
-            site.mistakes.add(missing_step(place, name, range, &published));
-            None
+fn plan_work(draft: WorkDraft, id: Option<&NodeId>, at: usize, site: &Site<'_>) -> Option<Work> {
+    let check = |template: &Template| site.check(template.references(), at, &[]);
+    Some(match draft {
+        WorkDraft::Step(step) => Work::Step(plan_step(step, id, at, &[], site)?),
+        WorkDraft::Map { over, concurrency, on_item_error, step } => {
+            check(&over);
+            let step = plan_step(step, id, at, &["item", "index"], site)?;
+            Work::Map(MapWork { over, concurrency, on_item_error, step })
         }
-        Resolution::Offline => None,
+        WorkDraft::Wait(wait) => {
+            if let WaitWork::For(moment) | WaitWork::Until(moment) = &wait {
+                check(moment);
+            }
+            Work::Wait(wait)
+        }
+        WorkDraft::Approval(approval) => {
+            check(&approval.show);
+            Work::Approval(ApprovalWork { ..approval })
+        }
+        WorkDraft::Callback { submit, expires, schema } => {
+            let submit = plan_step(submit, id, at, &["callback"], site)?;
+            Work::Callback(CallbackWork { submit, expires, schema })
+        }
+        WorkDraft::Workflow { place, workflow, input, input_place } => {
+            check(&input);
+            let (name, range) = workflow?;
+            let slot = LockSlot::node(id?);
+            let found = match site.surroundings.resolve_workflow(&slot, &name, &range) {
+                WorkflowResolution::Found(found) => found,
+                WorkflowResolution::Missing(versions) => {
+                    site.mistakes.add(call::missing("workflow", &place, name.as_str(), &range, &versions));
+                    return None;
+                }
+                WorkflowResolution::Offline => return None,
+            };
+            check_circle(&place, &name, &found.reaches, site);
+            call::note(fit::misfits(input.root(), &found.input), &input_place, code::INPUT_MISMATCH, site);
+            Work::Workflow(WorkflowWork { workflow: found.locked, input })
+        }
+        WorkDraft::Emit(emit) => {
+            [Some(&emit.event_type), emit.subject.as_ref(), Some(&emit.data)].into_iter().flatten().for_each(check);
+            Work::Emit(EmitWork { ..emit })
+        }
+    })
+}
+
+/// A workflow that runs itself, by whatever way, would do so without an end.
+fn check_circle(
+    place: &str,
+    named: &WorkflowName,
+    reaches: &std::collections::BTreeSet<WorkflowName>,
+    site: &Site<'_>,
+) {
+    let Some(own) = site.workflow else { return };
+    if named == own || reaches.contains(own) {
+        let way = if named == own { String::new() } else { format!(", which runs `{own}` again") };
+        let message = format!("`{own}` runs `{named}`{way}: workflows cannot run each other in a circle");
+        let help = "break the circle, or start the run with an event (`emit`)";
+        site.mistakes.add(Mistake::new(place, code::CYCLE, message).with_help(help));
     }
 }
 
-fn missing_step(place: String, name: &StepName, range: &VersionReq, published: &[Version]) -> Mistake {
-    if published.is_empty() {
-        return Mistake::new(place, code::UNKNOWN_STEP, format!("no step `{name}` is published"))
-            .with_help("publish it first: `stepwell step publish`");
+fn plan_step(
+    draft: StepDraft,
+    id: Option<&NodeId>,
+    at: usize,
+    locals: &[&str],
+    site: &Site<'_>,
+) -> Option<StepWork> {
+    let judged: Vec<&str> = locals.iter().chain(&["output"]).copied().collect();
+    if let Some(gate) = &draft.gate {
+        site.check(gate.that.references(), at, &judged);
+        if let Some(reason) = &gate.reason {
+            site.check(reason.references(), at, &judged);
+        }
     }
-    let versions: Vec<String> = published.iter().map(Version::to_string).collect();
-    Mistake::new(
-        place,
-        code::NO_MATCHING_VERSION,
-        format!("no published version of `{name}` is in the range `{range}`"),
-    )
-    .with_help(format!("published: {}", versions.join(", ")))
-}
-
-/// Checks what the step's manifest and imports say; gives the schemas of its input and output.
-fn check_against(draft: &NodeDraft<'_>, step: &PublishedStep, site: &Site<'_>) -> Option<(Schema, Schema)> {
-    check_capabilities(draft, step, site);
-    let manifest = &step.manifest;
-    let schema = |what: &str, schema| compile_schema(what, schema, draft, site);
-    let config = schema("config", &manifest.config_schema);
-    let input = schema("input", &manifest.input_schema);
-    let output = schema("output", &manifest.output_schema);
-    if let Some(Err(violations)) = config.map(|schema| schema.check(&draft.config)) {
-        note(violations, draft, "config", code::CONFIG_MISMATCH, site);
+    if let Some(until) = &draft.until {
+        site.check(until.that.references(), at, &judged);
     }
-    if let Some(schema) = &input {
-        note(fit::misfits(draft.input.root(), schema), draft, "input", code::INPUT_MISMATCH, site);
-    }
-    input.zip(output)
-}
-
-fn compile_schema(what: &str, schema: &Value, draft: &NodeDraft<'_>, site: &Site<'_>) -> Option<Schema> {
-    let note = |invalid: InvalidSchema| {
-        let message = format!("the step's {what} schema is broken at `{}`: {invalid}", invalid.pointer);
-        site.mistakes.add(Mistake::new(pointer::field(&draft.pointer, "step"), code::BAD_SCHEMA, message));
+    let slot = |index: usize| match index {
+        0 => id.map(LockSlot::node),
+        further => id.map(|id| LockSlot::fallback(id, further - 1)),
     };
-    Schema::compile(schema).map_err(note).ok()
-}
-
-fn note(violations: Vec<SchemaViolation>, draft: &NodeDraft<'_>, field: &str, code: &str, site: &Site<'_>) {
-    let place = pointer::field(&draft.pointer, field);
-    site.mistakes.add_all(
-        violations
-            .into_iter()
-            .map(|violation| Mistake::new(place.clone() + &violation.pointer, code, violation.message)),
-    );
-}
-
-/// A step that can send requests wants to be told where; one that cannot has no use for it.
-fn check_capabilities(draft: &NodeDraft<'_>, step: &PublishedStep, site: &Site<'_>) {
-    let Some(grants) = &draft.grants else { return };
-    let name = &step.manifest.name;
-    let can_send = step.effects.contains(&Capability::Http);
-    if can_send && grants.http.is_empty() {
-        let message = format!("the step `{name}` can send HTTP requests, and nothing is granted to it");
-        let help = r#"say where it may send: "grants": {"http": [{"host": "api.example.com", "methods": ["POST"]}]}"#;
-        site.mistakes.add(
-            Mistake::new(pointer::field(&draft.pointer, "grants"), code::GRANT_MISSING, message)
-                .with_help(help),
-        );
+    let drafts = draft.calls.into_iter().enumerate();
+    // All of them are looked at, also behind one that cannot be planned: each may have mistakes.
+    let calls: Vec<_> = drafts
+        .map(|(index, call)| call::plan(call, slot(index).as_ref(), Role { at, locals }, site))
+        .collect();
+    let calls = calls.into_iter().collect::<Option<Vec<_>>>()?;
+    if let Some((place, _)) = &draft.cache {
+        check_cache(place, &calls, site);
     }
-    if !can_send && *grants != Grants::default() {
-        let message = format!("the step `{name}` does not import `http`, so it has no use for grants");
-        site.mistakes.add(
-            Mistake::new(pointer::field(&draft.pointer, "grants"), code::GRANT_UNUSED, message)
-                .with_help("remove `grants`"),
-        );
+    let cache = draft.cache.map(|(_, ttl)| ttl);
+    Some(StepWork { calls, gate: draft.gate, until: draft.until, cache, when_open: draft.when_open })
+}
+
+/// What was answered once to the same question can be given again only if nothing but the question counts.
+fn check_cache(place: &str, calls: &[super::Call], site: &Site<'_>) {
+    if let Some(call) = calls.iter().find(|call| !call.effect_free) {
+        let name = &call.step.name;
+        let message = format!("the step `{name}` has effects, so what it answered once cannot stand for the next time");
+        let help = "remove `cache`: only a step that imports nothing with effects can be remembered";
+        site.mistakes.add(Mistake::new(place, code::CACHE_WITH_EFFECTS, message).with_help(help));
     }
 }

@@ -50,6 +50,25 @@ fn unknown_node_help(name: &str, known: &[&str]) -> String {
     }
 }
 
+/// Notes every name that is there in other places alone.
+pub(super) fn check_locals(references: &References, allowed: &[&str], mistakes: &Mistakes) {
+    let strange = references.locals.iter().filter(|local| !allowed.contains(&local.name));
+    mistakes.add_all(strange.map(|local| {
+        let message = format!("`{}` is not there: it stands {}", local.name, place_of(local.name));
+        Mistake::new(&local.pointer, code::UNKNOWN_NAME, message)
+    }));
+}
+
+fn place_of(local: &str) -> &'static str {
+    match local {
+        "item" | "index" => "in the `input`, `gate` and `until` of a node with `map`",
+        "output" => "in `gate` and `until`",
+        "original" => "in the `input` of a `compensate`",
+        "callback" => "in the `input` of a node with `callback`",
+        _ => "elsewhere",
+    }
+}
+
 /// Notes every secret that is named and not granted.
 pub(super) fn check_secrets(references: &References, grants: &Grants, mistakes: &Mistakes) {
     let missing =

@@ -4,22 +4,22 @@
 //! applies the events of the actions and decides again, until nothing but a time to wake at is left.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::action::Action;
-use super::event::{RunOutcome, SkipReason, whole_millisecond};
+use super::ending::Ending;
+use super::event::{ReopenFrom, RunOutcome, SkipReason};
+use super::node::Phase;
 use super::retry::later;
 use super::state::RunState;
 use crate::failure::{Failure, FailureKind};
-use crate::id::NodeId;
-use crate::plan::PlannedNode;
-use crate::schema::SchemaViolation;
+use crate::id::{NodeId, Part};
+use crate::plan::{OnFailure, Work};
 
 impl RunState {
-    /// What to do next, as things stand at `now`. Every action but [`Action::WakeAt`] is to be recorded by its event.
+    /// What to do next, as things stand at `now`. Every action that has an event is to be recorded by it.
     ///
     /// An end, or a failure of a node, comes alone: it leaves nothing else to start. A time to wake at comes last.
     #[must_use]
@@ -27,60 +27,63 @@ impl RunState {
         if self.ended.is_some() {
             return Vec::new();
         }
-        if let Some(outcome) = self.outcome_at(now) {
-            return vec![Action::End { outcome }];
+        if let Some(ending) = &self.ending {
+            return self.wind_down(ending, now);
+        }
+        if let Some(start_at) = self.accepted.start_at.filter(|start_at| *start_at > now) {
+            return vec![Action::WakeAt(start_at)];
+        }
+        if self.paused {
+            return Vec::new();
+        }
+        if self.unfinished == 0 {
+            return vec![Action::End { outcome: self.finished() }];
+        }
+        if let Some(failure) = self.out_of_time(now) {
+            return vec![self.give_up(failure)];
         }
         let mut actions = self.steps_at(now);
+        if let Some(failure) = self.over_budget(&actions) {
+            return vec![Action::GiveUp { failure }];
+        }
         actions.extend(self.wake_after(now).map(Action::WakeAt));
         actions
     }
 
-    /// How the run ends now, if it does. Work that is done counts, even if the budget ran out before anybody looked.
-    fn outcome_at(&self, now: Timestamp) -> Option<RunOutcome> {
-        if self.cancelling.is_some() {
-            return self.cancelling.clone();
-        }
-        let out_of_time = self.budget_end().is_some_and(|end| end <= now);
-        if self.failing.is_some() {
-            return self.failing.clone().filter(|_| self.in_flight.is_empty() || out_of_time);
-        }
-        if self.unfinished == 0 {
-            return Some(self.finished());
-        }
-        let budget = self.plan.time_budget.filter(|_| out_of_time)?;
-        Some(RunOutcome::Failed { failure: out_of_budget(budget), node: None })
-    }
-
-    /// Every node succeeded or was skipped: what is left to go wrong is the output.
+    /// Every node is final: what is left to go wrong is the output.
     fn finished(&self) -> RunOutcome {
         match &self.plan.output {
-            None => RunOutcome::Succeeded { output: Arc::new(self.default_output()) },
+            None => {
+                let last = self.plan.nodes.values().filter(|planned| planned.dependents.is_empty());
+                let output = self.outputs(last.map(|planned| &planned.id));
+                RunOutcome::Succeeded { output: Arc::new(output) }
+            }
             Some(template) => match template.render(&self.scope) {
                 Ok(output) => RunOutcome::Succeeded { output },
-                Err(failure) => RunOutcome::Failed { failure, node: None },
+                Err(failure) => RunOutcome::Failed { failure, node: None, partial: None },
             },
         }
     }
 
-    /// The outputs of the nodes that nothing needs, by node.
-    fn default_output(&self) -> Value {
-        let last = self.plan.nodes.values().filter(|planned| planned.dependents.is_empty());
-        let outputs = last.filter_map(|planned| {
-            let output = self.nodes[&planned.id].output()?;
-            Some((planned.id.to_string(), Value::clone(output)))
-        });
-        Value::Object(outputs.collect::<Map<_, _>>())
+    /// The end at once, unless something is to be done before it.
+    fn give_up(&self, failure: Failure) -> Action {
+        if self.to_undo().is_some() || self.children().next().is_some() {
+            return Action::GiveUp { failure };
+        }
+        let outcome = RunOutcome::Failed { failure, node: None, partial: None };
+        Action::End { outcome: self.with_partial(&outcome) }
     }
 
     /// What starts, is skipped or fails now. A failure stops everything else, so it comes alone.
     fn steps_at(&self, now: Timestamp) -> Vec<Action> {
-        if self.is_winding_down() {
-            return Vec::new();
-        }
-        let due = self.retries.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| self.attempt(id, now));
+        let due = self.retries.iter().take_while(|(due, ..)| *due <= now);
+        let due = due.map(|(_, id, part)| self.attempt(id, *part, now));
+        let rung = self.timers.iter().take_while(|(due, _)| *due <= now);
+        let rung = rung.map(|(_, id)| self.ring(id, now));
         let begun = self.ready.iter().map(|id| self.begin(id, now));
+        let items = self.open_maps.iter().flat_map(|id| self.begin_items(id, now));
         let mut actions = Vec::new();
-        for action in due.chain(begun) {
+        for action in due.chain(rung).chain(begun).chain(items) {
             if matches!(action, Action::Fail { .. }) {
                 return vec![action];
             }
@@ -89,67 +92,175 @@ impl RunState {
         actions
     }
 
-    /// A node's turn has come: skip it or start its first attempt.
+    /// A node's turn has come: skip it or begin its work.
     fn begin(&self, id: &NodeId, now: Timestamp) -> Action {
         let planned = &self.plan.nodes[id];
         if self.nodes[id].lacks_needs(planned) {
             return Action::Skip { node: id.clone(), reason: SkipReason::Needs };
         }
         match planned.when.as_ref().map_or(Ok(true), |when| when.is_true(&self.scope)) {
-            Ok(true) => self.attempt(id, now),
+            Ok(true) => self.begin_work(planned, now),
             Ok(false) => Action::Skip { node: id.clone(), reason: SkipReason::When },
-            Err(failure) => Action::Fail { node: id.clone(), failure },
+            Err(failure) => Action::Fail { node: id.clone(), part: Part::Whole, failure },
         }
     }
 
-    /// A node's next attempt, unless its input cannot be made.
-    fn attempt(&self, id: &NodeId, now: Timestamp) -> Action {
-        let planned = &self.plan.nodes[id];
+    fn begin_items<'a>(&'a self, id: &'a NodeId, now: Timestamp) -> impl Iterator<Item = Action> + 'a {
+        let startable = match (&self.plan.nodes[id].work, self.nodes[id].map()) {
+            (Work::Map(work), Some(map)) => map.startable(work),
+            _ => 0..0,
+        };
+        startable.map(move |index| self.attempt(id, Part::Item(index), now))
+    }
+
+    /// The time of a node that waits is over, or others are to be asked.
+    fn ring(&self, id: &NodeId, now: Timestamp) -> Action {
+        use super::node::{Question, Waiting};
         let node = id.clone();
-        match self.input_of(planned) {
-            Err(failure) => Action::Fail { node, failure },
-            Ok(input) => {
-                let attempt = self.nodes[id].next_attempt();
-                let deadline = later(now, Duration::from_millis(planned.limits.time_ms));
-                Action::Start { node, attempt, input, deadline: whole_millisecond(deadline) }
+        match &self.nodes[id].phase {
+            Phase::Waiting(Waiting::Approval(Question {
+                escalates_at: Some(escalates_at), expires_at, ..
+            })) if *escalates_at <= now && expires_at.is_none_or(|expires_at| expires_at > now) => {
+                Action::Escalate { node }
             }
+            _ => Action::Ring { node },
         }
     }
 
-    fn input_of(&self, planned: &PlannedNode) -> Result<Arc<Value>, Failure> {
-        let input = planned.input.render(&self.scope)?;
-        planned.input_schema.check(&input).map_err(|violations| unfit_input(planned, &violations))?;
-        Ok(input)
+    /// What is left to do before the end is told.
+    fn wind_down(&self, ending: &Ending, now: Timestamp) -> Vec<Action> {
+        let work_goes_on = self.in_flight.iter().any(|(_, part)| *part != Part::Compensation);
+        let limit = ending.grace_until.or_else(|| self.budget_end());
+        if work_goes_on && limit.is_none_or(|limit| limit > now) {
+            return limit.map(Action::WakeAt).into_iter().collect();
+        }
+        if let Some(actions) = self.try_again(ending, now) {
+            return actions;
+        }
+        let children: Vec<_> =
+            self.children().map(|child| Action::CancelChild { run: child.run }).collect();
+        if !children.is_empty() {
+            return children;
+        }
+        if ending.compensate
+            && let Some(id) = self.to_undo()
+        {
+            return if ending.stopped { self.undo(id, now) } else { vec![Action::StopWork] };
+        }
+        if let Some(actions) = self.restart(ending, now) {
+            return actions;
+        }
+        vec![Action::End { outcome: self.with_partial(&ending.outcome) }]
     }
 
-    /// When something happens by itself: the run's time is over, or an attempt is due.
+    /// What failed is tried again, if the workflow says so.
+    fn try_again(&self, ending: &Ending, now: Timestamp) -> Option<Vec<Action>> {
+        let OnFailure::Retry(again) = self.plan.on_failure else { return None };
+        let open = ending.is_of_a_node() && !ending.stopped && self.again < again.times;
+        open.then(|| reopen_at(later(ending.at, again.delay), now, ReopenFrom::Failed))
+    }
+
+    /// All is done again, if the workflow says so.
+    fn restart(&self, ending: &Ending, now: Timestamp) -> Option<Vec<Action>> {
+        let OnFailure::Restart(again) = self.plan.on_failure else { return None };
+        let open = !ending.is_cancellation() && ending.is_of_a_node() && self.again < again.times;
+        open.then(|| reopen_at(later(ending.at, again.delay), now, ReopenFrom::Start))
+    }
+
+    /// The next attempt at undoing a node.
+    fn undo(&self, id: &NodeId, now: Timestamp) -> Vec<Action> {
+        if self.in_flight.contains(&(id.clone(), Part::Compensation)) {
+            return Vec::new();
+        }
+        match self.nodes[id].task(Part::Compensation).and_then(|task| task.due) {
+            Some(due) if due > now => vec![Action::WakeAt(due)],
+            _ => vec![self.attempt(id, Part::Compensation, now)],
+        }
+    }
+
+    /// When something happens by itself: the run's time is over, or something is due.
     fn wake_after(&self, now: Timestamp) -> Option<Timestamp> {
-        let retries = self.retries.iter().map(|(due, _)| *due);
-        let next_retry = retries.filter(|due| *due > now).find(|_| !self.is_winding_down());
-        self.budget_end().into_iter().chain(next_retry).min()
+        let retry = self.retries.iter().map(|(due, ..)| *due).find(|due| *due > now);
+        let timer = self.timers.iter().map(|(due, _)| *due).find(|due| *due > now);
+        [self.budget_end(), retry, timer].into_iter().flatten().min()
     }
 }
 
-fn unfit_input(planned: &PlannedNode, violations: &[SchemaViolation]) -> Failure {
-    let PlannedNode { id, step, .. } = planned;
-    let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
-    let message = format!(
-        "/nodes/{id}/input: what it gives does not match the input schema of `{}@{}`: {}",
-        step.name,
-        step.version,
-        list.join("; ")
-    );
-    Failure {
-        detail: Some(json!({ "violations": violations })),
-        ..Failure::new(FailureKind::InvalidInput, message)
+fn reopen_at(due: Timestamp, now: Timestamp, from: ReopenFrom) -> Vec<Action> {
+    vec![if due > now { Action::WakeAt(due) } else { Action::Reopen { from } }]
+}
+
+/// The run's budget.
+impl RunState {
+    /// When the run's time is over, if it is bounded and runs now.
+    pub(super) fn budget_end(&self) -> Option<Timestamp> {
+        let budget = later(self.accepted.clock_from, self.plan.budget.time?);
+        if self.plan.budget.count_waits {
+            return Some(budget);
+        }
+        Some(budget.saturating_add(self.waited.total()?).unwrap_or(Timestamp::MAX))
+    }
+
+    fn out_of_time(&self, now: Timestamp) -> Option<Failure> {
+        let budget = self.plan.budget.time?;
+        self.budget_end().filter(|end| *end <= now)?;
+        let message =
+            format!("the run took longer than its budget of {budget:?} (`budget.time` of the workflow)");
+        Some(exceeded(
+            message,
+            json!({ "budget_ms": u64::try_from(budget.as_millis()).unwrap_or(u64::MAX) }),
+        ))
+    }
+
+    /// Why none of these may start, if one of them costs what is spent already.
+    fn over_budget(&self, actions: &[Action]) -> Option<Failure> {
+        actions.iter().find_map(|action| match action {
+            Action::Start { node, part, .. } => self.overspent(node, *part),
+            _ => None,
+        })
+    }
+
+    fn overspent(&self, node: &NodeId, part: Part) -> Option<Failure> {
+        let (budget, spent) = (&self.plan.budget, &self.totals);
+        if let Some(fuel) = budget.fuel.filter(|fuel| spent.fuel >= *fuel) {
+            let message = format!(
+                "the run used {} units of fuel, and its budget is {fuel} (`budget.fuel` of the workflow)",
+                spent.fuel
+            );
+            return Some(exceeded(message, json!({ "fuel": spent.fuel, "budget_fuel": fuel })));
+        }
+        let pays = self.call_of(node, part).is_some_and(|call| !call.effect_free);
+        self.overspent_money().filter(|_| pays)
+    }
+
+    /// Why no further paid effect may start, if none may.
+    fn overspent_money(&self) -> Option<Failure> {
+        self.money_failure(self.totals.cost_micro_usd)
+    }
+
+    /// The same, while an attempt has cost so much more that is not recorded yet.
+    #[must_use]
+    pub fn may_spend(&self, unrecorded_micro_usd: u64) -> Result<(), Failure> {
+        let spent = self.totals.cost_micro_usd.saturating_add(unrecorded_micro_usd);
+        self.money_failure(spent).map_or(Ok(()), Err)
+    }
+
+    fn money_failure(&self, spent: u64) -> Option<Failure> {
+        let budget = self.plan.budget.micro_usd.filter(|budget| spent >= *budget)?;
+        let message = format!(
+            "the run spent {} US dollars, and its budget is {} (`budget.usd` of the workflow)",
+            dollars(spent),
+            dollars(budget)
+        );
+        Some(exceeded(message, json!({ "micro_usd": spent, "budget_micro_usd": budget })))
     }
 }
 
-fn out_of_budget(budget: Duration) -> Failure {
-    let message =
-        format!("the run took longer than its budget of {budget:?} (`budget.time` of the workflow)");
-    Failure {
-        detail: Some(json!({ "budget_ms": u64::try_from(budget.as_millis()).unwrap_or(u64::MAX) })),
-        ..Failure::new(FailureKind::BudgetExceeded, message)
-    }
+#[expect(clippy::cast_precision_loss, reason = "for a person")]
+fn dollars(micro: u64) -> f64 {
+    micro as f64 / 1_000_000.0
+}
+
+fn exceeded(message: String, detail: Value) -> Failure {
+    Failure { detail: Some(detail), ..Failure::new(FailureKind::BudgetExceeded, message) }
 }

@@ -2,6 +2,7 @@
 //!
 //! JSON values are shared: the run's state and what its expressions see hold the same ones as its journal.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use crate::attempt::Account;
 use crate::effect::Effect;
 use crate::failure::Failure;
-use crate::id::{AttemptNumber, NodeId, WorkflowName};
+use crate::id::{AttemptNumber, NodeId, Part, RunId, WorkflowName};
 
 /// One line of a run's journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -59,11 +60,22 @@ pub enum Event {
         trigger: Trigger,
         /// W3C Trace Context that came with the start, or was made for it.
         traceparent: String,
+        /// Nothing begins before.
+        #[serde(
+            default,
+            with = "jiff::fmt::serde::timestamp::millisecond::optional",
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schema(value_type = Option<i64>)]
+        start_at: Option<Timestamp>,
     },
     /// An attempt at a node was started.
     AttemptStarted {
         /// The node.
         node: NodeId,
+        /// Which part of the node's work.
+        #[serde(default, skip_serializing_if = "Part::is_whole")]
+        part: Part,
         /// Which attempt.
         attempt: AttemptNumber,
         /// The step's input, evaluated.
@@ -73,11 +85,17 @@ pub enum Event {
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
         #[schema(value_type = i64)]
         deadline: Timestamp,
+        /// Which of the node's ways to run its step: 0 for its own, then its fallbacks.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        call: u32,
     },
     /// An effect of an attempt was answered.
     EffectAnswered {
         /// The node.
         node: NodeId,
+        /// Which part of the node's work.
+        #[serde(default, skip_serializing_if = "Part::is_whole")]
+        part: Part,
         /// Which attempt.
         attempt: AttemptNumber,
         /// The effect and its answer.
@@ -87,6 +105,9 @@ pub enum Event {
     AttemptSucceeded {
         /// The node.
         node: NodeId,
+        /// Which part of the node's work.
+        #[serde(default, skip_serializing_if = "Part::is_whole")]
+        part: Part,
         /// Which attempt.
         attempt: AttemptNumber,
         /// The step's output.
@@ -94,11 +115,17 @@ pub enum Event {
         output: Arc<Value>,
         /// What the attempt used and recorded.
         account: Account,
+        /// The output was remembered from an earlier attempt of some run; nothing ran.
+        #[serde(default, skip_serializing_if = "is_false")]
+        cached: bool,
     },
     /// An attempt failed. Whether another follows is the plan's to say.
     AttemptFailed {
         /// The node.
         node: NodeId,
+        /// Which part of the node's work.
+        #[serde(default, skip_serializing_if = "Part::is_whole")]
+        part: Part,
         /// Which attempt.
         attempt: AttemptNumber,
         /// Why.
@@ -117,16 +144,196 @@ pub enum Event {
     NodeFailed {
         /// The node.
         node: NodeId,
+        /// Which part of the node's work.
+        #[serde(default, skip_serializing_if = "Part::is_whole")]
+        part: Part,
         /// Why.
         failure: Failure,
+    },
+    /// A map has its list.
+    MapStarted {
+        /// The node.
+        node: NodeId,
+        /// The items.
+        #[schema(value_type = Vec<Value>)]
+        items: Arc<Value>,
+    },
+    /// A node waits for a time or a signal.
+    WaitStarted {
+        /// The node.
+        node: NodeId,
+        /// Until when at most; none: for ever.
+        #[serde(
+            default,
+            with = "jiff::fmt::serde::timestamp::millisecond::optional",
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schema(value_type = Option<i64>)]
+        until: Option<Timestamp>,
+    },
+    /// A person is asked.
+    ApprovalOpened {
+        /// The node.
+        node: NodeId,
+        /// What the person is shown.
+        #[schema(value_type = Value)]
+        show: Arc<Value>,
+        /// When the question is answered by nobody.
+        #[serde(
+            default,
+            with = "jiff::fmt::serde::timestamp::millisecond::optional",
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schema(value_type = Option<i64>)]
+        expires_at: Option<Timestamp>,
+        /// When others are asked too.
+        #[serde(
+            default,
+            with = "jiff::fmt::serde::timestamp::millisecond::optional",
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schema(value_type = Option<i64>)]
+        escalates_at: Option<Timestamp>,
+    },
+    /// Others are asked too.
+    ApprovalEscalated {
+        /// The node.
+        node: NodeId,
+    },
+    /// Somebody decided.
+    ApprovalDecided {
+        /// The node.
+        node: NodeId,
+        /// What.
+        #[serde(flatten)]
+        decision: ApprovalDecision,
+    },
+    /// A node can be called back.
+    CallbackOpened {
+        /// The node.
+        node: NodeId,
+        /// The secret part of the URL.
+        token: String,
+        /// The whole URL.
+        url: String,
+        /// When it is good no more.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        #[schema(value_type = i64)]
+        expires_at: Timestamp,
+    },
+    /// A node was called back.
+    CallbackReceived {
+        /// The node.
+        node: NodeId,
+        /// What came.
+        #[schema(value_type = Value)]
+        body: Arc<Value>,
+    },
+    /// A sub-workflow has its run.
+    ChildStarted {
+        /// The node.
+        node: NodeId,
+        /// The child.
+        run: RunId,
+        /// The child's input.
+        #[schema(value_type = Value)]
+        input: Arc<Value>,
+    },
+    /// The run of a sub-workflow ended.
+    ChildEnded {
+        /// The node.
+        node: NodeId,
+        /// The child.
+        run: RunId,
+        /// How.
+        outcome: RunOutcome,
+    },
+    /// A node told of an event.
+    EventEmitted {
+        /// The node.
+        node: NodeId,
+        /// A CloudEvent in its JSON form.
+        #[schema(value_type = Value)]
+        event: Arc<Value>,
+    },
+    /// What a node waited for at most is over.
+    TimerFired {
+        /// The node.
+        node: NodeId,
+    },
+    /// Somebody sent the run a signal.
+    SignalReceived {
+        /// Its name.
+        name: String,
+        /// What came with it.
+        #[schema(value_type = Value)]
+        payload: Arc<Value>,
+        /// Who sent it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// Somebody paused the run: what is in flight ends, and nothing starts.
+    RunPaused {
+        /// Who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Somebody let the run go on.
+    RunResumed {
+        /// Who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// Somebody asked to cancel the run.
     CancelRequested {
         /// Why, in their words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Milliseconds that what is in flight may take to end.
+        #[serde(default, skip_serializing_if = "is_zero_long")]
+        grace_ms: u64,
+        /// Whether what succeeded is to be undone.
+        #[serde(default, skip_serializing_if = "is_false")]
+        compensate: bool,
+        /// Who asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
-    /// The run ended. Always the last event.
+    /// The run fails though no node did: its budget is spent.
+    RunGivenUp {
+        /// Why.
+        failure: Failure,
+    },
+    /// What was in flight is dropped, and every node that is not final is cancelled: compensation follows.
+    WorkStopped,
+    /// A run that failed goes on, or begins anew.
+    RunReopened {
+        /// From where.
+        from: ReopenFrom,
+        /// Nodes whose input or config is another from now on.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        edits: BTreeMap<NodeId, Edit>,
+        /// Who wanted it; none: the workflow's `on_failure`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// Somebody let a dead letter be.
+    DeadLetterDiscarded {
+        /// The node.
+        node: NodeId,
+        /// Which part of the node's work.
+        #[serde(default, skip_serializing_if = "Part::is_whole")]
+        part: Part,
+        /// Why, in their words.
+        reason: String,
+        /// Who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// The run ended. Only a discarded dead letter or a new beginning follows.
     RunEnded {
         /// How.
         outcome: RunOutcome,
@@ -145,7 +352,25 @@ impl Event {
             Self::AttemptFailed { .. } => "attempt-failed",
             Self::NodeSkipped { .. } => "node-skipped",
             Self::NodeFailed { .. } => "node-failed",
+            Self::MapStarted { .. } => "map-started",
+            Self::WaitStarted { .. } => "wait-started",
+            Self::ApprovalOpened { .. } => "approval-opened",
+            Self::ApprovalEscalated { .. } => "approval-escalated",
+            Self::ApprovalDecided { .. } => "approval-decided",
+            Self::CallbackOpened { .. } => "callback-opened",
+            Self::CallbackReceived { .. } => "callback-received",
+            Self::ChildStarted { .. } => "child-started",
+            Self::ChildEnded { .. } => "child-ended",
+            Self::EventEmitted { .. } => "event-emitted",
+            Self::TimerFired { .. } => "timer-fired",
+            Self::SignalReceived { .. } => "signal-received",
+            Self::RunPaused { .. } => "run-paused",
+            Self::RunResumed { .. } => "run-resumed",
             Self::CancelRequested { .. } => "cancel-requested",
+            Self::RunGivenUp { .. } => "run-given-up",
+            Self::WorkStopped => "work-stopped",
+            Self::RunReopened { .. } => "run-reopened",
+            Self::DeadLetterDiscarded { .. } => "dead-letter-discarded",
             Self::RunEnded { .. } => "run-ended",
         }
     }
@@ -161,6 +386,18 @@ pub enum Trigger {
     Http {
         /// The trigger's path.
         path: String,
+    },
+    /// A node of another run.
+    Parent {
+        /// That run.
+        run: RunId,
+        /// Its node.
+        node: NodeId,
+    },
+    /// Another run was to be done again.
+    Again {
+        /// That run.
+        run: RunId,
     },
 }
 
@@ -191,6 +428,10 @@ pub enum RunOutcome {
         /// The node that failed first, where one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         node: Option<NodeId>,
+        /// What succeeded, by node, where the workflow or the failure wants it told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<Value>)]
+        partial: Option<Arc<Value>>,
     },
     /// Somebody cancelled it.
     Cancelled {
@@ -212,14 +453,88 @@ impl RunOutcome {
     }
 }
 
+/// What a person decided, or what was decided for want of one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ApprovalDecision {
+    /// Yes or no.
+    pub decision: Verdict,
+    /// Who; none: nobody did in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The form's fields.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub form: Value,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Yes.
+    Approve,
+    /// No.
+    Reject,
+}
+
+/// From where a run goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReopenFrom {
+    /// From what failed, was cancelled or was undone.
+    Failed,
+    /// From this node: it and all behind it are done again, and what failed.
+    Node(NodeId),
+    /// From the beginning.
+    Start,
+    /// What undoes this node is tried again; the run stays as it is.
+    Compensation(NodeId),
+}
+
+/// What a node gets in place of what its workflow says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Edit {
+    /// The step's input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
+    pub input: Option<Arc<Value>>,
+    /// The step's config.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
+    pub config: Option<Arc<Value>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero_long(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_false(truth: &bool) -> bool {
+    !truth
+}
+
 /// Where a run stands.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum RunStatus {
+    /// Accepted; waits for its start time, or for a place under its workflow's concurrency limit.
+    Queued,
     /// Accepted and not ended.
     Running,
+    /// Nothing is in flight; it waits for a time, a person, a callback or another run.
+    Waiting,
+    /// Somebody paused it.
+    Paused,
     /// Ended with an output.
     Succeeded,
     /// Ended with a failure.
@@ -233,7 +548,10 @@ impl RunStatus {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",

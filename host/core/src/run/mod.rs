@@ -1,20 +1,32 @@
 //! One run as a pure state machine: the events that the journal keeps, and what follows from them.
 
 mod action;
+mod begin;
 mod decide;
+mod ending;
 mod event;
 mod fold;
+mod judge;
+mod map;
 mod node;
 mod retry;
 mod state;
+mod task;
 mod view;
+mod waited;
 
-pub use action::Action;
-pub use event::{Entry, Event, RunOutcome, RunStatus, SkipReason, Trigger};
+pub use action::{Action, Mint};
+pub use event::{
+    ApprovalDecision, Edit, Entry, Event, ReopenFrom, RunOutcome, RunStatus, SkipReason, Trigger, Verdict,
+};
 pub use fold::{FoldError, Misfit};
-pub use node::AttemptInFlight;
-pub use state::RunState;
-pub use view::{AttemptStatus, AttemptView, Bill, EffectView, NodeStatus, NodeView, RunView, Totals};
+pub use map::{ItemFailure, ItemsView};
+pub use state::{OpenApproval, OpenChild, RunState};
+pub use task::AttemptInFlight;
+pub use view::{
+    AttemptStatus, AttemptView, Bill, CompensationView, EffectView, NodeStatus, NodeView, RunView, Totals,
+    WaitView,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! One node of a run and its attempts: the part of the state that belongs to a node alone.
+//! One node of a run: where it stands, and the tasks that are its work.
 //!
 //! Knows nothing of other nodes; what a change here means for them is the fold's business.
 
@@ -7,13 +7,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::event::SkipReason;
-use super::view::{AttemptStatus, AttemptView, Bill, EffectView, NodeStatus, NodeView};
-use crate::attempt::Account;
-use crate::effect::Effect;
+use super::event::{Edit, SkipReason};
+use super::map::MapState;
+use super::task::{AttemptInFlight, Task};
+use super::view::{CompensationView, NodeStatus, NodeView, WaitView};
 use crate::failure::Failure;
-use crate::id::{AttemptNumber, NodeId};
-use crate::plan::{Join, PlannedNode};
+use crate::id::{NodeId, Part, RunId};
+use crate::plan::{Join, PlannedNode, Work};
 
 /// What a run knows of one of its nodes.
 #[derive(Debug)]
@@ -24,8 +24,21 @@ pub(super) struct NodeState {
     need_succeeded: bool,
     /// Where it stands.
     pub(super) phase: Phase,
-    /// Its attempts, the first one first.
-    attempts: Vec<AttemptState>,
+    /// The attempts at its step.
+    pub(super) task: Task,
+    /// What only some nodes have.
+    pub(super) more: Option<Box<More>>,
+}
+
+/// What only some nodes have.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    pub(super) map: Option<MapState>,
+    pub(super) callback: Option<Callback>,
+    /// With which it succeeded, if it can be undone.
+    pub(super) input: Option<Arc<Value>>,
+    pub(super) compensation: Option<Compensation>,
+    pub(super) edit: Edit,
 }
 
 /// Where a node stands, with what it holds there.
@@ -34,54 +47,150 @@ pub(super) enum Phase {
     Pending,
     Running,
     WaitingToRetry { due: Timestamp },
+    Waiting(Waiting),
     Succeeded { output: Arc<Value> },
-    Failed { failure: Failure },
+    Failed { failure: Failure, handled: Handled },
     Skipped { reason: SkipReason },
     Cancelled,
 }
 
-/// One attempt.
-#[derive(Debug)]
-struct AttemptState {
-    started_at: Timestamp,
-    course: Course,
+/// What became of a failure.
+#[derive(Debug, PartialEq)]
+pub(super) enum Handled {
+    /// The run fails with it.
+    No,
+    /// The run goes on with this output.
+    Output(Arc<Value>),
+    /// The run goes on with another node.
+    Elsewhere,
 }
 
-/// How an attempt goes. What was sent and answered is let go when the attempt ends: nobody asks for it any more.
-#[derive(Debug)]
-enum Course {
-    InFlight { input: Arc<Value>, deadline: Timestamp, effects: Vec<Effect> },
-    Ended { at: Timestamp, end: AttemptEnd, effects: Vec<EffectView> },
+/// What a node waits for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Waiting {
+    Time { until: Option<Timestamp> },
+    Signal { until: Option<Timestamp> },
+    Approval(Question),
+    Callback { until: Timestamp },
+    Child { run: RunId, input: Arc<Value> },
 }
 
-/// How an attempt ended.
-#[derive(Debug)]
-pub(super) enum AttemptEnd {
-    Succeeded { bill: Bill },
-    Failed { bill: Bill, failure: Failure },
-    Abandoned,
+/// A question to a person.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Question {
+    pub(super) asked_at: Timestamp,
+    pub(super) show: Arc<Value>,
+    pub(super) expires_at: Option<Timestamp>,
+    /// None once others were asked.
+    pub(super) escalates_at: Option<Timestamp>,
+    pub(super) escalated: bool,
 }
 
-/// An attempt that was started and has not ended: what recovery runs again.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AttemptInFlight<'a> {
-    /// The node.
-    pub node: &'a NodeId,
-    /// Which attempt.
-    pub attempt: AttemptNumber,
-    /// The step's input.
-    pub input: &'a Arc<Value>,
-    /// When it started.
-    pub started_at: Timestamp,
-    /// When its time is over.
-    pub deadline: Timestamp,
-    /// The effects that were answered so far, in order.
-    pub effects: &'a [Effect],
+/// A URL to be called back at.
+#[derive(Debug)]
+pub(super) struct Callback {
+    pub(super) token: String,
+    pub(super) url: String,
+    pub(super) expires_at: Timestamp,
+    /// What was posted there.
+    pub(super) body: Option<Arc<Value>>,
+}
+
+/// What undoes a node.
+#[derive(Debug, Default)]
+pub(super) struct Compensation {
+    pub(super) task: Task,
+    pub(super) end: Option<Result<(), Failure>>,
+}
+
+impl Waiting {
+    /// When something happens by itself: what comes first of an escalation and an end.
+    pub(super) fn alarm(&self) -> Option<Timestamp> {
+        match self {
+            Self::Time { until } | Self::Signal { until } => *until,
+            Self::Approval(Question { expires_at, escalates_at, .. }) => {
+                expires_at.iter().chain(escalates_at).min().copied()
+            }
+            Self::Callback { until } => Some(*until),
+            Self::Child { .. } => None,
+        }
+    }
+
+    fn view(&self) -> WaitView {
+        match self {
+            Self::Time { until } => WaitView::Time { until: *until },
+            Self::Signal { until } => WaitView::Signal { until: *until },
+            Self::Approval(question) => WaitView::Approval {
+                since: question.asked_at,
+                show: Arc::clone(&question.show),
+                until: question.expires_at,
+                escalated: question.escalated,
+            },
+            Self::Callback { until } => WaitView::Callback { until: *until },
+            Self::Child { run, .. } => WaitView::Run { run: *run },
+        }
+    }
 }
 
 impl NodeState {
     pub(super) fn new(needs: usize) -> Self {
-        Self { open_needs: needs, need_succeeded: false, phase: Phase::Pending, attempts: Vec::new() }
+        Self {
+            open_needs: needs,
+            need_succeeded: false,
+            phase: Phase::Pending,
+            task: Task::default(),
+            more: None,
+        }
+    }
+
+    pub(super) fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    pub(super) fn map(&self) -> Option<&MapState> {
+        self.more.as_ref()?.map.as_ref()
+    }
+
+    pub(super) fn map_mut(&mut self) -> Option<&mut MapState> {
+        self.more.as_mut()?.map.as_mut()
+    }
+
+    pub(super) fn callback(&self) -> Option<&Callback> {
+        self.more.as_ref()?.callback.as_ref()
+    }
+
+    pub(super) fn compensation(&self) -> Option<&Compensation> {
+        self.more.as_ref()?.compensation.as_ref()
+    }
+
+    pub(super) fn edit(&self) -> Option<&Edit> {
+        self.more.as_ref().map(|more| &more.edit)
+    }
+
+    /// The task of a part of its work, if that has begun.
+    pub(super) fn task(&self, part: Part) -> Option<&Task> {
+        match part {
+            Part::Whole => Some(&self.task),
+            Part::Item(index) => self.map()?.task(index),
+            Part::Compensation => self.compensation().map(|compensation| &compensation.task),
+        }
+    }
+
+    pub(super) fn task_mut(&mut self, part: Part) -> Option<&mut Task> {
+        match part {
+            Part::Whole => Some(&mut self.task),
+            Part::Item(index) => self.map_mut()?.task_mut(index),
+            Part::Compensation => Some(&mut self.more.as_mut()?.compensation.as_mut()?.task),
+        }
+    }
+
+    pub(super) fn in_flight<'a>(&'a self, node: &'a NodeId, part: Part) -> Option<AttemptInFlight<'a>> {
+        self.task(part)?.in_flight(node, part)
+    }
+
+    /// Puts the needs in another state than they were counted in.
+    pub(super) fn recount_needs(&mut self, open: usize, succeeded: bool) {
+        (self.open_needs, self.need_succeeded) = (open, succeeded);
     }
 
     /// One of the node's needs became final.
@@ -104,57 +213,12 @@ impl NodeState {
         !planned.needs.is_empty() && !self.need_succeeded
     }
 
-    /// The number that the node's next attempt would have.
-    pub(super) fn next_attempt(&self) -> AttemptNumber {
-        self.last_attempt().map_or(AttemptNumber::FIRST, AttemptNumber::next)
-    }
-
-    /// The number of the node's last attempt, ended or not.
-    pub(super) fn last_attempt(&self) -> Option<AttemptNumber> {
-        u32::try_from(self.attempts.len()).ok().filter(|&count| count > 0).map(AttemptNumber)
-    }
-
-    pub(super) fn start_attempt(&mut self, at: Timestamp, deadline: Timestamp, input: Arc<Value>) {
-        let course = Course::InFlight { input, deadline, effects: Vec::new() };
-        self.attempts.push(AttemptState { started_at: at, course });
-    }
-
-    /// The attempt in flight, if there is one.
-    pub(super) fn in_flight<'a>(&'a self, node: &'a NodeId) -> Option<AttemptInFlight<'a>> {
-        let last = self.attempts.last()?;
-        let Course::InFlight { input, deadline, effects } = &last.course else { return None };
-        Some(AttemptInFlight {
-            node,
-            attempt: self.last_attempt()?,
-            input,
-            started_at: last.started_at,
-            deadline: *deadline,
-            effects,
-        })
-    }
-
-    /// The attempt in flight was answered one more effect.
-    pub(super) fn add_effect(&mut self, effect: Effect) {
-        if let Some(AttemptState { course: Course::InFlight { effects, .. }, .. }) = self.attempts.last_mut()
-        {
-            effects.push(effect);
-        }
-    }
-
-    /// Ends the attempt in flight, if there is one.
-    pub(super) fn end_attempt(&mut self, at: Timestamp, end: AttemptEnd) {
-        let Some(AttemptState { course, .. }) = self.attempts.last_mut() else { return };
-        if let Course::InFlight { effects, .. } = course {
-            let effects = effects.iter().map(EffectView::from).collect();
-            *course = Course::Ended { at, end, effects };
-        }
-    }
-
     pub(super) fn status(&self) -> NodeStatus {
         match self.phase {
             Phase::Pending => NodeStatus::Pending,
             Phase::Running => NodeStatus::Running,
             Phase::WaitingToRetry { .. } => NodeStatus::WaitingToRetry,
+            Phase::Waiting(_) => NodeStatus::Waiting,
             Phase::Succeeded { .. } => NodeStatus::Succeeded,
             Phase::Failed { .. } => NodeStatus::Failed,
             Phase::Skipped { .. } => NodeStatus::Skipped,
@@ -162,25 +226,41 @@ impl NodeState {
         }
     }
 
+    /// What it gave, or what stands for it.
     pub(super) fn output(&self) -> Option<&Arc<Value>> {
         match &self.phase {
-            Phase::Succeeded { output } => Some(output),
+            Phase::Succeeded { output } | Phase::Failed { handled: Handled::Output(output), .. } => {
+                Some(output)
+            }
             _ => None,
         }
     }
 
     pub(super) fn failure(&self) -> Option<&Failure> {
         match &self.phase {
-            Phase::Failed { failure } => Some(failure),
+            Phase::Failed { failure, .. } => Some(failure),
+            _ => None,
+        }
+    }
+
+    pub(super) fn waiting(&self) -> Option<&Waiting> {
+        match &self.phase {
+            Phase::Waiting(waiting) => Some(waiting),
             _ => None,
         }
     }
 
     pub(super) fn view(&self, planned: &PlannedNode) -> NodeView {
+        let step = planned.work.step().and_then(|step| step.calls.first());
         NodeView {
             id: planned.id.clone(),
-            step: planned.step.name.clone(),
-            step_version: planned.step.version.clone(),
+            kind: planned.work.kind(),
+            step: step.map(|call| call.step.name.clone()),
+            step_version: step.map(|call| call.step.version.clone()),
+            workflow: match &planned.work {
+                Work::Workflow(work) => Some(work.workflow.workflow.clone()),
+                _ => None,
+            },
             status: self.status(),
             skip_reason: match self.phase {
                 Phase::Skipped { reason } => Some(reason),
@@ -190,71 +270,21 @@ impl NodeState {
                 Phase::WaitingToRetry { due } => Some(due),
                 _ => None,
             },
+            waits_for: self.waiting().map(Waiting::view),
             output: self.output().cloned(),
             failure: self.failure().cloned(),
-            attempts: (1..)
-                .map(AttemptNumber)
-                .zip(&self.attempts)
-                .map(|(n, attempt)| attempt.view(n))
-                .collect(),
+            handled: matches!(&self.phase, Phase::Failed { handled, .. } if *handled != Handled::No),
+            items: self.map().map(MapState::view),
+            attempts: self.task.view(),
+            compensation: self.compensation().map(|compensation| CompensationView {
+                status: match compensation.end {
+                    None => NodeStatus::Running,
+                    Some(Ok(())) => NodeStatus::Succeeded,
+                    Some(Err(_)) => NodeStatus::Failed,
+                },
+                failure: compensation.end.as_ref().and_then(|end| end.as_ref().err().cloned()),
+                attempts: compensation.task.view(),
+            }),
         }
-    }
-}
-
-impl AttemptState {
-    fn view(&self, number: AttemptNumber) -> AttemptView {
-        let running = AttemptView {
-            number,
-            status: AttemptStatus::Running,
-            started_at: self.started_at,
-            ended_at: None,
-            failure: None,
-            bill: Bill::default(),
-            effects: Vec::new(),
-        };
-        match &self.course {
-            Course::InFlight { effects, .. } => {
-                AttemptView { effects: effects.iter().map(EffectView::from).collect(), ..running }
-            }
-            Course::Ended { at, end, effects } => {
-                let (status, bill, failure) = end.view();
-                AttemptView {
-                    status,
-                    ended_at: Some(*at),
-                    failure,
-                    bill,
-                    effects: effects.clone(),
-                    ..running
-                }
-            }
-        }
-    }
-}
-
-impl AttemptEnd {
-    fn view(&self) -> (AttemptStatus, Bill, Option<Failure>) {
-        match self {
-            Self::Succeeded { bill } => (AttemptStatus::Succeeded, bill.clone(), None),
-            Self::Failed { bill, failure } => (AttemptStatus::Failed, bill.clone(), Some(failure.clone())),
-            Self::Abandoned => (AttemptStatus::Abandoned, Bill::default(), None),
-        }
-    }
-}
-
-impl From<&Account> for Bill {
-    fn from(account: &Account) -> Self {
-        Self {
-            fuel: account.fuel,
-            duration_us: account.duration_us,
-            log_lines: account.log.len() as u64,
-            usage: account.usage.clone(),
-            decisions: account.decisions.clone(),
-        }
-    }
-}
-
-impl From<&Effect> for EffectView {
-    fn from(effect: &Effect) -> Self {
-        Self { index: effect.index, capability: effect.capability, summary: effect.summary.clone() }
     }
 }

@@ -1,19 +1,21 @@
 //! The state of one run: what its journal says so far, and what is asked of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::event::{Entry, Event, RunOutcome, RunStatus, Trigger, whole_millisecond};
+use super::ending::Ending;
+use super::event::{Edit, Entry, Event, RunOutcome, RunStatus, Trigger, whole_millisecond};
 use super::fold::{FoldError, Misfit};
-use super::node::{AttemptInFlight, NodeState};
-use super::retry::later;
+use super::node::{NodeState, Waiting};
+use super::task::AttemptInFlight;
 use super::view::{NodeView, RunView, Totals};
+use super::waited::Waited;
 use crate::effect::Effect;
 use crate::expression::{RunScope, Scope};
-use crate::id::{AttemptNumber, NodeId, RunId};
+use crate::id::{AttemptNumber, NodeId, Part, RunId};
 use crate::plan::Plan;
 
 /// One run, from its acceptance on. The same entries give the same state, whether it was lived or read back.
@@ -32,16 +34,32 @@ pub struct RunState {
     pub(super) nodes: BTreeMap<NodeId, NodeState>,
     /// Pending nodes whose turn has come.
     pub(super) ready: BTreeSet<NodeId>,
-    /// Nodes that wait to retry, by when.
-    pub(super) retries: BTreeSet<(Timestamp, NodeId)>,
-    /// Nodes with an attempt in flight.
-    pub(super) in_flight: BTreeSet<NodeId>,
-    /// How many nodes have neither succeeded nor been skipped.
+    /// Tasks that wait to retry, by when.
+    pub(super) retries: BTreeSet<(Timestamp, NodeId, Part)>,
+    /// Tasks with an attempt in flight.
+    pub(super) in_flight: BTreeSet<(NodeId, Part)>,
+    /// Maps with items that may begin.
+    pub(super) open_maps: BTreeSet<NodeId>,
+    /// Nodes that wait for something outside.
+    pub(super) waiting: BTreeSet<NodeId>,
+    /// When something happens by itself to nodes that wait.
+    pub(super) timers: BTreeSet<(Timestamp, NodeId)>,
+    /// How many nodes are not final.
     pub(super) unfinished: usize,
-    /// How the run will end because a node failed: once nothing is in flight any more.
-    pub(super) failing: Option<RunOutcome>,
-    /// How the run will end because somebody asked to cancel it: at once.
-    pub(super) cancelling: Option<RunOutcome>,
+    /// Nodes that succeeded and can be undone, in the order in which they succeeded.
+    pub(super) undoable: Vec<NodeId>,
+    /// Signals that nobody has waited for yet, by name.
+    pub(super) signals: BTreeMap<String, VecDeque<Arc<Value>>>,
+    /// How the run will end, once what is in flight has ended and what is to be undone is undone.
+    pub(super) ending: Option<Ending>,
+    pub(super) paused: bool,
+    /// How often the run went on or began anew by itself.
+    pub(super) again: u32,
+    /// What all attempts used so far.
+    pub(super) totals: Totals,
+    pub(super) waited: Waited,
+    /// What failed for good, and nobody has dealt with.
+    pub(super) dead_letters: BTreeSet<(NodeId, Part)>,
     pub(super) ended: Option<Ended>,
 }
 
@@ -49,9 +67,12 @@ pub struct RunState {
 #[derive(Debug)]
 pub(super) struct Acceptance {
     pub(super) at: Timestamp,
-    input: Arc<Value>,
+    pub(super) input: Arc<Value>,
     trigger: Trigger,
     traceparent: String,
+    pub(super) start_at: Option<Timestamp>,
+    /// From when on its time budget counts.
+    pub(super) clock_from: Timestamp,
 }
 
 /// How the run ended.
@@ -59,6 +80,32 @@ pub(super) struct Acceptance {
 pub(super) struct Ended {
     pub(super) at: Timestamp,
     pub(super) outcome: RunOutcome,
+}
+
+/// A person is asked: what whoever decides must know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenApproval<'a> {
+    /// The node.
+    pub node: &'a NodeId,
+    /// What the person is shown.
+    pub show: &'a Arc<Value>,
+    /// Since when.
+    pub asked_at: Timestamp,
+    /// Until when at most.
+    pub expires_at: Option<Timestamp>,
+    /// Whether others were asked too.
+    pub escalated: bool,
+}
+
+/// The run of a sub-workflow that is waited for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenChild<'a> {
+    /// The node.
+    pub node: &'a NodeId,
+    /// The child.
+    pub run: RunId,
+    /// Its input.
+    pub input: &'a Arc<Value>,
 }
 
 impl RunState {
@@ -92,8 +139,17 @@ impl RunState {
             ready,
             retries: BTreeSet::new(),
             in_flight: BTreeSet::new(),
-            failing: None,
-            cancelling: None,
+            open_maps: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            undoable: Vec::new(),
+            signals: BTreeMap::new(),
+            ending: None,
+            paused: false,
+            again: 0,
+            totals: Totals::default(),
+            waited: Waited::default(),
+            dead_letters: BTreeSet::new(),
             ended: None,
             plan,
         })
@@ -143,6 +199,18 @@ impl RunState {
         self.accepted.at
     }
 
+    /// The run's input.
+    #[must_use]
+    pub fn input(&self) -> &Arc<Value> {
+        &self.accepted.input
+    }
+
+    /// Who or what started it.
+    #[must_use]
+    pub fn trigger(&self) -> &Trigger {
+        &self.accepted.trigger
+    }
+
     /// The W3C Trace Context that came with the start, or was made for it.
     #[must_use]
     pub fn traceparent(&self) -> &str {
@@ -152,7 +220,29 @@ impl RunState {
     /// Where the run stands.
     #[must_use]
     pub fn status(&self) -> RunStatus {
-        self.outcome().map_or(RunStatus::Running, RunOutcome::status)
+        match self.outcome() {
+            Some(outcome) => outcome.status(),
+            None if self.paused => RunStatus::Paused,
+            None if self.next_seq == 1 && self.accepted.start_at.is_some() => RunStatus::Queued,
+            None if self.is_waiting() => RunStatus::Waiting,
+            None => RunStatus::Running,
+        }
+    }
+
+    /// Whether nothing is in flight and nothing starts until time passes or somebody does something.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.in_flight.is_empty()
+            && self.ready.is_empty()
+            && self.open_maps.is_empty()
+            && self.ending.is_none()
+            && self.unfinished > 0
+    }
+
+    /// Whether an attempt is in flight.
+    #[must_use]
+    pub fn has_attempts(&self) -> bool {
+        !self.in_flight.is_empty()
     }
 
     /// How the run ended, if it did.
@@ -167,19 +257,88 @@ impl RunState {
         self.ended.as_ref().map(|ended| ended.at)
     }
 
+    /// What all attempts used so far.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
     /// The attempts that were started and have not ended: what recovery runs again.
     pub fn in_flight(&self) -> impl Iterator<Item = AttemptInFlight<'_>> {
-        self.in_flight.iter().filter_map(|id| self.nodes[id].in_flight(id))
+        self.in_flight.iter().filter_map(|(id, part)| self.nodes[id].in_flight(id, *part))
     }
 
     /// The effects that an attempt in flight was answered so far; none of an attempt that is not in flight.
     #[must_use]
-    pub fn effects(&self, node: &NodeId, attempt: AttemptNumber) -> &[Effect] {
-        let in_flight = self.nodes.get_key_value(node).and_then(|(id, state)| state.in_flight(id));
+    pub fn effects(&self, node: &NodeId, part: Part, attempt: AttemptNumber) -> &[Effect] {
+        let in_flight = self.nodes.get_key_value(node).and_then(|(id, state)| state.in_flight(id, part));
         match in_flight {
             Some(in_flight) if in_flight.attempt == attempt => in_flight.effects,
             _ => &[],
         }
+    }
+
+    /// What a node gets in place of what the workflow says, if somebody wanted it.
+    #[must_use]
+    pub fn edit(&self, node: &NodeId) -> Option<&Edit> {
+        self.nodes.get(node)?.edit()
+    }
+
+    /// The questions to people that are open.
+    pub fn approvals(&self) -> impl Iterator<Item = OpenApproval<'_>> {
+        self.waits().filter_map(|(node, waiting)| match waiting {
+            Waiting::Approval(question) => Some(OpenApproval {
+                node,
+                show: &question.show,
+                asked_at: question.asked_at,
+                expires_at: question.expires_at,
+                escalated: question.escalated,
+            }),
+            _ => None,
+        })
+    }
+
+    /// The runs of sub-workflows that are waited for.
+    pub fn children(&self) -> impl Iterator<Item = OpenChild<'_>> {
+        self.waits().filter_map(|(node, waiting)| match waiting {
+            Waiting::Child { run, input } => Some(OpenChild { node, run: *run, input }),
+            _ => None,
+        })
+    }
+
+    /// The node that this callback token belongs to, and whether it still can be called back.
+    #[must_use]
+    pub fn callback(&self, token: &str) -> Option<(&NodeId, bool)> {
+        let found = self.nodes.iter().find_map(|(id, node)| {
+            let callback = node.callback().filter(|callback| callback.token == token)?;
+            Some((id, node, callback))
+        });
+        let (id, node, callback) = found?;
+        let is_open = callback.body.is_none() && !node.status().is_final() && self.ended.is_none();
+        Some((id, is_open))
+    }
+
+    /// What failed for good, and nobody has dealt with.
+    #[must_use]
+    pub fn dead_letters(&self) -> &BTreeSet<(NodeId, Part)> {
+        &self.dead_letters
+    }
+
+    /// Why that failed.
+    #[must_use]
+    pub fn dead_letter(&self, node: &NodeId, part: Part) -> Option<&crate::failure::Failure> {
+        if !self.dead_letters.contains(&(node.clone(), part)) {
+            return None;
+        }
+        let state = self.nodes.get(node)?;
+        match part {
+            Part::Compensation => state.compensation()?.end.as_ref()?.as_ref().err(),
+            Part::Whole | Part::Item(_) => state.failure(),
+        }
+    }
+
+    fn waits(&self) -> impl Iterator<Item = (&NodeId, &Waiting)> {
+        self.waiting.iter().filter_map(|id| Some((id, self.nodes[id].waiting()?)))
     }
 
     /// The run as people and programs see it.
@@ -198,16 +357,18 @@ impl RunState {
             output: None,
             failure: None,
             failed_node: None,
+            partial: None,
             cancel_reason: None,
             accepted_at: self.accepted.at,
+            start_at: self.accepted.start_at,
             ended_at: self.ended_at(),
-            totals: Totals::of(&nodes),
+            totals: self.totals,
             nodes,
         };
         match self.outcome().cloned() {
             Some(RunOutcome::Succeeded { output }) => view.output = Some(output),
-            Some(RunOutcome::Failed { failure, node }) => {
-                (view.failure, view.failed_node) = (Some(failure), node)
+            Some(RunOutcome::Failed { failure, node, partial }) => {
+                (view.failure, view.failed_node, view.partial) = (Some(failure), node, partial);
             }
             Some(RunOutcome::Cancelled { reason }) => view.cancel_reason = reason,
             None => {}
@@ -215,14 +376,15 @@ impl RunState {
         view
     }
 
-    /// Whether nothing new starts any more, because a node failed or the run is to be cancelled.
-    pub(super) fn is_winding_down(&self) -> bool {
-        self.failing.is_some() || self.cancelling.is_some()
+    /// The outputs of those nodes that have one, by node.
+    pub(super) fn outputs<'a>(&'a self, of: impl Iterator<Item = &'a NodeId>) -> Value {
+        let outputs = of.filter_map(|id| Some((id.to_string(), Value::clone(self.nodes[id].output()?))));
+        Value::Object(outputs.collect::<Map<_, _>>())
     }
 
-    /// When the run's time is over, if it is bounded.
-    pub(super) fn budget_end(&self) -> Option<Timestamp> {
-        self.plan.time_budget.map(|budget| later(self.accepted.at, budget))
+    /// Whether nothing new starts any more, but for what undoes what was done.
+    pub(super) fn is_winding_down(&self) -> bool {
+        self.ending.is_some()
     }
 }
 
@@ -230,7 +392,7 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
     if first.seq != 0 {
         return Err(Misfit::Sequence { expected: 0 });
     }
-    let Event::RunAccepted { workflow, version, input, trigger, traceparent } = &first.event else {
+    let Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at } = &first.event else {
         return Err(Misfit::NotAccepted);
     };
     if (workflow, version) != (&plan.name, &plan.version) {
@@ -239,10 +401,14 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
             planned: format!("{}@{}", plan.name, plan.version),
         });
     }
+    let at = whole_millisecond(first.at);
+    let start_at = start_at.map(whole_millisecond);
     Ok(Acceptance {
-        at: whole_millisecond(first.at),
+        at,
+        clock_from: start_at.map_or(at, |start_at| start_at.max(at)),
         input: input.clone(),
         trigger: trigger.clone(),
         traceparent: traceparent.clone(),
+        start_at,
     })
 }

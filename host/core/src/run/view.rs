@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::event::{RunOutcome, RunStatus, SkipReason, Trigger};
-use crate::attempt::{Decision, ModelCall};
+use super::map::ItemsView;
+use crate::attempt::{Account, Decision, ModelCall};
 use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, RunId, StepName, WorkflowName};
 use crate::manifest::Capability;
+use crate::plan::NodeKind;
 
 /// One run with its nodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -42,11 +44,18 @@ pub struct RunView {
     /// The node that failed first and the run with it, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_node: Option<NodeId>,
+    /// What succeeded, by node, of a run that failed and tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
+    pub partial: Option<Arc<Value>>,
     /// Why it was cancelled, in the words of whoever asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_reason: Option<String>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// Before which nothing begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<Timestamp>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
@@ -61,10 +70,14 @@ impl RunView {
     #[must_use]
     pub fn into_outcome(self) -> Option<RunOutcome> {
         match self.status {
-            RunStatus::Running => None,
+            RunStatus::Queued | RunStatus::Running | RunStatus::Waiting | RunStatus::Paused => None,
             RunStatus::Succeeded => self.output.map(|output| RunOutcome::Succeeded { output }),
             RunStatus::Failed => {
-                self.failure.map(|failure| RunOutcome::Failed { failure, node: self.failed_node })
+                self.failure.map(|failure| RunOutcome::Failed {
+                failure,
+                node: self.failed_node,
+                partial: self.partial,
+            })
             }
             RunStatus::Cancelled => Some(RunOutcome::Cancelled { reason: self.cancel_reason }),
         }
@@ -76,11 +89,19 @@ impl RunView {
 pub struct NodeView {
     /// The node.
     pub id: NodeId,
-    /// Its step's name.
-    pub step: StepName,
+    /// Which kind of node.
+    #[serde(default)]
+    pub kind: NodeKind,
+    /// Its step's name, if it runs a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepName>,
     /// The step's version.
-    #[schema(value_type = String)]
-    pub step_version: Version,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub step_version: Option<Version>,
+    /// The workflow that it runs, if it runs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<WorkflowName>,
     /// Where it stands.
     pub status: NodeStatus,
     /// Why it was skipped, if it was.
@@ -89,11 +110,76 @@ pub struct NodeView {
     /// When the next attempt is due, of a node that waits to retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
-    /// The step's output, once the node succeeded.
+    /// What it waits for, of a node that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitView>,
+    /// Its output, once it succeeded, or what its `on_error` put in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Value>)]
     pub output: Option<Arc<Value>>,
     /// Why it failed, once it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Whether the run went on in spite of the failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handled: bool,
+    /// Its items, of a map that has begun. Their attempts stand in the journal alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<ItemsView>,
+    /// Its attempts, the first one first.
+    pub attempts: Vec<AttemptView>,
+    /// How it was undone, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<CompensationView>,
+}
+
+/// What a node waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "for", rename_all = "kebab-case")]
+pub enum WaitView {
+    /// A time.
+    Time {
+        /// Which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    /// A signal.
+    Signal {
+        /// Until when at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    /// A person's decision.
+    Approval {
+        /// Since when.
+        since: Timestamp,
+        /// What the person is shown.
+        #[schema(value_type = Value)]
+        show: Arc<Value>,
+        /// Until when at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// Whether others were asked too.
+        escalated: bool,
+    },
+    /// Being called back.
+    Callback {
+        /// Until when at most.
+        until: Timestamp,
+    },
+    /// Another run.
+    Run {
+        /// Which.
+        run: RunId,
+    },
+}
+
+/// How a node was undone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CompensationView {
+    /// Where that stands: `running`, `succeeded` or `failed`.
+    pub status: NodeStatus,
+    /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// Its attempts, the first one first.
@@ -112,6 +198,8 @@ pub enum NodeStatus {
     Running,
     /// An attempt failed and another will follow.
     WaitingToRetry,
+    /// It waits for a time, a signal, a person, a callback or another run.
+    Waiting,
     /// An attempt gave an output. Final.
     Succeeded,
     /// No attempt gave an output and none will follow. Final.
@@ -130,6 +218,7 @@ impl NodeStatus {
             Self::Pending => "pending",
             Self::Running => "running",
             Self::WaitingToRetry => "waiting-to-retry",
+            Self::Waiting => "waiting",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
@@ -151,6 +240,12 @@ pub struct AttemptView {
     pub number: AttemptNumber,
     /// Where it stands.
     pub status: AttemptStatus,
+    /// Which of the node's fallbacks it tried, counted from 0; none: the node's own step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<u32>,
+    /// Whether its output was remembered from an earlier attempt of some run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
     /// When it started.
     pub started_at: Timestamp,
     /// When it ended, or the run ended without waiting for it.
@@ -231,15 +326,10 @@ pub struct Totals {
 }
 
 impl Totals {
-    pub(super) fn of(nodes: &[NodeView]) -> Self {
-        let mut totals = Self::default();
-        for attempt in nodes.iter().flat_map(|node| &node.attempts) {
-            totals.attempts += 1;
-            totals.effects += attempt.effects.len() as u64;
-            totals.fuel = totals.fuel.saturating_add(attempt.bill.fuel);
-            attempt.bill.usage.iter().for_each(|call| totals.add_model_call(call));
-        }
-        totals
+    /// Adds what an attempt used.
+    pub(super) fn add(&mut self, account: &Account) {
+        self.fuel = self.fuel.saturating_add(account.fuel);
+        account.usage.iter().for_each(|call| self.add_model_call(call));
     }
 
     fn add_model_call(&mut self, call: &ModelCall) {

@@ -300,12 +300,21 @@ fn mistakes_without_number_are_cut() {
 
 #[test]
 fn a_definition_is_checked_without_a_catalogue_as_far_as_that_goes() {
-    use super::super::{Resolution, Surroundings};
-    use crate::{grant::Grants, id::NodeId, id::StepName, limits::Limits, mistake::Mistake};
+    use super::super::{LockSlot, Resolution, Surroundings, WorkflowResolution};
+    use crate::{grant::Grants, id::StepName, id::WorkflowName, limits::Limits, mistake::Mistake};
 
     struct Nothing;
     impl Surroundings for Nothing {
-        fn resolve(&self, _: &NodeId, _: &StepName, _: &semver::VersionReq) -> Resolution {
+        fn resolve_workflow(
+            &self,
+            _: &LockSlot,
+            _: &WorkflowName,
+            _: &semver::VersionReq,
+        ) -> WorkflowResolution {
+            WorkflowResolution::Offline
+        }
+
+        fn resolve(&self, _: &LockSlot, _: &StepName, _: &semver::VersionReq) -> Resolution {
             Resolution::Offline
         }
         fn check_grants(&self, _: &Grants) -> Vec<Mistake> {

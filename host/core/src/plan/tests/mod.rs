@@ -8,10 +8,10 @@ use std::sync::Arc;
 use semver::{Version, VersionReq};
 use serde_json::{Value, json};
 
-use super::{Plan, Resolution, Surroundings, compile};
+use super::{LockSlot, Plan, Resolution, Surroundings, WorkflowResolution, compile};
 use crate::digest::Digest;
 use crate::grant::Grants;
-use crate::id::{NodeId, StepName};
+use crate::id::{StepName, WorkflowName};
 use crate::limits::Limits;
 use crate::manifest::{Capability, Manifest, PublishedStep};
 use crate::mistake::Mistake;
@@ -20,7 +20,7 @@ use crate::mistake::Mistake;
 struct Catalogue;
 
 impl Surroundings for Catalogue {
-    fn resolve(&self, _: &NodeId, name: &StepName, range: &VersionReq) -> Resolution {
+    fn resolve(&self, _: &LockSlot, name: &StepName, range: &VersionReq) -> Resolution {
         let versions: Vec<PublishedStep> =
             steps().into_iter().filter(|step| step.manifest.name == *name).collect();
         let newest = versions
@@ -31,6 +31,10 @@ impl Surroundings for Catalogue {
             Some(step) => Resolution::Found(Arc::new(step.clone())),
             None => Resolution::Missing(versions.into_iter().map(|step| step.manifest.version).collect()),
         }
+    }
+
+    fn resolve_workflow(&self, _: &LockSlot, _: &WorkflowName, _: &VersionReq) -> WorkflowResolution {
+        WorkflowResolution::Missing(Vec::new())
     }
 
     fn check_grants(&self, grants: &Grants) -> Vec<Mistake> {

@@ -38,24 +38,26 @@ fn a_definition_becomes_a_plan() {
     assert!(plan.input.check(&json!({})).is_err());
     assert_eq!((plan.triggers[0].path.as_str(), plan.triggers[0].method.as_str()), ("/tickets", "POST"));
     assert!(plan.triggers[0].open);
-    assert_eq!(plan.time_budget, Some(Duration::from_secs(120)));
+    assert_eq!(plan.budget.time, Some(Duration::from_secs(120)));
     assert_eq!(plan.order.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["classify", "answer"]);
 
     let classify = &plan.nodes["classify"];
-    assert_eq!(classify.step.version.to_string(), "1.2.0");
-    assert!(!classify.effect_free);
-    assert_eq!(&*classify.config, r#"{"model":"m"}"#);
+    let call = &classify.work.step().unwrap().calls[0];
+    assert_eq!(call.step.version.to_string(), "1.2.0");
+    assert!(!call.effect_free);
+    assert_eq!(&*call.config, r#"{"model":"m"}"#);
     assert_eq!(classify.dependents, plan.order[1..]);
-    assert_eq!(classify.retry.attempts, 4);
-    assert_eq!(classify.retry.delay, Duration::from_millis(250));
-    assert_eq!(classify.retry.on, [FailureKind::Retryable, FailureKind::Trap]);
+    assert_eq!(call.retry.attempts, 4);
+    assert_eq!(call.retry.delay, Duration::from_millis(250));
+    assert_eq!(call.retry.on, [FailureKind::Retryable, FailureKind::Trap]);
     let limits = Limits { time_ms: 20_000, memory_bytes: 64 << 20, fuel: 5_000_000, ..Limits::default() };
-    assert_eq!(classify.limits, limits);
+    assert_eq!(call.limits, limits);
 
     let answer = &plan.nodes["answer"];
-    assert!(answer.effect_free && answer.when.is_some());
-    assert_eq!((answer.join, &answer.retry), (Join::Any, &RetryPolicy::never()));
-    assert_eq!(plan.lock.0["answer"].version.to_string(), "1.4.0", "`1.0` means `^1.0`");
+    let call = &answer.work.step().unwrap().calls[0];
+    assert!(call.effect_free && answer.when.is_some());
+    assert_eq!((answer.join, &call.retry), (Join::Any, &RetryPolicy::never()));
+    assert_eq!(plan.lock.0["answer"].step().unwrap().version.to_string(), "1.4.0", "`1.0` means `^1.0`");
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn two_nodes() -> Life {
 fn started(id: &str, attempt: u32) -> Event {
     let deadline = start_of_time();
     Event::AttemptStarted {
-        node: node(id),
+        node: node(id), part: Part::Whole, call: 0,
         attempt: AttemptNumber(attempt),
         input: json!({}).into(),
         deadline,
@@ -33,7 +33,7 @@ fn started(id: &str, attempt: u32) -> Event {
 fn succeeded(id: &str, attempt: u32) -> Event {
     let account = Account::default();
     Event::AttemptSucceeded {
-        node: node(id),
+        node: node(id), part: Part::Whole, cached: false,
         attempt: AttemptNumber(attempt),
         output: json!({}).into(),
         account,
@@ -44,7 +44,7 @@ fn succeeded(id: &str, attempt: u32) -> Event {
 fn a_journal_starts_with_the_acceptance_of_this_workflow() {
     let plan = plan(json!({"nodes": {"a": {}}}));
     let accept = |event| RunState::accept(RUN, Arc::clone(&plan), &Entry::new(0, start_of_time(), event));
-    let error = accept(Event::CancelRequested { reason: None }).unwrap_err();
+    let error = accept(Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None }).unwrap_err();
     assert_eq!(error.misfit, Misfit::NotAccepted);
 
     let mut other = accepted(json!({}));
@@ -93,7 +93,7 @@ fn nothing_happens_to_a_node_before_its_needs_are_final() {
     assert_eq!(misfit(&mut life, started("b", 1)), unmet);
     assert_eq!(misfit(&mut life, Event::NodeSkipped { node: node("b"), reason: SkipReason::When }), unmet);
     let failure = Failure::new(FailureKind::Expression, "no");
-    assert_eq!(misfit(&mut life, Event::NodeFailed { node: node("b"), failure }), unmet);
+    assert_eq!(misfit(&mut life, Event::NodeFailed { node: node("b"), part: Part::Whole, failure }), unmet);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn an_attempt_starts_and_ends_once() {
 fn effects_are_answered_in_order_and_in_flight() {
     let mut life = two_nodes();
     let answered = |index| Event::EffectAnswered {
-        node: node("a"),
+        node: node("a"), part: Part::Whole,
         attempt: AttemptNumber::FIRST,
         effect: effect(index),
     };
@@ -120,8 +120,8 @@ fn effects_are_answered_in_order_and_in_flight() {
     life.record(answered(0));
     assert_eq!(misfit(&mut life, answered(0)), misses(0, 1));
     life.record(answered(1));
-    assert_eq!(life.state.effects(&node("a"), AttemptNumber::FIRST), [effect(0), effect(1)]);
-    assert_eq!(life.state.effects(&node("a"), AttemptNumber(2)), []);
+    assert_eq!(life.state.effects(&node("a"), Part::Whole, AttemptNumber::FIRST), [effect(0), effect(1)]);
+    assert_eq!(life.state.effects(&node("a"), Part::Whole, AttemptNumber(2)), []);
     life.succeed("a", json!({}));
     let status = NodeStatus::Succeeded;
     assert_eq!(misfit(&mut life, answered(2)), Misfit::NodeStatus { node: node("a"), status });
@@ -146,7 +146,7 @@ fn a_run_ends_as_it_can() {
     life.succeed("a", json!({}));
     life.succeed("b", json!({}));
     assert_eq!(misfit(&mut life, success()), Misfit::Ended);
-    assert_eq!(misfit(&mut life, Event::CancelRequested { reason: None }), Misfit::Ended);
+    assert_eq!(misfit(&mut life, Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None }), Misfit::Ended);
 }
 
 #[test]

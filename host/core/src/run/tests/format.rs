@@ -95,7 +95,7 @@ fn run_accepted() {
 fn attempt_started() {
     golden(
         Event::AttemptStarted {
-            node: node("classify"),
+            node: node("classify"), part: Part::Whole, call: 0,
             attempt: AttemptNumber(2),
             input: json!({"prompt": "x"}).into(),
             deadline: Timestamp::from_millisecond(AT + 20_000).unwrap(),
@@ -113,7 +113,7 @@ fn attempt_started() {
 #[test]
 fn effect_answered() {
     golden(
-        Event::EffectAnswered { node: node("classify"), attempt: AttemptNumber::FIRST, effect: effect(0) },
+        Event::EffectAnswered { node: node("classify"), part: Part::Whole, attempt: AttemptNumber::FIRST, effect: effect(0) },
         &json!({
             "type": "effect-answered",
             "node": "classify",
@@ -133,7 +133,7 @@ fn effect_answered() {
 fn attempt_succeeded() {
     golden(
         Event::AttemptSucceeded {
-            node: node("classify"),
+            node: node("classify"), part: Part::Whole, cached: false,
             attempt: AttemptNumber::FIRST,
             output: json!({"label": "Billing"}).into(),
             account: account(),
@@ -159,7 +159,7 @@ fn attempt_failed() {
     };
     golden(
         Event::AttemptFailed {
-            node: node("classify"),
+            node: node("classify"), part: Part::Whole,
             attempt: AttemptNumber::FIRST,
             failure,
             account: Account::default(),
@@ -194,7 +194,7 @@ fn node_skipped() {
 fn node_failed() {
     golden(
         Event::NodeFailed {
-            node: node("route"),
+            node: node("route"), part: Part::Whole,
             failure: Failure::new(FailureKind::Expression, "undefined"),
         },
         &json!({
@@ -207,9 +207,9 @@ fn node_failed() {
 
 #[test]
 fn cancel_requested() {
-    golden(Event::CancelRequested { reason: None }, &json!({"type": "cancel-requested"}));
+    golden(Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None }, &json!({"type": "cancel-requested"}));
     golden(
-        Event::CancelRequested { reason: Some("wrong ticket".to_owned()) },
+        Event::CancelRequested { reason: Some("wrong ticket".to_owned()), grace_ms: 0, compensate: false, by: None },
         &json!({"type": "cancel-requested", "reason": "wrong ticket"}),
     );
 }
@@ -225,6 +225,7 @@ fn run_ended() {
         ended(RunOutcome::Failed {
             failure: Failure::new(FailureKind::Permanent, "no such account"),
             node: Some(node("classify")),
+            partial: None,
         }),
         &json!({"type": "run-ended", "outcome": {
             "status": "failed",

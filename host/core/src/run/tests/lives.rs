@@ -165,7 +165,9 @@ impl Witnessed {
     fn go_on(&mut self) {
         loop {
             let actions = self.life.state.decide(self.life.now);
-            let events: Vec<Event> = actions.into_iter().filter_map(Action::into_event).collect();
+            let mint = &mut self.life.mint;
+            let events: Vec<Event> =
+                actions.into_iter().filter_map(|action| action.into_event(mint)).collect();
             if events.is_empty() {
                 return;
             }
@@ -190,11 +192,11 @@ impl Witnessed {
                 let time = i64::from(milliseconds) * 1_000 + i64::from(microseconds);
                 self.life.now += SignedDuration::from_micros(time);
             }
-            Chance::Cancels => self.record(Event::CancelRequested { reason: None }),
+            Chance::Cancels => self.record(Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None }),
             Chance::Succeeds { attempt, output } => {
                 if let Some((node, attempt, _)) = self.pick(&attempt) {
                     self.record(Event::AttemptSucceeded {
-                        node,
+                        node, part: Part::Whole, cached: false,
                         attempt,
                         output: output.into(),
                         account: Account::default(),
@@ -204,12 +206,12 @@ impl Witnessed {
             Chance::Fails { attempt, kind, retry_after_ms } => {
                 if let Some((node, attempt, _)) = self.pick(&attempt) {
                     let failure = Failure { retry_after_ms, ..Failure::new(kind, "by chance") };
-                    self.record(Event::AttemptFailed { node, attempt, failure, account: Account::default() });
+                    self.record(Event::AttemptFailed { node, part: Part::Whole, attempt, failure, account: Account::default() });
                 }
             }
             Chance::AnswersEffect { attempt } => {
                 if let Some((node, attempt, answered)) = self.pick(&attempt) {
-                    self.record(Event::EffectAnswered { node, attempt, effect: effect(answered) });
+                    self.record(Event::EffectAnswered { node, part: Part::Whole, attempt, effect: effect(answered) });
                 }
             }
         }
@@ -230,7 +232,7 @@ impl Witnessed {
             match next {
                 Some((node, attempt)) => {
                     let (output, account) = (json!({"go": true}), Account::default());
-                    self.record(Event::AttemptSucceeded { node, attempt, output: output.into(), account });
+                    self.record(Event::AttemptSucceeded { node, part: Part::Whole, cached: false, attempt, output: output.into(), account });
                 }
                 None => {
                     self.life.now = self.life.wakes_at().expect("a run that does not end waits for something")

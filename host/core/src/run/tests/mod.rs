@@ -15,11 +15,11 @@ use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::failure::{Failure, FailureKind};
 use crate::grant::Grants;
-use crate::id::{AttemptNumber, NodeId, RunId, StepName, WorkflowName};
+use crate::id::{AttemptNumber, NodeId, Part, RunId, StepName, WorkflowName};
 use crate::limits::Limits;
 use crate::manifest::{Capability, Manifest, PublishedStep};
 use crate::mistake::Mistake;
-use crate::plan::{Plan, Resolution, Surroundings, compile};
+use crate::plan::{LockSlot, Plan, Resolution, Surroundings, WorkflowResolution, compile};
 
 mod ends;
 mod folding;
@@ -35,7 +35,7 @@ const RUN: RunId = RunId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_00
 struct TwoSteps;
 
 impl Surroundings for TwoSteps {
-    fn resolve(&self, _: &NodeId, name: &StepName, _: &VersionReq) -> Resolution {
+    fn resolve(&self, _: &LockSlot, name: &StepName, _: &VersionReq) -> Resolution {
         let input_schema = match name.as_str() {
             "read" => {
                 json!({"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]})
@@ -58,6 +58,10 @@ impl Surroundings for TwoSteps {
             effects: BTreeSet::new(),
             size: 0,
         }))
+    }
+
+    fn resolve_workflow(&self, _: &LockSlot, _: &WorkflowName, _: &VersionReq) -> WorkflowResolution {
+        WorkflowResolution::Missing(Vec::new())
     }
 
     fn check_grants(&self, _: &Grants) -> Vec<Mistake> {
@@ -95,6 +99,7 @@ fn accepted(input: Value) -> Event {
         input: input.into(),
         trigger: Trigger::Api,
         traceparent: "00-00000000000000000000000000000001-0000000000000001-01".to_owned(),
+        start_at: None,
     }
 }
 
@@ -113,6 +118,23 @@ struct Life {
     state: RunState,
     journal: Vec<Entry>,
     now: Timestamp,
+    mint: Counter,
+}
+
+/// Makes what is new by counting.
+#[derive(Default)]
+struct Counter(u128);
+
+impl Mint for Counter {
+    fn run_id(&mut self) -> RunId {
+        self.0 += 1;
+        RunId(Uuid::from_u128(self.0))
+    }
+
+    fn callback(&mut self) -> (String, String) {
+        self.0 += 1;
+        (format!("token-{}", self.0), format!("https://here/v1/callbacks/token-{}", self.0))
+    }
 }
 
 impl Life {
@@ -127,7 +149,7 @@ impl Life {
         let now = start_of_time();
         let first = Entry::new(0, now, accepted(input));
         let state = RunState::accept(RUN, plan, &first).unwrap();
-        Self { state, journal: vec![first], now }
+        Self { state, journal: vec![first], now, mint: Counter::default() }
     }
 
     fn record(&mut self, event: Event) {
@@ -137,8 +159,9 @@ impl Life {
 
     fn go_on(&mut self) {
         loop {
+            let actions = self.state.decide(self.now).into_iter();
             let events: Vec<Event> =
-                self.state.decide(self.now).into_iter().filter_map(Action::into_event).collect();
+                actions.filter_map(|action| action.into_event(&mut self.mint)).collect();
             if events.is_empty() {
                 return;
             }
@@ -147,24 +170,31 @@ impl Life {
     }
 
     fn succeed(&mut self, id: &str, output: Value) {
-        let (node, attempt) = self.attempt_of(id);
+        let (node, part, attempt) = self.attempt_of(id);
         self.record(Event::AttemptSucceeded {
             node,
+            part,
             attempt,
             output: output.into(),
             account: Account::default(),
+            cached: false,
         });
         self.go_on();
     }
 
     fn fail(&mut self, id: &str, failure: Failure) {
-        let (node, attempt) = self.attempt_of(id);
-        self.record(Event::AttemptFailed { node, attempt, failure, account: Account::default() });
+        let (node, part, attempt) = self.attempt_of(id);
+        self.record(Event::AttemptFailed { node, part, attempt, failure, account: Account::default() });
         self.go_on();
     }
 
     fn cancel(&mut self, reason: &str) {
-        self.record(Event::CancelRequested { reason: Some(reason.to_owned()) });
+        self.record(Event::CancelRequested {
+            reason: Some(reason.to_owned()),
+            grace_ms: 0,
+            compensate: false,
+            by: None,
+        });
         self.go_on();
     }
 
@@ -173,14 +203,15 @@ impl Life {
         self.go_on();
     }
 
-    fn attempt_of(&self, id: &str) -> (NodeId, AttemptNumber) {
-        let attempt = self.state.in_flight().find(|attempt| attempt.node.as_str() == id);
+    fn attempt_of(&self, id: &str) -> (NodeId, Part, AttemptNumber) {
+        let is_wanted = |attempt: &AttemptInFlight<'_>| format!("{}{}", attempt.node, attempt.part) == id;
+        let attempt = self.state.in_flight().find(is_wanted);
         let attempt = attempt.unwrap_or_else(|| panic!("no attempt at `{id}` is in flight"));
-        (attempt.node.clone(), attempt.attempt)
+        (attempt.node.clone(), attempt.part, attempt.attempt)
     }
 
     fn in_flight(&self) -> Vec<String> {
-        self.state.in_flight().map(|attempt| attempt.node.to_string()).collect()
+        self.state.in_flight().map(|attempt| format!("{}{}", attempt.node, attempt.part)).collect()
     }
 
     fn node(&self, id: &str) -> NodeView {
@@ -194,7 +225,7 @@ impl Life {
     /// The failure that the run ended with, and the node it names.
     fn run_failure(&self) -> (Failure, Option<String>) {
         match self.state.outcome() {
-            Some(RunOutcome::Failed { failure, node }) => {
+            Some(RunOutcome::Failed { failure, node, .. }) => {
                 (failure.clone(), node.as_ref().map(ToString::to_string))
             }
             other => panic!("the run did not fail: {other:?}"),

@@ -64,7 +64,7 @@ fn a_node_that_waits_to_retry_says_when() {
     life.let_pass(Duration::from_millis(999));
     assert_eq!(life.in_flight(), Vec::<String>::new());
     life.let_pass(Duration::from_millis(1));
-    assert_eq!(life.attempt_of("a"), (node("a"), AttemptNumber(2)));
+    assert_eq!(life.attempt_of("a"), (node("a"), Part::Whole, AttemptNumber(2)));
     life.succeed("a", json!("done"));
     assert_eq!(life.run_output(), json!({"a": "done"}));
 }

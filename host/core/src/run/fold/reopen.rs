@@ -1,0 +1,145 @@
+//! How a run that has ended, or is about to, goes on or begins anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Misfit;
+use crate::id::{NodeId, Part};
+use crate::run::ending::Ending;
+use crate::run::event::{Edit, ReopenFrom};
+use crate::run::node::{Handled, More, Phase};
+use crate::run::state::RunState;
+
+impl RunState {
+    pub(super) fn reopened(
+        &mut self,
+        from: &ReopenFrom,
+        edits: &BTreeMap<NodeId, Edit>,
+        by: Option<&str>,
+        at: Timestamp,
+    ) -> Result<(), Misfit> {
+        self.check_may_reopen(from, edits)?;
+        if by.is_none() {
+            self.again += 1;
+        }
+        self.paused = false;
+        match from {
+            ReopenFrom::Compensation(node) => self.undo_again(node, at),
+            ReopenFrom::Failed | ReopenFrom::Node(_) | ReopenFrom::Start => {
+                self.reset(&self.to_reset(from));
+                (self.ending, self.ended) = (None, None);
+                self.accepted.clock_from = at;
+                self.waited = Default::default();
+            }
+        }
+        for (node, edit) in edits {
+            self.node_mut(node).more_mut().edit = edit.clone();
+        }
+        Ok(())
+    }
+
+    fn check_may_reopen(&self, from: &ReopenFrom, edits: &BTreeMap<NodeId, Edit>) -> Result<(), Misfit> {
+        if self.ended.is_none() && (self.ending.is_none() || !self.in_flight.is_empty()) {
+            return Err(Misfit::NotEnded);
+        }
+        edits.keys().try_for_each(|node| self.check_node(node).map(|_| ()))?;
+        match from {
+            ReopenFrom::Failed | ReopenFrom::Start => Ok(()),
+            ReopenFrom::Node(node) => self.check_node(node).map(|_| ()),
+            ReopenFrom::Compensation(node) => {
+                let failed = self
+                    .check_node(node)?
+                    .compensation()
+                    .is_some_and(|it| matches!(it.end, Some(Err(_))));
+                if failed && self.ended.is_some() {
+                    return Ok(());
+                }
+                Err(Misfit::Part { node: node.clone(), part: Part::Compensation })
+            }
+        }
+    }
+
+    fn undo_again(&mut self, node: &NodeId, at: Timestamp) {
+        self.dead_letters.remove(&(node.clone(), Part::Compensation));
+        if let Some(compensation) = &mut self.node_mut(node).more_mut().compensation {
+            compensation.task.reopen();
+            compensation.end = None;
+        }
+        self.ending = self.ended.take().map(|ended| Ending {
+            at,
+            outcome: ended.outcome,
+            grace_until: None,
+            compensate: true,
+            stopped: true,
+        });
+    }
+
+    /// What is done again, and with it all that is built on it.
+    fn to_reset(&self, from: &ReopenFrom) -> BTreeSet<NodeId> {
+        let starts = self.nodes.iter().filter(|(id, node)| match from {
+            ReopenFrom::Start => true,
+            ReopenFrom::Node(wanted) if wanted == *id => true,
+            _ => {
+                let undone = node.compensation().is_some_and(|it| it.end.is_some());
+                undone
+                    || matches!(node.phase, Phase::Failed { handled: Handled::No, .. } | Phase::Cancelled)
+            }
+        });
+        let mut open: Vec<&NodeId> = starts.map(|(id, _)| id).collect();
+        let mut reset = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if reset.insert(id.clone()) {
+                open.extend(&self.plan.nodes[id].dependents);
+            }
+        }
+        reset
+    }
+
+    /// Puts nodes back to where they have done nothing; their attempts stay in their history.
+    fn reset(&mut self, nodes: &BTreeSet<NodeId>) {
+        for id in nodes {
+            self.move_to(id, Phase::Pending);
+            let node = self.node_mut(id);
+            node.task.reopen();
+            let edit = node.more.take().map(|more| more.edit).unwrap_or_default();
+            if edit != Edit::default() {
+                node.more = Some(Box::new(More { edit, ..More::default() }));
+            }
+        }
+        self.undoable.retain(|id| !nodes.contains(id));
+        self.dead_letters.retain(|(id, _)| !nodes.contains(id));
+        self.retries.retain(|(_, id, _)| !nodes.contains(id));
+        self.recount();
+    }
+
+    /// What is ready, and how much is left, after nodes were put back.
+    fn recount(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        let is_settled = |phase: &Phase| {
+            matches!(phase, Phase::Succeeded { .. } | Phase::Skipped { .. })
+                || matches!(phase, Phase::Failed { handled, .. } if *handled != Handled::No)
+        };
+        self.unfinished = self.nodes.values().filter(|node| !is_settled(&node.phase)).count();
+        let pending: Vec<NodeId> = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| matches!(node.phase, Phase::Pending))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in pending {
+            let planned = &plan.nodes[&id];
+            let needs: Vec<(bool, bool)> = planned.needs.iter().map(|need| self.need_of(need, &id)).collect();
+            let open = needs.iter().filter(|(settled, _)| !settled).count();
+            let met = needs.iter().any(|(_, met)| *met);
+            let node = self.node_mut(&id);
+            node.recount_needs(open, met);
+            if node.is_ready(planned) {
+                self.ready.insert(id);
+            } else {
+                self.ready.remove(&id);
+            }
+        }
+    }
+}

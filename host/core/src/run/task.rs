@@ -1,0 +1,243 @@
+//! A task: something that is attempted until it succeeds or gives up. A step node is one, so is each item of a map, and
+//! so is what undoes a node.
+//!
+//! Knows its own attempts alone; what becomes of the node is the fold's business.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::retry::{Failed, backoff_due, later_by_ms};
+use super::view::{AttemptStatus, AttemptView, Bill, EffectView};
+use crate::attempt::Account;
+use crate::effect::Effect;
+use crate::failure::{Failure, FailureKind};
+use crate::id::{AttemptNumber, NodeId, Part};
+use crate::plan::{Call, Until, WhenOpen};
+
+/// What is known of a task.
+#[derive(Debug, Default)]
+pub(super) struct Task {
+    attempts: Vec<AttemptState>,
+    /// Which of the ways to run the step is tried.
+    call: u32,
+    /// How many attempts this way has had that count.
+    tries: u32,
+    /// How many attempts gave an output that `until` did not take.
+    polls: u32,
+    /// When the next attempt is due, if one failed and another follows.
+    pub(super) due: Option<Timestamp>,
+}
+
+/// One attempt.
+#[derive(Debug)]
+struct AttemptState {
+    started_at: Timestamp,
+    call: u32,
+    course: Course,
+}
+
+/// How an attempt goes. What was sent and answered is let go when the attempt ends: nobody asks for it any more.
+#[derive(Debug)]
+enum Course {
+    InFlight { input: Arc<Value>, deadline: Timestamp, effects: Vec<Effect> },
+    Ended { at: Timestamp, end: AttemptEnd, effects: Vec<EffectView> },
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum AttemptEnd {
+    Succeeded { bill: Bill, cached: bool },
+    Failed { bill: Bill, failure: Failure },
+    Abandoned,
+}
+
+/// An attempt that was started and has not ended: what recovery runs again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttemptInFlight<'a> {
+    /// The node.
+    pub node: &'a NodeId,
+    /// Which part of its work.
+    pub part: Part,
+    /// Which attempt.
+    pub attempt: AttemptNumber,
+    /// Which of the node's ways to run its step.
+    pub call: u32,
+    /// The step's input.
+    pub input: &'a Arc<Value>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When its time is over.
+    pub deadline: Timestamp,
+    /// The effects that were answered so far, in order.
+    pub effects: &'a [Effect],
+}
+
+/// What the policies of a task say.
+pub(super) struct Policies<'a> {
+    pub(super) calls: &'a [Call],
+    pub(super) until: Option<&'a Until>,
+    pub(super) when_open: WhenOpen,
+}
+
+impl Task {
+    /// The number that the next attempt would have.
+    pub(super) fn next_attempt(&self) -> AttemptNumber {
+        self.last_attempt().map_or(AttemptNumber::FIRST, AttemptNumber::next)
+    }
+
+    /// The number of the last attempt, ended or not.
+    fn last_attempt(&self) -> Option<AttemptNumber> {
+        u32::try_from(self.attempts.len()).ok().filter(|&count| count > 0).map(AttemptNumber)
+    }
+
+    /// Which of the ways to run the step comes next.
+    pub(super) fn call(&self) -> u32 {
+        self.call
+    }
+
+    pub(super) fn start(&mut self, at: Timestamp, deadline: Timestamp, input: Arc<Value>) {
+        self.due = None;
+        let course = Course::InFlight { input, deadline, effects: Vec::new() };
+        self.attempts.push(AttemptState { started_at: at, call: self.call, course });
+    }
+
+    /// The attempt in flight, if there is one.
+    pub(super) fn in_flight<'a>(&'a self, node: &'a NodeId, part: Part) -> Option<AttemptInFlight<'a>> {
+        let last = self.attempts.last()?;
+        let Course::InFlight { input, deadline, effects } = &last.course else { return None };
+        Some(AttemptInFlight {
+            node,
+            part,
+            attempt: self.last_attempt()?,
+            call: last.call,
+            input,
+            started_at: last.started_at,
+            deadline: *deadline,
+            effects,
+        })
+    }
+
+    /// The attempt in flight was answered one more effect.
+    pub(super) fn add_effect(&mut self, effect: Effect) {
+        if let Some(AttemptState { course: Course::InFlight { effects, .. }, .. }) = self.attempts.last_mut()
+        {
+            effects.push(effect);
+        }
+    }
+
+    /// Ends the attempt in flight, if there is one; gives its input.
+    pub(super) fn end(&mut self, at: Timestamp, end: AttemptEnd) -> Option<Arc<Value>> {
+        let AttemptState { course, .. } = self.attempts.last_mut()?;
+        let Course::InFlight { effects, .. } = course else { return None };
+        let effects = effects.iter().map(EffectView::from).collect();
+        match std::mem::replace(course, Course::Ended { at, end, effects }) {
+            Course::InFlight { input, .. } => Some(input),
+            Course::Ended { .. } => None,
+        }
+    }
+
+    /// When the next attempt is due after the last one failed so; none: the task gives up.
+    pub(super) fn after_failure(&mut self, policies: &Policies<'_>, failed: &Failed<'_>) -> Option<Timestamp> {
+        self.due = self.next_due(policies, failed);
+        self.due
+    }
+
+    fn next_due(&mut self, policies: &Policies<'_>, failed: &Failed<'_>) -> Option<Timestamp> {
+        let call = policies.calls.get(self.call as usize)?;
+        match (failed.failure.kind, policies.until) {
+            (FailureKind::Until, Some(until)) => {
+                self.polls = self.polls.saturating_add(1);
+                backoff_due(&until.pace, self.polls, failed)
+            }
+            (FailureKind::CircuitOpen, _) if policies.when_open == WhenOpen::Wait => {
+                Some(later_by_ms(failed.at, failed.failure.retry_after_ms.unwrap_or(1_000)))
+            }
+            _ => {
+                self.tries = self.tries.saturating_add(1);
+                backoff_due(&call.retry, self.tries, failed).or_else(|| self.fall_back(policies, failed.at))
+            }
+        }
+    }
+
+    fn fall_back(&mut self, policies: &Policies<'_>, at: Timestamp) -> Option<Timestamp> {
+        let next = self.call + 1;
+        policies.calls.get(next as usize)?;
+        (self.call, self.tries) = (next, 0);
+        Some(at)
+    }
+
+    /// Begins anew, with its history kept.
+    pub(super) fn reopen(&mut self) {
+        (self.call, self.tries, self.polls, self.due) = (0, 0, 0, None);
+    }
+
+    pub(super) fn view(&self) -> Vec<AttemptView> {
+        (1..).map(AttemptNumber).zip(&self.attempts).map(|(n, attempt)| attempt.view(n)).collect()
+    }
+}
+
+impl AttemptState {
+    fn view(&self, number: AttemptNumber) -> AttemptView {
+        let running = AttemptView {
+            number,
+            status: AttemptStatus::Running,
+            fallback: self.call.checked_sub(1),
+            cached: false,
+            started_at: self.started_at,
+            ended_at: None,
+            failure: None,
+            bill: Bill::default(),
+            effects: Vec::new(),
+        };
+        match &self.course {
+            Course::InFlight { effects, .. } => {
+                AttemptView { effects: effects.iter().map(EffectView::from).collect(), ..running }
+            }
+            Course::Ended { at, end, effects } => end.view(AttemptView {
+                ended_at: Some(*at),
+                effects: effects.clone(),
+                ..running
+            }),
+        }
+    }
+}
+
+impl AttemptEnd {
+    fn view(&self, attempt: AttemptView) -> AttemptView {
+        match self {
+            Self::Succeeded { bill, cached } => AttemptView {
+                status: AttemptStatus::Succeeded,
+                bill: bill.clone(),
+                cached: *cached,
+                ..attempt
+            },
+            Self::Failed { bill, failure } => AttemptView {
+                status: AttemptStatus::Failed,
+                bill: bill.clone(),
+                failure: Some(failure.clone()),
+                ..attempt
+            },
+            Self::Abandoned => AttemptView { status: AttemptStatus::Abandoned, ..attempt },
+        }
+    }
+}
+
+impl From<&Account> for Bill {
+    fn from(account: &Account) -> Self {
+        Self {
+            fuel: account.fuel,
+            duration_us: account.duration_us,
+            log_lines: account.log.len() as u64,
+            usage: account.usage.clone(),
+            decisions: account.decisions.clone(),
+        }
+    }
+}
+
+impl From<&Effect> for EffectView {
+    fn from(effect: &Effect) -> Self {
+        Self { index: effect.index, capability: effect.capability, summary: effect.summary.clone() }
+    }
+}
