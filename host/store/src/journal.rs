@@ -23,7 +23,7 @@ pub struct Append {
     pub run: RunId,
     /// In order, going on where the run's journal ends.
     pub entries: Vec<Entry>,
-    /// The run's line in the index, where this batch changes it: when it is accepted and when it ends.
+    /// The run's line in the index, where this batch changes it: when it is accepted, when its status changes, when it ends.
     pub summary: Option<RunSummary>,
 }
 
@@ -183,8 +183,9 @@ pub trait Journal: Send + Sync + 'static {
     /// A page of the index.
     async fn list(&self, tenant: &TenantId, query: RunQuery) -> Result<RunPage, StoreError>;
 
-    /// Every run that has not ended, of every tenant, oldest first: what to go on with after a start. Pages: at most
-    /// `limit` behind `after`.
+    /// Every [running](RunStatus::Running) run, of every tenant, oldest first: what to go on with after a start. Runs that wait, are
+    /// paused or are queued are not among them: there may be very many, and something else wakes them. Pages: at most `limit` behind
+    /// `after`.
     async fn unfinished(
         &self,
         after: Option<(TenantId, RunId)>,

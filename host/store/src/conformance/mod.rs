@@ -26,6 +26,8 @@ macro_rules! journal_conformance {
             a_ticket_answers_whoever_asks,
             the_index_follows_a_run,
             a_run_that_goes_on_is_listed_as_running_again,
+            a_run_that_waits_is_listed_and_not_taken_up,
+            a_run_that_moves_is_told_once,
             pages_are_complete,
             unfinished_runs_are_paged_oldest_first,
             a_claim_is_for_one_run,

@@ -101,7 +101,7 @@ pub fn ended(seq: u64, status: RunStatus) -> Entry {
 /// A run's line in the index.
 #[must_use]
 pub fn summary(run: RunId, workflow: &WorkflowName, status: RunStatus) -> RunSummary {
-    let ended_at = (status != RunStatus::Running).then(|| at(2));
+    let ended_at = status.is_final().then(|| at(2));
     RunSummary {
         id: run,
         workflow: workflow.clone(),
@@ -137,6 +137,24 @@ pub fn last_batch(
         run,
         entries: vec![ended(seq, status)],
         summary: Some(summary(run, workflow, status)),
+    }
+}
+
+/// A batch that brings a run to this status: its last one, if that is final.
+#[must_use]
+pub fn next_batch(
+    tenant: &TenantId,
+    run: RunId,
+    workflow: &WorkflowName,
+    seq: u64,
+    status: RunStatus,
+) -> Append {
+    match status.is_final() {
+        true => last_batch(tenant, run, workflow, seq, status),
+        false => Append {
+            summary: Some(summary(run, workflow, status)),
+            ..middle_batch(tenant, run, seq..seq + 1)
+        },
     }
 }
 

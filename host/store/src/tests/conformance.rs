@@ -41,8 +41,7 @@ mod memory_catalogue {
 }
 
 fn past() -> impl Strategy<Value = Past> {
-    let statuses = [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
-    (0..4_u8, prop::sample::select(statuses.to_vec()))
+    (0..4_u8, prop::sample::select(RunStatus::ALL.to_vec()))
 }
 
 /// Each history is that of a tenant of its own, so that all can be in one store.

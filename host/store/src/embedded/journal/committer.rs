@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::super::{panics, record};
 use super::batch::{Claim, ClaimRecord, Handed, Line};
-use super::database::{Batch, Database, Table};
+use super::database::{Batch, Database, Table, View};
 use super::keeper::{BETWEEN_TRIES, Keeper};
 use super::queue::{Group, Queue, RunKey};
 use super::{entries, index, keys};
@@ -110,7 +110,7 @@ impl Verdicts {
 
 fn write(database: &Database, group: &Group, purge: bool) -> Result<Written, StoreError> {
     let mut writer = Writer {
-        database,
+        view: database.view(),
         batch: database.batch(),
         lines: HashMap::new(),
         claims: HashMap::new(),
@@ -139,7 +139,8 @@ fn write(database: &Database, group: &Group, purge: bool) -> Result<Written, Sto
 
 /// One group on its way to the disk.
 struct Writer<'a> {
-    database: &'a Database,
+    /// What is on disk. Nobody else writes: it is so until the batch is.
+    view: View<'a>,
     batch: Batch<'a>,
     lines: HashMap<&'a RunKey, Change<'a>>,
     claims: HashMap<&'a Slice, &'a ClaimRecord>,
@@ -157,7 +158,7 @@ impl<'a> Writer<'a> {
     /// Whether a batch begins where its run's journal ends on disk.
     fn goes_on(&self, handed: &Handed) -> Result<bool, StoreError> {
         let (tenant, run) = &handed.run;
-        let next = entries::next_seq(self.database, &keys::run(tenant, *run), *run)?;
+        let next = entries::next_seq(&self.view, &keys::run(tenant, *run), *run)?;
         Ok(handed.first_seq == Some(next))
     }
 
@@ -181,7 +182,7 @@ impl<'a> Writer<'a> {
             return Ok(Vec::new());
         }
         let (tenant, run) = &handed.run;
-        let before = index::summary(self.database, tenant, *run)?;
+        let before = index::summary(&self.view, tenant, *run)?;
         Ok(before.map(|before| index::places(tenant, &before)).unwrap_or_default())
     }
 
@@ -204,13 +205,13 @@ impl<'a> Writer<'a> {
     }
 
     fn claim_on_disk(&self, key: &[u8]) -> Result<Option<ClaimRecord>, StoreError> {
-        let kept = self.database.get(Table::Claims, key)?;
+        let kept = self.view.get(Table::Claims, key)?;
         kept.map(|bytes| record::decode(&bytes, || "an idempotency key's record".to_owned())).transpose()
     }
 
     /// Removes claims that have expired, but for those that this group renews.
     fn purge_claims(&mut self) -> Result<(), StoreError> {
-        let expired = self.database.range(Table::Claims, keys::EXPIRIES, &keys::expiries_before(self.now));
+        let expired = self.view.range(Table::Claims, keys::EXPIRIES, &keys::expiries_before(self.now));
         for pair in expired.take(PURGE) {
             let (expiry, _) = pair?;
             let claim = Slice::new(keys::claim_of_expiry(&expiry));
@@ -256,7 +257,7 @@ mod tests {
         let claim = Claim::new(&tenant, run, &claim);
         queue.push(Handed::new(&samples::first_batch(&tenant, run, &workflow), Some(claim))).unwrap();
         write(database, &queue.take().unwrap(), purge).unwrap();
-        database.prefix(Table::Claims, b"").count()
+        database.view().prefix(Table::Claims, b"").count()
     }
 
     /// Claims would fill the disk otherwise, one a start.

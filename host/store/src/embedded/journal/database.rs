@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fjall::{KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Slice};
+use fjall::{KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable as _, Slice, Snapshot};
 
 use super::super::folder::Folder;
 use super::super::panics;
@@ -78,18 +78,9 @@ impl Database {
         Ok(Self { folder, fjall, tables })
     }
 
-    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Slice>, StoreError> {
-        self.table(table).get(key).map_err(|why| self.unreadable(why))
-    }
-
-    /// Keys and values from one key to before another.
-    pub(super) fn range<'a>(&'a self, table: Table, from: &[u8], to: &[u8]) -> impl Pairs + use<'a> {
-        self.table(table).range(from..to).map(|pair| pair.into_inner().map_err(|why| self.unreadable(why)))
-    }
-
-    /// Keys and values that begin with a prefix.
-    pub(super) fn prefix<'a>(&'a self, table: Table, prefix: &[u8]) -> impl Pairs + use<'a> {
-        self.table(table).prefix(prefix).map(|pair| pair.into_inner().map_err(|why| self.unreadable(why)))
+    /// What the tables hold at this moment. To be kept for a short time: what is written over meanwhile stays until it is dropped.
+    pub(super) fn view(&self) -> View<'_> {
+        View { database: self, at: self.fjall.snapshot() }
     }
 
     /// Begins a group of writes.
@@ -124,6 +115,30 @@ impl Database {
 
     fn unwritable(&self, why: fjall::Error) -> StoreError {
         fault(&self.folder, "cannot write `journal`", why)
+    }
+}
+
+/// All tables as they stood at one moment: what moves from one list to another stands in one of them here.
+pub(super) struct View<'a> {
+    database: &'a Database,
+    at: Snapshot,
+}
+
+impl View<'_> {
+    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Slice>, StoreError> {
+        self.at.get(self.database.table(table), key).map_err(|why| self.database.unreadable(why))
+    }
+
+    /// Keys and values from one key to before another.
+    pub(super) fn range<'a>(&'a self, table: Table, from: &[u8], to: &[u8]) -> impl Pairs + use<'a> {
+        let pairs = self.at.range(self.database.table(table), from..to);
+        pairs.map(|pair| pair.into_inner().map_err(|why| self.database.unreadable(why)))
+    }
+
+    /// Keys and values that begin with a prefix.
+    pub(super) fn prefix<'a>(&'a self, table: Table, prefix: &[u8]) -> impl Pairs + use<'a> {
+        let pairs = self.at.prefix(self.database.table(table), prefix);
+        pairs.map(|pair| pair.into_inner().map_err(|why| self.database.unreadable(why)))
     }
 }
 

@@ -8,7 +8,7 @@
 //! runs     tenant 0 run                         the run's line in the index
 //! index    tenant 0 workflow 0 status 0 run     finds the lines of runs that have ended
 //! live     'f' and the same                     finds those of runs that have not
-//! live     'u' run tenant                       every run that has not ended, oldest first
+//! live     'u' run tenant                       every running run, oldest first: those that a start takes up
 //! claims   'c' tenant 0 workflow 0 hash         an idempotency claim
 //! claims   'x' time and the claim's key         finds claims by when they expire
 //! ```
@@ -43,9 +43,9 @@ pub(super) fn batch(run: &[u8], first: u64) -> Vec<u8> {
 
 /// Where the runs of a tenant are listed, of all its workflows.
 pub(super) fn lists(of: &TenantId, status: RunStatus) -> Vec<u8> {
-    match status {
-        RunStatus::Running => tagged(b'f', &tenant(of)),
-        _ => tenant(of),
+    match status.is_final() {
+        false => tagged(b'f', &tenant(of)),
+        true => tenant(of),
     }
 }
 
@@ -69,14 +69,14 @@ pub(super) fn run_at_end(key: &[u8]) -> Option<RunId> {
     key.last_chunk::<RUN_BYTES>().map(|bytes| RunId(Uuid::from_bytes(*bytes)))
 }
 
-/// The first key of every unfinished run.
+/// The first key of every running run.
 pub(super) const UNFINISHED: &[u8] = b"u";
 
 pub(super) fn unfinished(tenant: &TenantId, run: RunId) -> Vec<u8> {
     [UNFINISHED, run.0.as_bytes(), tenant.as_str().as_bytes()].concat()
 }
 
-/// Whose run an unfinished one is, and which.
+/// Whose run it is, and which.
 pub(super) fn unfinished_parts(key: &[u8]) -> Option<(TenantId, RunId)> {
     let (run, tenant) = key.strip_prefix(UNFINISHED)?.split_first_chunk::<RUN_BYTES>()?;
     let tenant = TenantId::new(std::str::from_utf8(tenant).ok()?).ok()?;

@@ -22,7 +22,7 @@ use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::run::Entry;
 
 use self::batch::{Claim, Handed};
-use self::database::Database;
+use self::database::View;
 use self::keeper::Keeper;
 use self::queue::Queue;
 use super::blocking::blocking;
@@ -51,12 +51,12 @@ impl EmbeddedJournal {
         Ok(Self { folder, queue, keeper, committer: Mutex::new(Some(committer)) })
     }
 
-    async fn with<T: Send + 'static>(
+    async fn look<T: Send + 'static>(
         &self,
-        work: impl Fn(&Database) -> Result<T, StoreError> + Send + 'static,
+        at: impl Fn(&View<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let keeper = Arc::clone(&self.keeper);
-        blocking(move || keeper.with(work)).await
+        blocking(move || keeper.with(|database| at(&database.view()))).await
     }
 
     fn take_committer(&self) -> Option<JoinHandle<()>> {
@@ -101,17 +101,17 @@ impl Journal for EmbeddedJournal {
             let _ = last.durable().await;
         }
         let prefix = keys::run(tenant, run);
-        self.with(move |database| entries::read(database, &prefix, run, from, limit)).await
+        self.look(move |view| entries::read(view, &prefix, run, from, limit)).await
     }
 
     async fn summary(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunSummary>, StoreError> {
         let tenant = tenant.clone();
-        self.with(move |database| index::summary(database, &tenant, run)).await
+        self.look(move |view| index::summary(view, &tenant, run)).await
     }
 
     async fn list(&self, tenant: &TenantId, query: RunQuery) -> Result<RunPage, StoreError> {
         let tenant = tenant.clone();
-        self.with(move |database| index::page(database, &tenant, &query)).await
+        self.look(move |view| index::page(view, &tenant, &query)).await
     }
 
     async fn unfinished(
@@ -119,7 +119,7 @@ impl Journal for EmbeddedJournal {
         after: Option<(TenantId, RunId)>,
         limit: usize,
     ) -> Result<Vec<(TenantId, RunId)>, StoreError> {
-        self.with(move |database| index::unfinished(database, after.as_ref(), limit)).await
+        self.look(move |view| index::unfinished(view, after.as_ref(), limit)).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
