@@ -24,7 +24,13 @@ pub async fn entries_come_back_as_they_were(journal: Arc<dyn Journal>) {
         samples::ended(2, RunStatus::Succeeded),
     ];
     journal
-        .append(Append { tenant: tenant.clone(), run, entries: entries.clone(), summary: None })
+        .append(Append {
+            tenant: tenant.clone(),
+            run,
+            entries: entries.clone(),
+            summary: None,
+            marks: Vec::new(),
+        })
         .durable()
         .await
         .unwrap();

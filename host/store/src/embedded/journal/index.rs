@@ -62,7 +62,7 @@ pub(super) fn unfinished(
         None => keys::UNFINISHED.to_vec(),
     };
     let damaged = || StoreError::corrupt("the journal's list of running runs", "a key in it names no run");
-    let pairs = view.range(Table::Live, &from, &behind(keys::UNFINISHED)).take(limit);
+    let pairs = view.range(Table::Live, &from, &keys::behind(keys::UNFINISHED)).take(limit);
     pairs.map(|pair| keys::unfinished_parts(&pair?.0).ok_or_else(damaged)).collect()
 }
 
@@ -91,7 +91,7 @@ fn lists_of(view: &View<'_>, tenant: &TenantId, query: &RunQuery) -> Result<Vec<
 
 /// The workflows that have lists with this beginning: one look each, however long the lists are.
 fn workflows(view: &View<'_>, table: Table, lists: &[u8]) -> Result<Vec<WorkflowName>, StoreError> {
-    let (mut from, end) = (lists.to_vec(), behind(lists));
+    let (mut from, end) = (lists.to_vec(), keys::behind(lists));
     let mut workflows = Vec::new();
     while let Some((key, _)) = view.range(table, &from, &end).next().transpose()? {
         let name = keys::workflow_behind(lists, &key).ok_or_else(damaged)?;
@@ -141,7 +141,7 @@ impl Iterator for Merged<'_> {
 fn newest_first<'a>(view: &'a View<'_>, table: Table, prefix: &[u8], cursor: Option<Cursor>) -> Runs<'a> {
     let to = match cursor {
         Some(Cursor(run)) => keys::with_run(prefix.to_vec(), run),
-        None => behind(prefix),
+        None => keys::behind(prefix),
     };
     let pairs = view.range(table, prefix, &to).rev();
     Box::new(pairs.map(|pair| keys::run_at_end(&pair?.0).ok_or_else(damaged)))
@@ -149,15 +149,6 @@ fn newest_first<'a>(view: &'a View<'_>, table: Table, prefix: &[u8], cursor: Opt
 
 fn damaged() -> StoreError {
     StoreError::corrupt("the journal's index", "a key in it names no run or no workflow")
-}
-
-/// The first key behind all that begin with this prefix, whose last byte is never 255.
-fn behind(prefix: &[u8]) -> Vec<u8> {
-    let mut end = prefix.to_vec();
-    if let Some(last) = end.last_mut() {
-        *last = last.saturating_add(1);
-    }
-    end
 }
 
 fn decode(bytes: &[u8], run: RunId) -> Result<RunSummary, StoreError> {
