@@ -527,11 +527,11 @@ fn is_false(truth: &bool) -> bool {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum RunStatus {
-    /// Accepted; waits for its start time, or for a place under its workflow's concurrency limit.
+    /// Accepted; waits for a place under its workflow's concurrency limit, or for its time to start.
     Queued,
-    /// Accepted and not ended.
+    /// Something of it is in flight.
     Running,
-    /// Nothing is in flight; it waits for a time, a person, a callback or another run.
+    /// Nothing is in flight: it waits for a time, a person, a callback or another run, and takes no memory.
     Waiting,
     /// Somebody paused it.
     Paused,
@@ -544,6 +544,26 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// Every one, in the order of a run's life.
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::Paused,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// Whether the run has ended.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Queued | Self::Running | Self::Waiting | Self::Paused => false,
+            Self::Succeeded | Self::Failed | Self::Cancelled => true,
+        }
+    }
+
     /// As written in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
