@@ -13,7 +13,7 @@ use stepwell_store::{StoreError, WorkflowVersion};
 
 use crate::hooks::HookLookup;
 use crate::surroundings::Present;
-use crate::{ApplyError, Engine, EngineError, plans};
+use crate::{ApplyError, Engine, EngineError, plans, subworkflows};
 
 /// A workflow that was applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,7 +68,8 @@ impl Engine {
         definition: &Value,
     ) -> Result<Plan, ApplyError> {
         let shelf = self.0.steps.of(tenant, &*self.0.catalogue).await.map_err(ApplyError::Store)?;
-        let present = Present { shelf: &shelf, ceiling: self.0.config.ceiling };
+        let workflows = subworkflows::published(tenant, definition, &*self.0.catalogue).await?;
+        let present = Present { shelf: &shelf, workflows, ceiling: self.0.config.ceiling };
         let mut out_of_place = misnamed(name, definition);
         let hooks = self.0.hooks.read().unwrap_or_else(PoisonError::into_inner);
         out_of_place.extend(hooks.mistakes(tenant, name, definition));

@@ -4,30 +4,36 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
-use stepwell_core::attempt::{Account, LogLevel, LogLine};
+use stepwell_core::attempt::{Account, LogLevel, LogLine, ModelCall};
 use stepwell_core::digest::Digest;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::{Failure, FailureKind};
-use stepwell_core::id::{AttemptNumber, NodeId, SecretName};
-use stepwell_core::plan::PlannedNode;
+use stepwell_core::id::{AttemptNumber, NodeId, Part, SecretName};
+use stepwell_core::plan::Call;
 use stepwell_core::run::{Action, AttemptInFlight, Event};
 use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, AttemptReport, Step};
 use tracing::Instrument;
 
 use crate::Shared;
+use crate::ledger::Happened;
 use crate::live::LiveRun;
+use crate::memo::Memo;
 use crate::watch::WatchItem;
 
 /// An attempt that is to run, for the first time or again after a crash.
 pub(crate) struct Order {
     node: NodeId,
+    part: Part,
     attempt: AttemptNumber,
+    call: u32,
     input: String,
     started_at: Timestamp,
     deadline: Timestamp,
@@ -37,10 +43,12 @@ pub(crate) struct Order {
 impl Order {
     /// That of an attempt which starts now; none if the action is not a start.
     pub(crate) fn of_start(action: &Action, now: Timestamp) -> Option<Self> {
-        let Action::Start { node, attempt, input, deadline } = action else { return None };
+        let Action::Start { node, part, attempt, input, deadline, call } = action else { return None };
         Some(Self {
             node: node.clone(),
+            part: *part,
             attempt: *attempt,
+            call: *call,
             input: as_text(input),
             started_at: now,
             deadline: *deadline,
@@ -52,7 +60,9 @@ impl Order {
     pub(crate) fn of_interrupted(attempt: AttemptInFlight<'_>) -> Self {
         Self {
             node: attempt.node.clone(),
+            part: attempt.part,
             attempt: attempt.attempt,
+            call: attempt.call,
             input: as_text(attempt.input),
             started_at: attempt.started_at,
             deadline: attempt.deadline,
@@ -62,60 +72,130 @@ impl Order {
 }
 
 /// Written by the serializer: through `Display` it takes twice as long.
-fn as_text(value: &Value) -> String {
+pub(crate) fn as_text(value: &Value) -> String {
     #[expect(clippy::expect_used, reason = "an invariant")]
     serde_json::to_string(value).expect("a JSON value has a text")
 }
 
 /// Runs an attempt and tells its outcome. Whatever goes wrong is an outcome: the run's task always hears of it.
-pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order) -> Event {
-    let (node, attempt) = (order.node.clone(), order.attempt);
-    let span =
-        tracing::debug_span!("attempt", run = %run.id, workflow = %run.plan.name, %node, attempt = attempt.0);
+pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order) -> Happened {
+    let (node, part, attempt) = (order.node.clone(), order.part, order.attempt);
+    let span = tracing::debug_span!("attempt", run = %run.id, workflow = %run.plan.name, %node, %part, attempt = attempt.0);
     let guarded = AssertUnwindSafe(execute(&engine, &run, order)).catch_unwind().instrument(span).await;
-    let AttemptReport { result, account } = guarded.unwrap_or_else(|_| {
-        let failure =
-            Failure::new(FailureKind::Internal, "the host panicked during the attempt: its log says more");
-        AttemptReport { result: Err(failure), account: Account::default() }
+    let Performed { result, account, memo } = guarded.unwrap_or_else(|_| {
+        let why = "the host panicked during the attempt: its log says more";
+        Performed::failed(Failure::new(FailureKind::Internal, why))
+    });
+    let result = result.and_then(|output| {
+        let output = Arc::new(output);
+        run.ledger().state().judge(&node, part, &output).map(|()| output)
     });
     engine.meters.attempt_ended(result.as_ref().err().map(|failure| failure.kind), &account);
     match result {
-        Ok(output) => Event::AttemptSucceeded { node, attempt, output: Arc::new(output), account },
-        Err(failure) => Event::AttemptFailed { node, attempt, failure, account },
+        Ok(output) => {
+            let marks = memo.as_ref().and_then(|memo| memo.keep(&output)).into_iter().collect();
+            let cached = memo.is_some_and(|memo| memo.found);
+            Happened {
+                event: Event::AttemptSucceeded { node, part, attempt, output, account, cached },
+                marks,
+            }
+        }
+        Err(failure) => Event::AttemptFailed { node, part, attempt, failure, account }.into(),
     }
 }
 
-async fn execute(engine: &Arc<Shared>, run: &Arc<LiveRun>, order: Order) -> AttemptReport {
+/// What became of an attempt, and how its output is remembered.
+struct Performed {
+    result: Result<Value, Failure>,
+    account: Account,
+    memo: Option<Memo>,
+}
+
+impl Performed {
+    fn failed(failure: Failure) -> Self {
+        Self { result: Err(failure), account: Account::default(), memo: None }
+    }
+}
+
+async fn execute(engine: &Arc<Shared>, run: &Arc<LiveRun>, order: Order) -> Performed {
+    let call = match Chosen::of(run, &order) {
+        Ok(call) => call,
+        Err(failure) => return Performed::failed(failure),
+    };
+    let memo = match call.cache {
+        Some(ttl) => match Memo::look_up(engine, &run.tenant, &call, &order.input, ttl).await {
+            Ok((memo, Some(output))) => {
+                return Performed { result: Ok(output), account: Account::default(), memo: Some(memo) };
+            }
+            Ok((memo, None)) => Some(memo),
+            Err(failure) => return Performed::failed(failure),
+        },
+        None => None,
+    };
     let _place = engine.gate.enter().await;
-    match prepare(engine, run, order).await {
-        Ok(prepared) => prepared.run(engine).await,
-        Err(failure) => AttemptReport { result: Err(failure), account: Account::default() },
+    match prepare(engine, run, &call, order).await {
+        Ok(prepared) => {
+            let AttemptReport { result, account } = prepared.run(engine).await;
+            Performed { result: result.and_then(|output| check_output(call.call, output)), account, memo }
+        }
+        Err(failure) => Performed::failed(failure),
+    }
+}
+
+/// The way to run the step that an order names.
+pub(crate) struct Chosen<'a> {
+    pub(crate) call: &'a Call,
+    /// As JSON text.
+    pub(crate) config: Arc<str>,
+    cache: Option<Duration>,
+}
+
+impl<'a> Chosen<'a> {
+    fn of(run: &'a LiveRun, order: &Order) -> Result<Self, Failure> {
+        let planned = run.plan.nodes.get(&order.node);
+        let step = planned.and_then(|planned| planned.work.step());
+        let call = match order.part {
+            Part::Compensation => planned.and_then(|planned| planned.compensate.as_ref()),
+            Part::Whole | Part::Item(_) => step.and_then(|step| step.calls.get(order.call as usize)),
+        };
+        let call = call
+            .ok_or_else(|| internal(format!("the plan has no step for `{}{}`", order.node, order.part)))?;
+        let is_edited = order.part != Part::Compensation;
+        let config = run.ledger().state().edit(&order.node).and_then(|edit| edit.config.clone());
+        let cache = step.and_then(|step| step.cache).filter(|_| is_edited);
+        Ok(Self {
+            call,
+            config: config
+                .filter(|_| is_edited)
+                .map_or_else(|| Arc::clone(&call.config), |config| as_text(&config).into()),
+            cache,
+        })
     }
 }
 
 /// Everything that an attempt needs before its guest starts.
-struct Prepared<'a> {
-    node: &'a PlannedNode,
+struct Prepared {
     step: Step,
     attempt: Attempt,
     attendant: Arc<Attendant>,
 }
 
-async fn prepare<'a>(
+async fn prepare(
     engine: &Arc<Shared>,
-    run: &'a Arc<LiveRun>,
+    run: &Arc<LiveRun>,
+    chosen: &Chosen<'_>,
     order: Order,
-) -> Result<Prepared<'a>, Failure> {
-    let Some(node) = run.plan.nodes.get(&order.node) else {
-        return Err(internal(format!("the plan has no node `{}`", order.node)));
-    };
-    let step = load_step(engine, &node.step.digest).await?;
-    let secrets = granted_secrets(engine, run, node).await?;
+) -> Result<Prepared, Failure> {
+    let call = chosen.call;
+    let step = load_step(engine, &call.step.digest).await?;
+    let secrets = granted_secrets(engine, run, call).await?;
     let attendant = Arc::new(Attendant {
         engine: Arc::clone(engine),
         run: Arc::clone(run),
         node: order.node.clone(),
+        part: order.part,
         attempt: order.attempt,
+        spent: AtomicU64::new(0),
     });
     let context = AttemptContext {
         run: run.id,
@@ -123,6 +203,7 @@ async fn prepare<'a>(
         version: run.plan.version.clone(),
         run_traceparent: Arc::clone(&run.traceparent),
         node: order.node,
+        part: order.part,
         attempt: order.attempt,
         started_at: order.started_at,
         deadline: order.deadline,
@@ -130,21 +211,18 @@ async fn prepare<'a>(
     let attempt = Attempt {
         context,
         input: order.input,
-        config: Arc::clone(&node.config),
-        grants: Arc::clone(&node.grants),
+        config: Arc::clone(&chosen.config),
+        grants: Arc::clone(&call.grants),
         secrets,
-        limits: node.limits.at_most(&engine.config.ceiling),
+        limits: call.limits.at_most(&engine.config.ceiling),
         replay: order.replay,
     };
-    Ok(Prepared { node, step, attempt, attendant })
+    Ok(Prepared { step, attempt, attendant })
 }
 
-impl Prepared<'_> {
+impl Prepared {
     async fn run(self, engine: &Shared) -> AttemptReport {
-        let AttemptReport { result, account } =
-            engine.sandbox.run(&self.step, self.attempt, self.attendant).await;
-        let result = result.and_then(|output| check_output(self.node, output));
-        AttemptReport { result, account }
+        engine.sandbox.run(&self.step, self.attempt, self.attendant).await
     }
 }
 
@@ -168,10 +246,10 @@ async fn load_step(engine: &Shared, digest: &Digest) -> Result<Step, Failure> {
 async fn granted_secrets(
     engine: &Shared,
     run: &LiveRun,
-    node: &PlannedNode,
+    call: &Call,
 ) -> Result<BTreeMap<SecretName, SecretString>, Failure> {
     let mut secrets = BTreeMap::new();
-    for name in node.grants.secrets.keys() {
+    for name in call.grants.secrets.keys() {
         let secret = engine.catalogue.secret(&run.tenant, name).await;
         let secret =
             secret.map_err(|error| internal(format!("the secret {name} cannot be read: {error}")))?;
@@ -180,13 +258,13 @@ async fn granted_secrets(
     Ok(secrets)
 }
 
-fn check_output(node: &PlannedNode, output: Value) -> Result<Value, Failure> {
-    let Err(violations) = node.output_schema.check(&output) else { return Ok(output) };
+fn check_output(call: &Call, output: Value) -> Result<Value, Failure> {
+    let Err(violations) = call.output_schema.check(&output) else { return Ok(output) };
     let first = violations.first().map(ToString::to_string).unwrap_or_default();
     let message = format!(
         "the output of {}@{} does not match the step's own output schema in {} place(s), the first one: {first}",
-        node.step.name,
-        node.step.version,
+        call.step.name,
+        call.step.version,
         violations.len(),
     );
     Err(Failure {
@@ -195,7 +273,7 @@ fn check_output(node: &PlannedNode, output: Value) -> Result<Value, Failure> {
     })
 }
 
-fn internal(message: String) -> Failure {
+pub(crate) fn internal(message: String) -> Failure {
     tracing::error!("{message}");
     Failure::new(FailureKind::Internal, message)
 }
@@ -205,7 +283,10 @@ struct Attendant {
     engine: Arc<Shared>,
     run: Arc<LiveRun>,
     node: NodeId,
+    part: Part,
     attempt: AttemptNumber,
+    /// Millionths of a US dollar that the attempt has cost so far.
+    spent: AtomicU64,
 }
 
 #[async_trait]
@@ -214,6 +295,7 @@ impl AttemptHost for Attendant {
         if self.run.is_ending() {
             return Err(Failure::new(FailureKind::Cancelled, "the run has ended"));
         }
+        self.run.ledger().state().may_spend(self.spent.load(Ordering::Relaxed))?;
         let durable = self.run.durable().await;
         durable.map_err(|error| {
             Failure::new(
@@ -225,11 +307,16 @@ impl AttemptHost for Attendant {
 
     fn answered(&self, effect: Effect) {
         self.engine.meters.effects_answered.increment(1);
-        let event = Event::EffectAnswered { node: self.node.clone(), attempt: self.attempt, effect };
+        let (node, part, attempt) = (self.node.clone(), self.part, self.attempt);
+        let event = Event::EffectAnswered { node, part, attempt, effect };
         // Out of order it comes only from an attempt that has failed already, beside the effect that failed it.
         if let Err(error) = self.run.interject(event) {
             tracing::warn!(%error, "an effect's answer is not kept: it does not follow from what was");
         }
+    }
+
+    fn used(&self, call: &ModelCall) {
+        self.spent.fetch_add(call.cost_micro_usd.unwrap_or(0), Ordering::Relaxed);
     }
 
     fn logged(&self, line: &LogLine) {

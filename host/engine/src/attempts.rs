@@ -7,17 +7,17 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use stepwell_core::run::Event;
 use tokio::task::JoinSet;
 
 use crate::Shared;
 use crate::attempt::{self, Order};
+use crate::ledger::Happened;
 use crate::live::{Departure, LiveRun};
 
 #[derive(Default)]
 pub(crate) struct Attempts {
-    here: Option<Pin<Box<dyn Future<Output = Event> + Send>>>,
-    elsewhere: JoinSet<Event>,
+    here: Option<Pin<Box<dyn Future<Output = Happened> + Send>>>,
+    elsewhere: JoinSet<Happened>,
 }
 
 impl Attempts {
@@ -37,7 +37,7 @@ impl Attempts {
 
     /// The outcomes of those that end next: of one at least, and of all that have ended by then, so that one turn and one
     /// batch take them. Does not return while there is none. Nothing is lost if it is dropped.
-    pub(crate) async fn ended(&mut self) -> Result<Vec<Event>, Departure> {
+    pub(crate) async fn ended(&mut self) -> Result<Vec<Happened>, Departure> {
         let mut outcomes = Vec::new();
         tokio::select! {
             outcome = outcome_of(&mut self.here) => {
@@ -56,7 +56,7 @@ impl Attempts {
     }
 }
 
-async fn outcome_of(attempt: &mut Option<Pin<Box<dyn Future<Output = Event> + Send>>>) -> Event {
+async fn outcome_of(attempt: &mut Option<Pin<Box<dyn Future<Output = Happened> + Send>>>) -> Happened {
     match attempt {
         Some(attempt) => attempt.await,
         None => pending().await,

@@ -1,5 +1,6 @@
 //! How an engine is set up: every knob with its default, in one place.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stepwell_core::limits::Limits;
@@ -15,6 +16,8 @@ pub struct EngineConfig {
     pub max_input_bytes: usize,
     /// The most that a node may set as its limits.
     pub ceiling: Limits,
+    /// How others reach this server: callbacks' URLs begin with it.
+    pub public_url: Arc<str>,
 }
 
 impl Default for EngineConfig {
@@ -24,6 +27,7 @@ impl Default for EngineConfig {
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
             max_input_bytes: 1 << 20,
             ceiling: Limits::default_ceiling(),
+            public_url: "http://127.0.0.1:8080".into(),
         }
     }
 }

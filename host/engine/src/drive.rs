@@ -5,15 +5,17 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::panicking;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use stepwell_core::run::RunStatus;
 use stepwell_store::{StoreError, Ticket};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use crate::attempt::Order;
 use crate::attempts::Attempts;
+use crate::children::{self, Child, Children};
 use crate::live::{Departure, LiveRun};
 use crate::{Phase, Shared, clock};
 
@@ -58,8 +60,12 @@ async fn drive_to_departure(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted:
     let departure = live(&engine, &run, interrupted).await;
     engine.runs.remove(run.id);
     match &departure {
-        Ok(()) => engine.meters.run_ended(&run),
+        Ok(()) => {
+            engine.meters.run_ended(&run);
+            children::tell_parent(&engine, &run);
+        }
         Err(Departure::Stopped) => tracing::debug!("the run goes on at the next start"),
+        Err(Departure::Parked) => engine.timers.look(),
         Err(Departure::Journal(error)) => {
             tracing::error!(run = %run.id, %error, "the run's journal failed; the run goes on from what is on disk once it can be written");
             engine.strand(&run);
@@ -74,11 +80,16 @@ async fn drive_to_departure(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted:
 /// Lives a run to its end, which is on disk when this returns `Ok`.
 async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>) -> Result<(), Departure> {
     let mut attempts = Attempts::default();
+    let mut children = Children::default();
     let mut happened = Vec::new();
     let mut orders = interrupted;
     loop {
         let phase = engine.phase();
         let turn = run.advance(std::mem::take(&mut happened), phase == Phase::Open)?;
+        if turn.stop {
+            orders.clear();
+            attempts = Attempts::default();
+        }
         orders.extend(turn.orders);
         for order in orders.drain(..) {
             attempts.start(engine, run, order);
@@ -93,6 +104,16 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
             run.hand_over();
             return Err(Departure::Stopped);
         }
+        if rest.told_of_an_event {
+            engine.dispatch.look();
+        }
+        children.look_after(engine, run, &rest.children, &turn.unwanted);
+        if rest.waits && attempts.is_empty() && children.is_settled() && is_far(turn.wake_at) {
+            if run.park(turn.wake_at).await? {
+                return Err(Departure::Parked);
+            }
+            continue;
+        }
 
         tokio::select! {
             // Most attempts end without ever having waited: no timer is set for them.
@@ -100,33 +121,55 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
             outcomes = attempts.ended() => happened = outcomes?,
             () = run.poke.notified() => {}
             () = at_time(turn.wake_at) => {}
+            () = children.settled() => {}
             () = at_instant(rest.hand_over_by) => { run.hand_over(); }
             Err(error) = settled(rest.unsettled) => return Err(error.into()),
         }
     }
 }
 
+/// A run that waits for longer than this leaves memory meanwhile.
+const WORTH_LEAVING: Duration = Duration::from_secs(1);
+
+fn is_far(wake_at: Option<Timestamp>) -> bool {
+    wake_at.is_none_or(|wake_at| clock::until(wake_at) > WORTH_LEAVING)
+}
+
 /// What the run's ledger says before the task rests.
 struct Rest {
     ended: bool,
+    /// Nothing is in flight, and only time or somebody outside can change that.
+    waits: bool,
+    children: Vec<Child>,
+    told_of_an_event: bool,
     hand_over_by: Option<Instant>,
     unsettled: Option<Ticket>,
 }
 
 impl Rest {
     fn of(run: &LiveRun) -> Self {
-        let ledger = run.ledger();
+        let mut ledger = run.ledger();
+        let state = ledger.state();
+        let status = state.status();
         Self {
-            ended: ledger.state().outcome().is_some(),
+            ended: status.is_final(),
+            waits: match status {
+                RunStatus::Waiting | RunStatus::Queued => true,
+                RunStatus::Paused => !state.has_attempts(),
+                _ => false,
+            },
+            children: state.children().map(Child::from).collect(),
             hand_over_by: ledger.hand_over_by(),
             unsettled: ledger.unsettled(),
+            told_of_an_event: ledger.take_told(),
         }
     }
 }
 
+/// Not later than a second after a clock that was put forward says so: whoever puts it does not wake anybody.
 async fn at_time(time: Option<Timestamp>) {
     match time {
-        Some(time) => tokio::time::sleep(clock::until(time)).await,
+        Some(time) => tokio::time::sleep(clock::until(time).min(clock::LOOK)).await,
         None => pending().await,
     }
 }

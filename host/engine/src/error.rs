@@ -41,6 +41,9 @@ pub enum EngineError {
     /// The engine is stopping.
     #[error("the server is shutting down: try again when it is back")]
     ShuttingDown,
+    /// The run waits and has left memory. Never told to callers: whoever meets it looks again.
+    #[error("the run waits")]
+    Parked,
 }
 
 /// Why a step was not published.

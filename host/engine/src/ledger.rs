@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::plan::Plan;
-use stepwell_core::run::{Action, Entry, Event, FoldError, RunState};
-use stepwell_store::{Append, Journal, RunSummary, StoreError, Ticket};
+use stepwell_core::run::{Action, Entry, Event, FoldError, RunState, RunStatus};
+use stepwell_store::{Append, Journal, MarkChange, MarkKind, RunSummary, StoreError, Ticket};
 
 use crate::attempt::Order;
-use crate::clock;
+use crate::marks::Kept;
+use crate::mint::Random;
+use crate::{clock, marks, outbox};
 
 /// How long an entry on which nothing depends may wait for company. A crash in this time costs what would be
 /// done again in any case: effect-free work.
@@ -26,18 +28,57 @@ const BATCH: usize = 8;
 pub(crate) struct Ledger {
     tenant: TenantId,
     state: RunState,
+    mint: Random,
     last_at: Timestamp,
     /// Applied, and not yet given to the journal.
     held: Vec<Entry>,
     held_since: Option<Instant>,
     /// Of the latest batch that the journal was given.
     handed: Option<Ticket>,
+    /// Changes of marks that go with what is held back.
+    changes: Vec<MarkChange>,
+    /// The marks that the journal has, or was given.
+    kept: Kept,
+    /// How the index says that the run stands, or will say when it has what was handed over.
+    listed: Option<RunStatus>,
+    /// The run is about to leave memory, or has left it.
+    stay: Stay,
+    /// Whether the journal may have a timer of this run.
+    has_timer: bool,
+    /// Whether it told of an event since somebody asked.
+    told: bool,
+}
+
+/// Whether a run stays in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    Here,
+    /// It leaves once the journal has all of it, unless something happens before.
+    Leaving,
+    /// Nothing can be recorded any more.
+    Gone,
+}
+
+/// What happened, and which marks change with it.
+pub(crate) struct Happened {
+    pub(crate) event: Event,
+    pub(crate) marks: Vec<MarkChange>,
+}
+
+impl From<Event> for Happened {
+    fn from(event: Event) -> Self {
+        Self { event, marks: Vec::new() }
+    }
 }
 
 /// What follows from a turn of the loop.
 pub(crate) struct Turn {
+    /// Attempts in flight are to be dropped, before others start.
+    pub(crate) stop: bool,
     /// Attempts to start.
     pub(crate) orders: Vec<Order>,
+    /// Runs of sub-workflows to cancel.
+    pub(crate) unwanted: Vec<RunId>,
     /// When to look again, if nothing happens before.
     pub(crate) wake_at: Option<Timestamp>,
 }
@@ -49,42 +90,76 @@ impl Ledger {
         run: RunId,
         plan: Arc<Plan>,
         acceptance: Event,
+        mint: Random,
     ) -> Result<Self, FoldError> {
-        let first = Entry::new(0, Timestamp::now(), acceptance);
+        let first = Entry::new(0, clock::now(), acceptance);
         let state = RunState::accept(run, plan, &first)?;
-        let mut ledger = Self::reopen(tenant, state, first.at);
+        let mut ledger = Self::reopen(tenant, state, first.at, None, mint);
         ledger.hold(first);
         Ok(ledger)
     }
 
-    /// That of a run which was read back from the journal, up to an entry of `last_at`.
-    pub(crate) fn reopen(tenant: TenantId, state: RunState, last_at: Timestamp) -> Self {
-        Self { tenant, state, last_at, held: Vec::with_capacity(BATCH), held_since: None, handed: None }
+    /// That of a run which was read back from the journal, up to an entry of `last_at`, and is listed so.
+    pub(crate) fn reopen(
+        tenant: TenantId,
+        state: RunState,
+        last_at: Timestamp,
+        listed: Option<RunStatus>,
+        mint: Random,
+    ) -> Self {
+        Self {
+            tenant,
+            mint,
+            last_at,
+            held: Vec::with_capacity(BATCH),
+            held_since: None,
+            handed: None,
+            changes: Vec::new(),
+            kept: Kept::of(&state),
+            has_timer: listed.is_some_and(|listed| listed != RunStatus::Running && !listed.is_final()),
+            listed,
+            told: false,
+            stay: Stay::Here,
+            state,
+        }
     }
 
     pub(crate) fn state(&self) -> &RunState {
         &self.state
     }
 
+    /// Whether nothing can be recorded any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.stay == Stay::Gone
+    }
+
     /// Records what happened.
-    pub(crate) fn record(&mut self, event: Event) -> Result<(), FoldError> {
+    pub(crate) fn record(&mut self, happened: impl Into<Happened>) -> Result<(), FoldError> {
+        let Happened { event, marks } = happened.into();
         let at = self.time();
-        self.record_at(at, event)
+        self.record_at(at, event)?;
+        self.changes.extend(marks);
+        Ok(())
     }
 
     /// Records what follows until nothing follows at once, and says what is to be done about it.
     pub(crate) fn advance(&mut self, may_start: bool) -> Result<Turn, FoldError> {
         let now = self.time();
-        let mut turn = Turn { orders: Vec::new(), wake_at: None };
+        let mut turn = Turn { stop: false, orders: Vec::new(), unwanted: Vec::new(), wake_at: None };
         loop {
             let before = self.state.next_seq();
             for action in self.state.decide(now) {
                 match action {
                     Action::WakeAt(at) => turn.wake_at = Some(at),
+                    Action::CancelChild { run } => turn.unwanted.push(run),
                     Action::Start { .. } if !may_start => {}
                     action => {
+                        if action == Action::StopWork {
+                            turn.stop = true;
+                            turn.orders.clear();
+                        }
                         turn.orders.extend(Order::of_start(&action, now));
-                        if let Some(event) = action.into_event() {
+                        if let Some(event) = action.into_event(&mut self.mint) {
                             self.record_at(now, event)?;
                         }
                     }
@@ -94,26 +169,67 @@ impl Ledger {
                 return Ok(turn);
             }
             turn.wake_at = None;
+            turn.unwanted.clear();
         }
+    }
+
+    /// Gives the journal all that the run has recorded, with when it goes on by itself; afterwards the run may leave memory, unless
+    /// something happens meanwhile. The ticket is that of [`Self::hand_over`].
+    pub(crate) fn begin_to_leave(
+        &mut self,
+        wake_at: Option<Timestamp>,
+        journal: &dyn Journal,
+    ) -> Option<Ticket> {
+        self.stay = Stay::Leaving;
+        match wake_at {
+            Some(due) => self.changes.push(marks::timer(self.state.run(), due)),
+            None if self.has_timer => self.changes.push(marks::no_timer(self.state.run())),
+            None => {}
+        }
+        self.has_timer = wake_at.is_some();
+        self.hand_over(journal)
+    }
+
+    /// Whether the run leaves memory: nothing was recorded since it began to.
+    pub(crate) fn leave(&mut self) -> bool {
+        if self.stay == Stay::Leaving {
+            self.stay = Stay::Gone;
+        }
+        self.stay == Stay::Gone
     }
 
     /// Gives the journal what is held back. The ticket is for all that the run has recorded so far; there is
     /// none if all of it was on disk when the run came into memory.
     pub(crate) fn hand_over(&mut self, journal: &dyn Journal) -> Option<Ticket> {
         // After a batch that failed the next one would leave a gap.
-        if self.failure().is_none() && !self.held.is_empty() {
+        if self.failure().is_none() && self.has_news() {
             let batch = self.take_batch();
             self.handed = Some(journal.append(batch));
         }
         self.handed.clone()
     }
 
+    fn has_news(&self) -> bool {
+        !self.held.is_empty() || !self.changes.is_empty() || self.listed != Some(self.standing())
+    }
+
     /// What is held back, for a journal that takes it in its own way.
     pub(crate) fn take_batch(&mut self) -> Append {
         let entries = std::mem::take(&mut self.held);
         self.held_since = None;
-        let summary = self.summary_after(&entries);
-        Append { tenant: self.tenant.clone(), run: self.state.run(), entries, summary, marks: Vec::new() }
+        let summary = self.new_summary();
+        let mut marks = std::mem::take(&mut self.changes);
+        if self.has_timer && self.stay == Stay::Here {
+            self.has_timer = false;
+            marks.push(marks::no_timer(self.state.run()));
+        }
+        marks.extend(self.kept.update(&self.state));
+        Append { tenant: self.tenant.clone(), run: self.state.run(), entries, summary, marks }
+    }
+
+    /// Whether the run told of an event since this was asked.
+    pub(crate) fn take_told(&mut self) -> bool {
+        std::mem::take(&mut self.told)
     }
 
     /// When entries that are held back have lingered long enough.
@@ -134,6 +250,16 @@ impl Ledger {
     fn record_at(&mut self, at: Timestamp, event: Event) -> Result<(), FoldError> {
         let entry = self.state.record(at, event)?;
         self.last_at = entry.at;
+        if let Event::ChildEnded { run, .. } = &entry.event {
+            // It has heard of it.
+            self.changes.push(MarkChange::Remove { kind: MarkKind::Child, key: run.to_string() });
+        }
+        if let Event::EventEmitted { event, .. } = &entry.event {
+            self.changes.push(outbox::mark(self.state.run(), event));
+            self.told = true;
+        }
+        // Whoever has news stays.
+        self.stay = Stay::Here;
         self.hold(entry);
         Ok(())
     }
@@ -148,16 +274,27 @@ impl Ledger {
         clock::now().max(self.last_at)
     }
 
-    /// The run's line in the index, if these entries change it: with the first of them, and with the last.
-    fn summary_after(&self, entries: &[Entry]) -> Option<RunSummary> {
-        let accepted = entries.first().is_some_and(|entry| entry.seq == 0);
-        let ended = matches!(entries.last(), Some(Entry { event: Event::RunEnded { .. }, .. }));
+    /// How the run is to be listed: as running while it is in memory, whatever it waits for there.
+    fn standing(&self) -> RunStatus {
+        match (self.state.status(), self.stay) {
+            (status, _) if status.is_final() => status,
+            (status, Stay::Leaving | Stay::Gone) => status,
+            (_, Stay::Here) => RunStatus::Running,
+        }
+    }
+
+    /// The run's line in the index, if it changes.
+    fn new_summary(&mut self) -> Option<RunSummary> {
+        let status = self.standing();
+        if self.listed.replace(status) == Some(status) {
+            return None;
+        }
         let plan = self.state.plan();
-        (accepted || ended).then(|| RunSummary {
+        Some(RunSummary {
             id: self.state.run(),
             workflow: plan.name.clone(),
             version: plan.version.clone(),
-            status: self.state.status(),
+            status,
             accepted_at: self.state.accepted_at(),
             ended_at: self.state.ended_at(),
         })

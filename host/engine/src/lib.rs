@@ -17,15 +17,22 @@
 mod apply;
 mod attempt;
 mod attempts;
+mod children;
 mod clock;
 mod config;
+mod control;
+mod dispatch;
 mod drive;
 mod error;
 mod gate;
 mod hooks;
 mod ledger;
 mod live;
+mod marks;
+mod memo;
 mod meters;
+mod mint;
+mod outbox;
 mod plans;
 mod publish;
 mod read;
@@ -33,7 +40,9 @@ mod recovery;
 mod start;
 mod stats;
 mod steps;
+mod subworkflows;
 mod surroundings;
+mod timers;
 mod watch;
 
 use std::sync::{Arc, RwLock};
@@ -47,10 +56,13 @@ use tokio_util::task::TaskTracker;
 
 pub use apply::Applied;
 pub use config::EngineConfig;
+pub use control::{
+    ApprovalAnswer, ApprovalError, CallbackError, Cancel, CancelOutcome, ControlError, DeadLetterError, Reopen,
+    ReopenError,
+};
 pub use error::{ApplyError, EngineError, PublishError, StartError};
 pub use hooks::{Hook, HookLookup};
 pub use publish::Published;
-pub use read::CancelOutcome;
 pub use start::{StartRequest, Started};
 pub use stats::EngineStats;
 pub use watch::WatchItem;
@@ -79,6 +91,8 @@ pub(crate) struct Shared {
     ready: signal::Sender<bool>,
     /// Runs whose journal failed, on their way to being recovered.
     stranded: mpsc::UnboundedSender<(TenantId, RunId)>,
+    timers: timers::Timers,
+    dispatch: dispatch::Dispatch,
     /// Wakes who waits for a run that is not in memory: one was recovered, or the engine stops.
     arrivals: Notify,
 }
@@ -121,10 +135,14 @@ impl Engine {
             phase: signal::Sender::new(Phase::Open),
             ready: signal::Sender::new(false),
             stranded,
+            timers: timers::Timers::default(),
+            dispatch: dispatch::Dispatch::default(),
             arrivals: Notify::new(),
         }));
         engine.load_hooks().await?;
         engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), to_recover));
+        engine.0.tasks.spawn(timers::keep(Arc::clone(&engine.0)));
+        engine.0.tasks.spawn(dispatch::keep(Arc::clone(&engine.0)));
         Ok(engine)
     }
 
@@ -175,6 +193,10 @@ impl Engine {
 impl Shared {
     pub(crate) fn phase(&self) -> Phase {
         *self.phase.borrow()
+    }
+
+    fn mint(&self) -> mint::Random {
+        mint::Random { public_url: Arc::clone(&self.config.public_url) }
     }
 
     fn enter(&self, phase: Phase) {

@@ -4,16 +4,18 @@
 //! moments and never across an await.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::plan::Plan;
-use stepwell_core::run::{Event, FoldError, RunOutcome, RunView};
+use stepwell_core::run::{Event, FoldError, RunOutcome, RunState, RunView};
 use stepwell_store::{Append, Journal, StoreError, Ticket};
 use tokio::sync::{Notify, SetOnce, broadcast};
 
 use crate::error::EngineError;
-use crate::ledger::{Ledger, Turn};
+use crate::ledger::{Happened, Ledger, Turn};
 use crate::watch::WatchItem;
 
 /// Progress and log lines that a slow watcher may be behind, before it misses some.
@@ -46,6 +48,20 @@ pub(crate) enum Departure {
     /// The engine stops.
     #[error("the engine stopped")]
     Stopped,
+    /// It waits, and what it waits for brings it back.
+    #[error("it waits")]
+    Parked,
+}
+
+/// What became of a wish to record something beside a run's loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interjected {
+    /// It is recorded, and was given to the journal.
+    Yes,
+    /// The run has ended.
+    Ended,
+    /// The run has left memory, or is about to: wait until it has, and bring it back.
+    Left,
 }
 
 impl From<FoldError> for Departure {
@@ -72,13 +88,13 @@ impl LiveRun {
     }
 
     /// One turn of the loop: records what happened, then what follows.
-    pub(crate) fn advance(&self, happened: Vec<Event>, may_start: bool) -> Result<Turn, Departure> {
+    pub(crate) fn advance(&self, happened: Vec<Happened>, may_start: bool) -> Result<Turn, Departure> {
         let mut ledger = self.ledger();
         if let Some(error) = ledger.failure() {
             return Err(error.into());
         }
-        for event in happened {
-            ledger.record(event)?;
+        for happened in happened {
+            ledger.record(happened)?;
         }
         let turn = ledger.advance(may_start)?;
         drop(ledger);
@@ -86,18 +102,43 @@ impl LiveRun {
         Ok(turn)
     }
 
-    /// Records what happens beside the loop, and gives it to the journal at once. A run that has ended records
-    /// nothing more: `false`.
-    pub(crate) fn interject(&self, event: Event) -> Result<bool, FoldError> {
-        let mut ledger = self.ledger();
-        if ledger.state().outcome().is_some() {
-            return Ok(false);
+    /// Records what happens beside the loop, and gives it to the journal at once.
+    pub(crate) fn interject(&self, event: Event) -> Result<Interjected, FoldError> {
+        match self.interject_with(|_| Ok::<_, Infallible>(event)) {
+            Ok(interjected) => Ok(interjected),
+            Err(Refused::Fold(error)) => Err(error),
+            Err(Refused::Not(never)) => match never {},
         }
-        ledger.record(event)?;
+    }
+
+    /// The same of an event that follows from how the run stands, or does not.
+    pub(crate) fn interject_with<E>(
+        &self,
+        make: impl FnOnce(&RunState) -> Result<Event, E>,
+    ) -> Result<Interjected, Refused<E>> {
+        let mut ledger = self.ledger();
+        if ledger.is_gone() {
+            return Ok(Interjected::Left);
+        }
+        if ledger.state().outcome().is_some() {
+            return Ok(Interjected::Ended);
+        }
+        let event = make(ledger.state()).map_err(Refused::Not)?;
+        ledger.record(event).map_err(Refused::Fold)?;
         ledger.hand_over(&*self.journal);
         drop(ledger);
         self.news.notify_waiters();
-        Ok(true)
+        Ok(Interjected::Yes)
+    }
+
+    /// Gives the journal all of the run and when it goes on by itself; whether it may leave memory then: nothing happened
+    /// meanwhile.
+    pub(crate) async fn park(&self, wake_at: Option<Timestamp>) -> Result<bool, StoreError> {
+        let ticket = self.ledger().begin_to_leave(wake_at, &*self.journal);
+        if let Some(ticket) = ticket {
+            ticket.durable().await?;
+        }
+        Ok(self.ledger().leave())
     }
 
     /// Gives the journal all that was recorded, without waiting.
@@ -143,7 +184,13 @@ impl LiveRun {
             Err(Departure::Journal(error)) => Err(error.clone().into()),
             Err(Departure::Fold(why)) => Err(EngineError::Journal { run: self.id, why: why.clone() }),
             Err(Departure::Stopped) => Err(EngineError::ShuttingDown),
+            Err(Departure::Parked) => Err(EngineError::Parked),
         }
+    }
+
+    /// Returns once the run has left memory, for whatever reason.
+    pub(crate) async fn left(&self) {
+        self.left.wait().await;
     }
 
     /// Whether the run has left memory, ended or not.
@@ -172,14 +219,34 @@ impl LiveRun {
     }
 }
 
+/// Why nothing was recorded.
+pub(crate) enum Refused<E> {
+    /// It does not follow from how the run stands.
+    Fold(FoldError),
+    /// Whoever wanted to record it found that it is not so.
+    Not(E),
+}
+
+/// Runs that are brought back at the same time and share a lock by chance.
+const LOADING: usize = 64;
+
 /// Every run in memory.
-#[derive(Default)]
-pub(crate) struct LiveRuns(Mutex<HashMap<RunId, Arc<LiveRun>>>);
+pub(crate) struct LiveRuns {
+    table: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    /// Held while a run is read back, by a share of its id: what was read must still be so when the run is in memory.
+    loading: [tokio::sync::Mutex<()>; LOADING],
+}
+
+impl Default for LiveRuns {
+    fn default() -> Self {
+        Self { table: Mutex::default(), loading: std::array::from_fn(|_| tokio::sync::Mutex::default()) }
+    }
+}
 
 impl LiveRuns {
     /// `false`: a run of this id is there already.
     pub(crate) fn insert(&self, run: &Arc<LiveRun>) -> bool {
-        let mut runs = lock(&self.0);
+        let mut runs = lock(&self.table);
         let is_new = !runs.contains_key(&run.id);
         if is_new {
             runs.insert(run.id, Arc::clone(run));
@@ -187,25 +254,31 @@ impl LiveRuns {
         is_new
     }
 
+    /// The turn to bring a run back.
+    pub(crate) async fn load_turn(&self, run: RunId) -> tokio::sync::MutexGuard<'_, ()> {
+        let share = usize::from(run.0.as_bytes()[15]) % LOADING;
+        self.loading[share].lock().await
+    }
+
     pub(crate) fn remove(&self, run: RunId) {
-        lock(&self.0).remove(&run);
+        lock(&self.table).remove(&run);
     }
 
     pub(crate) fn contains(&self, run: RunId) -> bool {
-        lock(&self.0).contains_key(&run)
+        lock(&self.table).contains_key(&run)
     }
 
     pub(crate) fn get(&self, tenant: &TenantId, run: RunId) -> Option<Arc<LiveRun>> {
-        lock(&self.0).get(&run).filter(|run| run.tenant == *tenant).cloned()
+        lock(&self.table).get(&run).filter(|run| run.tenant == *tenant).cloned()
     }
 
     pub(crate) fn count(&self) -> usize {
-        lock(&self.0).len()
+        lock(&self.table).len()
     }
 
     /// Wakes every run's task, so that it sees that the engine stops.
     pub(crate) fn poke_all(&self) {
-        for run in lock(&self.0).values() {
+        for run in lock(&self.table).values() {
             run.poke.notify_one();
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use semver::Version;
 use stepwell_core::id::{TenantId, WorkflowName};
-use stepwell_core::plan::{self, Plan};
+use stepwell_core::plan::{self, Locked, Plan};
 use stepwell_store::{Catalogue, WorkflowVersion};
 
 use crate::error::EngineError;
@@ -94,17 +94,23 @@ pub(crate) async fn load(
     let cannot =
         |why| EngineError::Plan { workflow: stored.name.clone(), version: stored.version.clone(), why };
     let mut steps = HashMap::new();
-    for (node, locked) in &stored.lock.0 {
-        let step = catalogue.step(tenant, &locked.name, &locked.version).await?;
-        let step = step.filter(|step| step.digest == locked.digest).ok_or_else(|| {
-            cannot(format!(
-                "its step {}@{} ({}) is not in the catalogue",
-                locked.name, locked.version, locked.digest
-            ))
-        })?;
-        steps.insert(node.clone(), Arc::new(step));
+    let mut workflows = HashMap::new();
+    for (slot, locked) in &stored.lock.0 {
+        match locked {
+            Locked::Workflow(locked) => _ = workflows.insert(slot.clone(), locked.clone()),
+            Locked::Step(locked) => {
+                let step = catalogue.step(tenant, &locked.name, &locked.version).await?;
+                let step = step.filter(|step| step.digest == locked.digest).ok_or_else(|| {
+                    cannot(format!(
+                        "its step {}@{} ({}) is not in the catalogue",
+                        locked.name, locked.version, locked.digest
+                    ))
+                })?;
+                steps.insert(slot.clone(), Arc::new(step));
+            }
+        }
     }
-    let plan = plan::compile(&stored.definition, &Pinned { steps }).map_err(|mistakes| {
+    let plan = plan::compile(&stored.definition, &Pinned { steps, workflows }).map_err(|mistakes| {
         let mistakes: Vec<_> = mistakes.iter().map(|it| format!("{}: {}", it.pointer, it.message)).collect();
         cannot(mistakes.join("; "))
     })?;

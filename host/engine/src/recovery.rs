@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::attempt::Order;
 use crate::ledger::Ledger;
 use crate::live::LiveRun;
-use crate::{EngineError, Phase, Shared, drive};
+use crate::{EngineError, Phase, Shared, children, drive};
 
 const RUNS_A_PAGE: usize = 256;
 const ENTRIES_A_PAGE: usize = 1_000;
@@ -40,6 +40,9 @@ pub(crate) async fn keep(engine: Arc<Shared>, to_recover: mpsc::UnboundedReceive
 
 async fn recover_for_ever(engine: &Arc<Shared>, mut to_recover: mpsc::UnboundedReceiver<(TenantId, RunId)>) {
     recover_unfinished(engine).await;
+    if let Err(error) = children::tell_all(engine, &TenantId::default()).await {
+        tracing::error!(%error, "not every run could be told of the end of its sub-workflow");
+    }
     engine.ready.send_replace(true);
     while let Some(first) = to_recover.recv().await {
         let mut stranded = vec![first];
@@ -102,22 +105,49 @@ fn is_damage(error: &stepwell_store::StoreError) -> bool {
 
 /// Brings one run back, unless it has ended, is in memory already, or never was accepted.
 async fn recover(engine: &Arc<Shared>, tenant: &TenantId, run: RunId) -> Result<(), EngineError> {
-    if engine.runs.contains(run) {
-        return Ok(());
+    load(engine, tenant, run).await.map(|_| ())
+}
+
+/// The run in memory, brought back if it was not there. None: it has ended, or never was accepted.
+pub(crate) async fn load(
+    engine: &Arc<Shared>,
+    tenant: &TenantId,
+    run: RunId,
+) -> Result<Option<Arc<LiveRun>>, EngineError> {
+    let _turn = engine.runs.load_turn(run).await;
+    if let Some(live) = engine.runs.get(tenant, run) {
+        return Ok(Some(live));
     }
-    let Some(Folded { state, last_at }) = read_back(engine, tenant, run).await? else { return Ok(()) };
-    if state.outcome().is_some() {
-        return Ok(());
+    if engine.phase() != Phase::Open {
+        return Err(EngineError::ShuttingDown);
     }
-    let interrupted = state.in_flight().map(Order::of_interrupted).collect();
-    let ledger = Ledger::reopen(tenant.clone(), state, last_at);
+    let Some(ledger) = reopen(engine, tenant, run).await? else { return Ok(None) };
+    if ledger.state().outcome().is_some() {
+        return Ok(None);
+    }
+    Ok(Some(revive(engine, tenant, ledger)))
+}
+
+/// The ledger of a run that is not in memory. To be called in the run's turn.
+pub(crate) async fn reopen(
+    engine: &Shared,
+    tenant: &TenantId,
+    run: RunId,
+) -> Result<Option<Ledger>, EngineError> {
+    let Some(Folded { state, last_at }) = read_back(engine, tenant, run).await? else { return Ok(None) };
+    let listed = engine.journal.summary(tenant, run).await?.map(|summary| summary.status);
+    Ok(Some(Ledger::reopen(tenant.clone(), state, last_at, listed, engine.mint())))
+}
+
+/// Brings a run into memory and sets it going.
+pub(crate) fn revive(engine: &Arc<Shared>, tenant: &TenantId, ledger: Ledger) -> Arc<LiveRun> {
+    let interrupted = ledger.state().in_flight().map(Order::of_interrupted).collect();
     let live = LiveRun::new(tenant.clone(), ledger, Arc::clone(&engine.journal));
-    if engine.runs.insert(&live) {
-        engine.meters.runs_recovered.increment(1);
-        drive::spawn(engine, &live, interrupted);
-        engine.arrivals.notify_waiters();
-    }
-    Ok(())
+    engine.runs.insert(&live);
+    engine.meters.runs_recovered.increment(1);
+    drive::spawn(engine, &live, interrupted);
+    engine.arrivals.notify_waiters();
+    live
 }
 
 /// Folds a run's journal. None: there is no such run.

@@ -39,6 +39,8 @@ pub struct StartRequest {
     pub idempotency_key: Option<String>,
     /// Wait so long for the run's end.
     pub wait: Option<Duration>,
+    /// Nothing begins before.
+    pub start_at: Option<Timestamp>,
 }
 
 /// A run that was accepted: it is on disk.
@@ -64,7 +66,7 @@ impl Engine {
 
         let claim = request.idempotency_key.as_ref().map(|key| self.claim(&request, key.clone()));
         let wait = request.wait;
-        let run = self.admit(plan, request)?;
+        let run = self.admit(RunId(Uuid::now_v7()), plan, request)?;
         let Some(claim) = claim else { return self.drive_accepted(run, wait).await };
         // In a task of its own: a caller who goes away while the claim is decided must not leave an accepted run that nobody drives.
         let (id, engine) = (run.id, self.clone());
@@ -72,6 +74,18 @@ impl Engine {
         claimed.await.unwrap_or_else(|panic| {
             Err(EngineError::Journal { run: id, why: format!("its start panicked: {panic}") }.into())
         })
+    }
+
+    /// Starts a run whose id is known: that of a sub-workflow.
+    pub(crate) async fn start_as(&self, id: RunId, request: StartRequest) -> Result<(), StartError> {
+        let plan = self.plan_for(&request).await?;
+        self.check_input(&plan, &request.input)?;
+        let _turn = self.0.runs.load_turn(id).await;
+        if self.0.runs.contains(id) || self.0.journal.summary(&request.tenant, id).await?.is_some() {
+            return Ok(());
+        }
+        let run = self.admit(id, plan, request)?;
+        self.drive_accepted(run, None).await.map(|_| ())
     }
 
     /// Starts the run if the claim is new; else tells of the run that it was claimed for.
@@ -141,16 +155,21 @@ impl Engine {
     }
 
     /// Brings a new run into memory, with its acceptance recorded and not yet in the journal.
-    fn admit(&self, plan: Arc<Plan>, request: StartRequest) -> Result<Arc<LiveRun>, StartError> {
-        let id = RunId(Uuid::now_v7());
+    fn admit(
+        &self,
+        id: RunId,
+        plan: Arc<Plan>,
+        request: StartRequest,
+    ) -> Result<Arc<LiveRun>, StartError> {
         let acceptance = Event::RunAccepted {
             workflow: plan.name.clone(),
             version: plan.version.clone(),
             input: Arc::new(request.input),
             trigger: request.trigger,
             traceparent: trace::of_run(request.traceparent, id),
+            start_at: request.start_at,
         };
-        let ledger = Ledger::open(request.tenant.clone(), id, plan, acceptance)
+        let ledger = Ledger::open(request.tenant.clone(), id, plan, acceptance, self.0.mint())
             .map_err(|error| StartError::Engine(EngineError::Journal { run: id, why: error.to_string() }))?;
         let run = LiveRun::new(request.tenant, ledger, Arc::clone(&self.0.journal));
         self.0.runs.insert(&run);
@@ -198,14 +217,33 @@ impl Engine {
                 drive::spawn(&self.0, &run, Vec::new());
             }
             Some(at_most) => {
+                let until = tokio::time::Instant::now() + at_most;
                 if tokio::time::timeout(at_most, drive::attend(&self.0, &run)).await.is_ok() {
-                    run.ended().await?;
-                    return Ok(Started { run: run.id, existing: false, ended: run.outcome() });
+                    return self.report_departed(&run, until).await;
                 }
             }
         }
         run.durable().await?;
         Ok(Started { run: run.id, existing: false, ended: None })
+    }
+}
+
+impl Engine {
+    /// Tells of a run that has left memory: because it ended, or to wait.
+    async fn report_departed(
+        &self,
+        run: &LiveRun,
+        until: tokio::time::Instant,
+    ) -> Result<Started, StartError> {
+        let ended = match run.ended().await {
+            Ok(()) => run.outcome(),
+            Err(EngineError::Parked) => {
+                let left = until.saturating_duration_since(tokio::time::Instant::now());
+                self.wait(&run.tenant, run.id, left).await?.and_then(RunView::into_outcome)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Started { run: run.id, existing: false, ended })
     }
 }
 
@@ -217,9 +255,15 @@ fn digest_of(request: &StartRequest) -> Digest {
         workflow: &'a WorkflowName,
         version: Option<&'a Version>,
         input: &'a Value,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        start_at: Option<Timestamp>,
     }
-    let asked =
-        Asked { workflow: &request.workflow, version: request.version.as_ref(), input: &request.input };
+    let asked = Asked {
+        workflow: &request.workflow,
+        version: request.version.as_ref(),
+        input: &request.input,
+        start_at: request.start_at,
+    };
     #[expect(clippy::expect_used, reason = "an invariant")]
     let json = serde_json::to_vec(&asked).expect("names, versions and JSON values are JSON");
     Digest::of(&json)

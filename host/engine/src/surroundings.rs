@@ -1,27 +1,47 @@
 //! What a definition is compiled against: the catalogue as it is now, when it is applied; its own lock, ever after.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use semver::VersionReq;
+use semver::{Version, VersionReq};
 use stepwell_core::grant::Grants;
-use stepwell_core::id::{NodeId, StepName};
+use stepwell_core::id::{StepName, WorkflowName};
 use stepwell_core::limits::Limits;
 use stepwell_core::manifest::PublishedStep;
 use stepwell_core::mistake::Mistake;
-use stepwell_core::plan::{Resolution, Surroundings};
+use stepwell_core::plan::{
+    LockSlot, LockedWorkflow, PublishedWorkflow, Resolution, Surroundings, WorkflowResolution,
+};
+use stepwell_core::schema::Schema;
 
 use crate::steps::Shelf;
 
 /// A definition that is applied meets what is published and allowed now.
 pub(crate) struct Present<'a> {
     pub(crate) shelf: &'a Shelf,
+    /// Every workflow that the definition may run, by name and version.
+    pub(crate) workflows: HashMap<WorkflowName, BTreeMap<Version, PublishedWorkflow>>,
     pub(crate) ceiling: Limits,
 }
 
 impl Surroundings for Present<'_> {
-    fn resolve(&self, _node: &NodeId, name: &StepName, range: &VersionReq) -> Resolution {
+    fn resolve(&self, _slot: &LockSlot, name: &StepName, range: &VersionReq) -> Resolution {
         self.shelf.resolve(name, range)
+    }
+
+    fn resolve_workflow(
+        &self,
+        _slot: &LockSlot,
+        name: &WorkflowName,
+        range: &VersionReq,
+    ) -> WorkflowResolution {
+        let Some(versions) = self.workflows.get(name) else {
+            return WorkflowResolution::Missing(Vec::new());
+        };
+        match versions.iter().rev().find(|(version, _)| range.matches(version)) {
+            Some((_, found)) => WorkflowResolution::Found(Box::new(found.clone())),
+            None => WorkflowResolution::Missing(versions.keys().cloned().collect()),
+        }
     }
 
     fn check_grants(&self, grants: &Grants) -> Vec<Mistake> {
@@ -36,12 +56,29 @@ impl Surroundings for Present<'_> {
 /// A definition that was applied keeps the steps that it was given then. What was accepted then is not judged again
 /// here: what the operator allows now, the sandbox holds each attempt to.
 pub(crate) struct Pinned {
-    pub(crate) steps: HashMap<NodeId, Arc<PublishedStep>>,
+    pub(crate) steps: HashMap<LockSlot, Arc<PublishedStep>>,
+    pub(crate) workflows: HashMap<LockSlot, LockedWorkflow>,
 }
 
 impl Surroundings for Pinned {
-    fn resolve(&self, node: &NodeId, _name: &StepName, _range: &VersionReq) -> Resolution {
-        match self.steps.get(node) {
+    fn resolve_workflow(
+        &self,
+        slot: &LockSlot,
+        _name: &WorkflowName,
+        _range: &VersionReq,
+    ) -> WorkflowResolution {
+        match self.workflows.get(slot) {
+            Some(locked) => WorkflowResolution::Found(Box::new(PublishedWorkflow {
+                locked: locked.clone(),
+                input: Schema::any(),
+                reaches: BTreeSet::new(),
+            })),
+            None => WorkflowResolution::Missing(Vec::new()),
+        }
+    }
+
+    fn resolve(&self, slot: &LockSlot, _name: &StepName, _range: &VersionReq) -> Resolution {
+        match self.steps.get(slot) {
             Some(step) => Resolution::Found(Arc::clone(step)),
             None => Resolution::Missing(Vec::new()),
         }

@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use divan::Bencher;
 use jiff::Timestamp;
 use serde_json::Value;
-use stepwell_core::attempt::LogLine;
+use stepwell_core::attempt::{LogLine, ModelCall};
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
-use stepwell_core::id::AttemptNumber;
+use stepwell_core::id::{AttemptNumber, Part};
 use stepwell_core::limits::Limits;
 use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, Sandbox, SandboxConfig, Step};
 use stepwell_toolchain::{BuildOptions, Quiet, Toolchain, build, shared_target_dir};
@@ -62,6 +62,7 @@ fn attempt() -> Attempt {
             workflow: "bench".parse().expect("a name"),
             version: semver::Version::new(1, 0, 0),
             node: "shape".parse().expect("a name"),
+            part: Part::Whole,
             attempt: AttemptNumber::FIRST,
             started_at: Timestamp::UNIX_EPOCH,
             deadline: Timestamp::UNIX_EPOCH,
@@ -85,6 +86,7 @@ impl AttemptHost for Nobody {
         Ok(())
     }
     fn answered(&self, _: Effect) {}
+    fn used(&self, _: &ModelCall) {}
     fn logged(&self, _: &LogLine) {}
     fn progress(&self, _: Value) {}
 }

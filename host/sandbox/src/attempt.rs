@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use semver::Version;
 use serde_json::Value;
-use stepwell_core::attempt::{Account, LogLine};
+use stepwell_core::attempt::{Account, LogLine, ModelCall};
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
 use stepwell_core::grant::Grants;
-use stepwell_core::id::{AttemptNumber, NodeId, RunId, SecretName, WorkflowName};
+use stepwell_core::id::{AttemptNumber, NodeId, Part, RunId, SecretName, WorkflowName};
 use stepwell_core::limits::Limits;
 use stepwell_core::trace;
 
@@ -45,6 +45,8 @@ pub struct AttemptContext {
     pub version: Version,
     /// The node.
     pub node: NodeId,
+    /// Which part of its work.
+    pub part: Part,
     /// Which attempt.
     pub attempt: AttemptNumber,
     /// When it started, as journalled.
@@ -59,13 +61,13 @@ impl AttemptContext {
     /// W3C Trace Context for what the step calls: the run's trace, a span of the attempt's own.
     #[must_use]
     pub fn traceparent(&self) -> String {
-        trace::of_attempt(&self.run_traceparent, self.run, &self.node, self.attempt)
+        trace::of_attempt(&self.run_traceparent, &self.idempotency_key())
     }
 
-    /// `<run>.<node>.<attempt>`: the same for every life of this attempt, different for every other attempt.
+    /// `<run>.<node><part>.<attempt>`: the same for every life of this attempt, different for every other attempt.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        format!("{}.{}.{}", self.run, self.node, self.attempt)
+        format!("{}.{}{}.{}", self.run, self.node, self.part, self.attempt)
     }
 }
 
@@ -77,6 +79,8 @@ pub trait AttemptHost: Send + Sync + 'static {
     async fn before_effect(&self) -> Result<(), Failure>;
     /// A new effect was answered. Called in the order of the effects' indexes. Does not wait.
     fn answered(&self, effect: Effect);
+    /// The guest recorded what a call of an AI model cost; it also stands in the report's account.
+    fn used(&self, call: &ModelCall);
     /// The guest wrote a line; it also stands in the report's account.
     fn logged(&self, line: &LogLine);
     /// The guest has news for the run's watchers.

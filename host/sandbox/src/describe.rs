@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use semver::Version;
 use serde_json::Value;
-use stepwell_core::attempt::LogLine;
+use stepwell_core::attempt::{LogLine, ModelCall};
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::id::StepName;
@@ -47,6 +47,7 @@ impl AttemptHost for Nobody {
         Err(Failure::new(FailureKind::Permanent, "`describe` can't have effects"))
     }
     fn answered(&self, _: Effect) {}
+    fn used(&self, _: &ModelCall) {}
     fn logged(&self, _: &LogLine) {}
     fn progress(&self, _: Value) {}
 }

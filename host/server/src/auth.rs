@@ -8,7 +8,7 @@
 //! key that is revoked is refused from the next call on.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use rand::RngCore as _;
@@ -25,7 +25,20 @@ pub(crate) const CONFIGURED_ID: &str = "admin";
 /// Every key that opens this server.
 pub(crate) struct Keys {
     configured: Option<Digest>,
-    live: RwLock<HashMap<String, Digest>>,
+    live: RwLock<HashMap<String, LiveKey>>,
+}
+
+/// A key that opens this server.
+struct LiveKey {
+    hash: Digest,
+    /// What people call it: who calls with it.
+    name: Arc<str>,
+}
+
+impl From<&ApiKeyRecord> for LiveKey {
+    fn from(record: &ApiKeyRecord) -> Self {
+        Self { hash: record.hash, name: record.name.as_str().into() }
+    }
 }
 
 /// A key that was just made: the one time that its secret can be seen.
@@ -46,7 +59,7 @@ impl Keys {
         let live = records.into_iter().filter(|record| record.revoked_at.is_none());
         let keys = Self {
             configured: configured.map(|key| hash(key.expose_secret())),
-            live: RwLock::new(live.map(|record| (record.id, record.hash)).collect()),
+            live: RwLock::new(live.map(|record| (record.id.clone(), LiveKey::from(&record))).collect()),
         };
         if !is_first_start {
             return Ok((keys, None));
@@ -64,7 +77,7 @@ impl Keys {
     ) -> Result<NewKey, StoreError> {
         let new = NewKey::generate(name);
         catalogue.put_key(tenant, &new.record).await?;
-        self.write().insert(new.record.id.clone(), new.record.hash);
+        self.write().insert(new.record.id.clone(), LiveKey::from(&new.record));
         Ok(new)
     }
 
@@ -84,18 +97,17 @@ impl Keys {
         Ok(Some(record))
     }
 
-    /// Whether a key opens this server.
-    pub(crate) fn opens(&self, key: &str) -> bool {
+    /// Whose key this is, by its name; none: it opens nothing here.
+    pub(crate) fn holder(&self, key: &str) -> Option<Arc<str>> {
         let given = hash(key);
         if self.configured.is_some_and(|configured| same(&configured, &given)) {
-            return true;
+            return Some(CONFIGURED_ID.into());
         }
-        let Some(id) = id_of(key) else { return false };
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.get(id).is_some_and(|kept| same(kept, &given))
+        live.get(id_of(key)?).filter(|kept| same(&kept.hash, &given)).map(|kept| Arc::clone(&kept.name))
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<String, Digest>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<String, LiveKey>> {
         self.live.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -135,7 +147,7 @@ mod tests {
     use super::*;
 
     fn keys(configured: Option<&str>, live: &[&ApiKeyRecord]) -> Keys {
-        let live = live.iter().map(|record| (record.id.clone(), record.hash)).collect();
+        let live = live.iter().map(|record| (record.id.clone(), LiveKey::from(*record))).collect();
         Keys { configured: configured.map(hash), live: RwLock::new(live) }
     }
 
@@ -143,18 +155,18 @@ mod tests {
     fn a_key_opens_what_knows_its_hash() {
         let new = NewKey::generate("ci".to_owned());
         let key = new.key.expose_secret();
-        assert!(keys(None, &[&new.record]).opens(key));
-        assert!(!keys(None, &[]).opens(key));
+        assert_eq!(keys(None, &[&new.record]).holder(key).as_deref(), Some("ci"));
+        assert!(keys(None, &[]).holder(key).is_none());
         let other_secret = format!("sw_{}_{}", new.record.id, "0".repeat(64));
-        assert!(!keys(None, &[&new.record]).opens(&other_secret), "the id alone opens nothing");
-        assert!(!keys(None, &[&new.record]).opens(""));
+        assert!(keys(None, &[&new.record]).holder(&other_secret).is_none(), "the id alone opens nothing");
+        assert!(keys(None, &[&new.record]).holder("").is_none());
     }
 
     #[test]
     fn the_configured_key_needs_no_form() {
         let keys = keys(Some("correct horse battery"), &[]);
-        assert!(keys.opens("correct horse battery"));
-        assert!(!keys.opens("correct horse"));
+        assert_eq!(keys.holder("correct horse battery").as_deref(), Some(CONFIGURED_ID));
+        assert!(keys.holder("correct horse").is_none());
     }
 
     #[test]

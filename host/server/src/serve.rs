@@ -91,7 +91,7 @@ pub async fn start(config: Config) -> Result<Server, ServeError> {
     let (listener, address) = bind(config.listen).await?;
     let store = open_store(&config).await?;
     let sandbox = Arc::new(Sandbox::new(sandbox_config(&config))?);
-    let engine = Engine::open(engine_config(&config), store.catalogue(), store.journal(), sandbox).await?;
+    let engine = Engine::open(engine_config(&config, address), store.catalogue(), store.journal(), sandbox).await?;
     let (keys, generated_admin_key) =
         Keys::open(engine.catalogue(), &TenantId::default(), config.admin_key.as_ref()).await?;
 
@@ -193,12 +193,14 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
     }
 }
 
-fn engine_config(config: &Config) -> EngineConfig {
+fn engine_config(config: &Config, address: SocketAddr) -> EngineConfig {
+    let public_url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     EngineConfig {
         max_live_attempts: config.engine.max_live_attempts,
         idempotency_ttl: config.engine.idempotency_ttl,
         max_input_bytes: config.http.max_json_bytes,
         ceiling: config.limits.ceiling,
+        public_url: public_url.into(),
     }
 }
 

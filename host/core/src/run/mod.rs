@@ -21,7 +21,7 @@ pub use event::{
 };
 pub use fold::{FoldError, Misfit};
 pub use map::{ItemFailure, ItemsView};
-pub use state::{OpenApproval, OpenChild, RunState};
+pub use state::{CallbackStanding, OpenApproval, OpenChild, RunState};
 pub use task::AttemptInFlight;
 pub use view::{
     AttemptStatus, AttemptView, Bill, CompensationView, EffectView, NodeStatus, NodeView, RunView, Totals,

@@ -11,7 +11,7 @@ use super::event::{Edit, Entry, Event, RunOutcome, RunStatus, Trigger, whole_mil
 use super::fold::{FoldError, Misfit};
 use super::node::{NodeState, Waiting};
 use super::task::AttemptInFlight;
-use super::view::{NodeView, RunView, Totals};
+use super::view::{NodeStatus, NodeView, RunView, Totals};
 use super::waited::Waited;
 use crate::effect::Effect;
 use crate::expression::{RunScope, Scope};
@@ -48,6 +48,8 @@ pub struct RunState {
     pub(super) unfinished: usize,
     /// Nodes that succeeded and can be undone, in the order in which they succeeded.
     pub(super) undoable: Vec<NodeId>,
+    /// Nodes that can be called back, or could.
+    pub(super) with_callback: BTreeSet<NodeId>,
     /// Signals that nobody has waited for yet, by name.
     pub(super) signals: BTreeMap<String, VecDeque<Arc<Value>>>,
     /// How the run will end, once what is in flight has ended and what is to be undone is undone.
@@ -97,6 +99,22 @@ pub struct OpenApproval<'a> {
     pub escalated: bool,
 }
 
+/// How a callback stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallbackStanding<'a> {
+    /// It can be called.
+    Open {
+        /// The node that waits.
+        node: &'a NodeId,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// It was called.
+    Used,
+    /// Its node waits no more.
+    Closed,
+}
+
 /// The run of a sub-workflow that is waited for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenChild<'a> {
@@ -143,6 +161,7 @@ impl RunState {
             waiting: BTreeSet::new(),
             timers: BTreeSet::new(),
             undoable: Vec::new(),
+            with_callback: BTreeSet::new(),
             signals: BTreeMap::new(),
             ending: None,
             paused: false,
@@ -306,16 +325,36 @@ impl RunState {
         })
     }
 
-    /// The node that this callback token belongs to, and whether it still can be called back.
+    /// How this callback stands; none: the run has none with this token.
     #[must_use]
-    pub fn callback(&self, token: &str) -> Option<(&NodeId, bool)> {
-        let found = self.nodes.iter().find_map(|(id, node)| {
-            let callback = node.callback().filter(|callback| callback.token == token)?;
-            Some((id, node, callback))
-        });
-        let (id, node, callback) = found?;
-        let is_open = callback.body.is_none() && !node.status().is_final() && self.ended.is_none();
-        Some((id, is_open))
+    pub fn callback(&self, token: &str) -> Option<CallbackStanding<'_>> {
+        let (id, _) = self.callbacks().find(|(_, known)| *known == token)?;
+        let node = &self.nodes[id];
+        let callback = node.callback()?;
+        Some(if callback.body.is_some() {
+            CallbackStanding::Used
+        } else if node.status().is_final() || self.ended.is_some() {
+            CallbackStanding::Closed
+        } else {
+            CallbackStanding::Open { node: id, expires_at: callback.expires_at }
+        })
+    }
+
+    /// Where a node of the plan stands.
+    #[must_use]
+    pub fn node_status(&self, node: &NodeId) -> NodeStatus {
+        self.nodes.get(node).map_or(NodeStatus::Pending, NodeState::status)
+    }
+
+    /// How many signals are kept that no node has waited for.
+    #[must_use]
+    pub fn buffered_signals(&self) -> usize {
+        self.signals.values().map(VecDeque::len).sum()
+    }
+
+    /// The tokens of all callbacks, used or not.
+    pub fn callbacks(&self) -> impl Iterator<Item = (&NodeId, &str)> {
+        self.with_callback.iter().filter_map(|id| Some((id, self.nodes[id].callback()?.token.as_str())))
     }
 
     /// What failed for good, and nobody has dealt with.

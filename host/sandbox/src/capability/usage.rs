@@ -14,13 +14,15 @@ impl Host for GuestState {
     fn record(&mut self, call: GuestModelCall) -> wasmtime::Result<()> {
         self.enter("usage.record")?;
         self.meter.sent.take((call.provider.len() + call.model.len()) as u64)?;
-        self.usage.push(ModelCall {
+        let call = ModelCall {
             provider: call.provider,
             model: call.model,
             input_tokens: call.input_tokens,
             output_tokens: call.output_tokens,
             cost_micro_usd: call.cost_micro_usd,
-        });
+        };
+        self.host.used(&call);
+        self.usage.push(call);
         Ok(())
     }
 }

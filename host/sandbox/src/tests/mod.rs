@@ -14,11 +14,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
-use stepwell_core::attempt::LogLine;
+use stepwell_core::attempt::{LogLine, ModelCall};
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
 use stepwell_core::grant::Grants;
-use stepwell_core::id::AttemptNumber;
+use stepwell_core::id::{AttemptNumber, Part};
 use stepwell_core::limits::Limits;
 use tempfile::TempDir;
 
@@ -41,6 +41,7 @@ impl AttemptHost for Witness {
     fn answered(&self, effect: Effect) {
         self.answered.lock().expect("a witness").push(effect);
     }
+    fn used(&self, _: &ModelCall) {}
     fn logged(&self, line: &LogLine) {
         self.logged.lock().expect("a witness").push(line.clone());
     }
@@ -94,6 +95,7 @@ pub(crate) fn attempt(input: &str) -> Attempt {
             workflow: "flow".parse().expect("a name"),
             version: semver::Version::new(2, 1, 0),
             node: "node".parse().expect("a name"),
+            part: Part::Whole,
             attempt: AttemptNumber::FIRST,
             started_at: Timestamp::from_second(1_700_000_000).expect("a time"),
             deadline: Timestamp::from_second(1_700_000_060).expect("a time"),

@@ -89,7 +89,7 @@ async fn an_effect_that_was_given_up_leaves_the_order_whole() {
 /// An effect that the host could not make safe does not happen.
 #[tokio::test]
 async fn an_effect_waits_for_the_host() {
-    use stepwell_core::attempt::LogLine;
+    use stepwell_core::attempt::{LogLine, ModelCall};
     use stepwell_core::failure::Failure;
 
     struct FullDisk;
@@ -99,6 +99,7 @@ async fn an_effect_waits_for_the_host() {
             Err(Failure::new(FailureKind::Internal, "no space left"))
         }
         fn answered(&self, _: Effect) {}
+        fn used(&self, _: &ModelCall) {}
         fn logged(&self, _: &LogLine) {}
         fn progress(&self, _: serde_json::Value) {}
     }

@@ -1,6 +1,7 @@
 //! What a handler takes: each extractor reads one part of a call, and refuses it with a [`Problem`] that says which part
 //! and how to mend it. Nothing that is unknown is passed over in silence.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
@@ -25,6 +26,8 @@ use crate::problem::{Place, Problem};
 /// without a key.
 pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
+    /// The name of the key: who calls.
+    pub(crate) name: Arc<str>,
 }
 
 impl Caller {
@@ -38,10 +41,9 @@ impl Caller {
             .ok()
             .and_then(bearer)
             .ok_or(Problem::Unauthorized("the `Authorization` header is not of the form `Bearer KEY`"))?;
-        if app.keys.opens(key) {
-            return Ok(Self { tenant: TenantId::default() });
-        }
-        Err(Problem::Unauthorized("the API key is not known here, or it was revoked"))
+        let unknown = Problem::Unauthorized("the API key is not known here, or it was revoked");
+        let name = app.keys.holder(key).ok_or(unknown)?;
+        Ok(Self { tenant: TenantId::default(), name })
     }
 }
 

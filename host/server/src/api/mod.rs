@@ -4,13 +4,18 @@
 //! engine; it shapes the answer. What goes wrong on the way is a [`Problem`]. The handlers' types are the OpenAPI
 //! document; `docs/openapi.json` is a copy of it that a test holds.
 
+mod approvals;
+mod callbacks;
+mod control;
 mod cursor;
+mod dead_letters;
 mod edge;
 mod events;
 mod extract;
 mod health;
 mod hooks;
 mod keys;
+mod marks;
 mod preferences;
 mod runs;
 mod secrets;
@@ -92,7 +97,18 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::journal))
-        .routes(routes!(runs::cancel))
+        .routes(routes!(control::cancel))
+        .routes(routes!(control::pause))
+        .routes(routes!(control::resume))
+        .routes(routes!(control::signal))
+        .routes(routes!(control::retry))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::decide))
+        .routes(routes!(callbacks::receive))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show))
+        .routes(routes!(dead_letters::retry))
+        .routes(routes!(dead_letters::discard))
         .routes(routes!(events::watch))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::put))

@@ -1,4 +1,4 @@
-//! `/v1/runs`: looking at runs, and cancelling them.
+//! `/v1/runs`: looking at runs.
 
 use axum::extract::State;
 use jiff::Timestamp;
@@ -9,13 +9,11 @@ use uuid::Uuid;
 
 use stepwell_core::id::{RunId, WorkflowName};
 use stepwell_core::run::{Entry, RunStatus, RunView};
-use stepwell_engine::CancelOutcome;
 use stepwell_store::{Cursor, RunPage, RunQuery, RunSummary};
 
 use super::App;
 use super::cursor;
-use super::extract::{Caller, Json, NoParameters, Path, Query};
-use super::start::RunAnswer;
+use super::extract::{Caller, NoParameters, Path, Query};
 use crate::problem::Problem;
 
 /// Which runs.
@@ -91,14 +89,6 @@ pub(crate) struct JournalPage {
     next_cursor: Option<String>,
 }
 
-/// Why a run is cancelled.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct CancelBody {
-    /// In your words; the journal keeps it.
-    reason: Option<String>,
-}
-
 /// List the runs.
 #[utoipa::path(
     get, path = "/v1/runs", tag = "runs",
@@ -171,33 +161,4 @@ pub(crate) async fn journal(
         .filter(|_| entries.len() == limit)
         .map(|last| cursor::encode(u128::from(last.seq) + 1));
     Ok(axum::Json(JournalPage { entries, next_cursor }))
-}
-
-/// Cancel a run.
-///
-/// The answer comes once the cancellation is on disk. A run that was cancelled before stays so, and that is a 200.
-#[utoipa::path(
-    post, path = "/v1/runs/{id}/cancel", tag = "runs",
-    params(("id" = Uuid, Path)),
-    request_body = Option<CancelBody>,
-    responses(
-        (status = 200, body = RunAnswer, description = "Cancelled"),
-        Problem,
-    ),
-)]
-pub(crate) async fn cancel(
-    State(app): State<App>,
-    caller: Caller,
-    Path(run): Path<RunId>,
-    Query(NoParameters {}): Query<NoParameters>,
-    body: Option<Json<CancelBody>>,
-) -> Result<axum::Json<RunAnswer>, Problem> {
-    let reason = body.and_then(|Json(body)| body.reason);
-    match app.engine.cancel(&caller.tenant, run, reason).await? {
-        CancelOutcome::Cancelled | CancelOutcome::AlreadyEnded(RunStatus::Cancelled) => {
-            Ok(axum::Json(RunAnswer::bare(run, RunStatus::Cancelled)))
-        }
-        CancelOutcome::AlreadyEnded(status) => Err(Problem::RunEnded { run, status }),
-        CancelOutcome::Unknown => Err(Problem::UnknownRun(run)),
-    }
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::LOCATION;
 use http::{HeaderName, HeaderValue, StatusCode};
+use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -34,6 +35,8 @@ pub(crate) struct StartBody {
     /// The workflow's version; the one that was applied last if it is left out.
     #[schema(value_type = Option<String>, example = "1.0.0")]
     version: Option<Version>,
+    /// Begin then, and not at once (RFC 3339).
+    start_at: Option<Timestamp>,
 }
 
 /// A run that was started, and how it ended if that is known already.
@@ -55,21 +58,25 @@ pub(crate) struct RunAnswer {
     /// The node that failed first, of a run that failed with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed_node: Option<NodeId>,
+    /// What succeeded, by node, of a run that failed and tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
+    partial: Option<Arc<Value>>,
 }
 
 impl RunAnswer {
     /// A run of which no more is known than where it stands.
     pub(crate) fn bare(run_id: RunId, status: RunStatus) -> Self {
         let status_url = format!("/v1/runs/{run_id}");
-        Self { run_id, status, status_url, output: None, failure: None, failed_node: None }
+        Self { run_id, status, status_url, output: None, failure: None, failed_node: None, partial: None }
     }
 
     fn ended(run: RunId, outcome: RunOutcome) -> Self {
         let bare = Self::bare(run, outcome.status());
         match outcome {
             RunOutcome::Succeeded { output } => Self { output: Some(output), ..bare },
-            RunOutcome::Failed { failure, node } => {
-                Self { failure: Some(failure), failed_node: node, ..bare }
+            RunOutcome::Failed { failure, node, partial } => {
+                Self { failure: Some(failure), failed_node: node, partial, ..bare }
             }
             RunOutcome::Cancelled { .. } => bare,
         }
@@ -104,12 +111,13 @@ pub(crate) async fn start(
     Query(NoParameters {}): Query<NoParameters>,
     body: Option<Json<StartBody>>,
 ) -> Result<Response, Problem> {
-    let StartBody { input, version } = body.map(|Json(body)| body).unwrap_or_default();
+    let StartBody { input, version, start_at } = body.map(|Json(body)| body).unwrap_or_default();
     let start = Start {
         tenant: caller.tenant,
         workflow,
         version,
         input,
+        start_at,
         trigger: Trigger::Api,
         traceparent,
         preferences,
@@ -123,6 +131,7 @@ pub(crate) struct Start {
     pub(crate) workflow: WorkflowName,
     pub(crate) version: Option<Version>,
     pub(crate) input: Option<Value>,
+    pub(crate) start_at: Option<Timestamp>,
     pub(crate) trigger: Trigger,
     pub(crate) traceparent: Traceparent,
     pub(crate) preferences: StartPreferences,
@@ -159,6 +168,7 @@ impl Start {
             traceparent: self.traceparent.as_str().to_owned(),
             idempotency_key: self.preferences.idempotency_key,
             wait: self.preferences.wait,
+            start_at: self.start_at,
         }
     }
 }

@@ -7,10 +7,10 @@ use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use stepwell_core::grant::Grants;
-use stepwell_core::id::{NodeId, StepName};
+use stepwell_core::id::{StepName, WorkflowName};
 use stepwell_core::limits::Limits;
 use stepwell_core::mistake::Mistake;
-use stepwell_core::plan::{self, Resolution, Surroundings};
+use stepwell_core::plan::{self, LockSlot, Resolution, Surroundings, WorkflowResolution};
 
 use super::CliError;
 use crate::document::{self, Format};
@@ -76,7 +76,16 @@ pub(crate) fn check_offline(definition: &Value) -> Vec<Mistake> {
 struct Offline;
 
 impl Surroundings for Offline {
-    fn resolve(&self, _: &NodeId, _: &StepName, _: &semver::VersionReq) -> Resolution {
+    fn resolve_workflow(
+        &self,
+        _: &LockSlot,
+        _: &WorkflowName,
+        _: &semver::VersionReq,
+    ) -> WorkflowResolution {
+        WorkflowResolution::Offline
+    }
+
+    fn resolve(&self, _: &LockSlot, _: &StepName, _: &semver::VersionReq) -> Resolution {
         Resolution::Offline
     }
 

@@ -106,6 +106,10 @@ pub struct HttpConfig {
     pub max_wait: Duration,
     /// Whether `/metrics` needs no API key.
     pub metrics_open: bool,
+    /// How others reach this server, such as `https://stepwell.example.com`: callbacks' URLs begin with it. None: `http://` and the
+    /// address that it listens at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
 }
 
 impl Default for HttpConfig {
@@ -115,6 +119,7 @@ impl Default for HttpConfig {
             max_component_bytes: 64 << 20,
             max_wait: Duration::from_secs(60),
             metrics_open: false,
+            public_url: None,
         }
     }
 }

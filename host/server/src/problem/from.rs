@@ -1,6 +1,9 @@
 //! What the errors of the rooms below mean to a client.
 
-use stepwell_engine::{ApplyError, EngineError, PublishError, StartError};
+use stepwell_engine::{
+    ApplyError, ApprovalError, CallbackError, ControlError, DeadLetterError, EngineError, PublishError, ReopenError,
+    StartError,
+};
 use stepwell_store::StoreError;
 
 use super::Problem;
@@ -82,6 +85,79 @@ impl From<StartError> for Problem {
             StartError::Store(error) => error.into(),
             StartError::ShuttingDown => Self::ShuttingDown,
             StartError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::UnknownRun(run) => Self::UnknownRun(run),
+            ControlError::Ended { run, status } => Self::RunEnded { run, status },
+            ControlError::TooManySignals { .. } => Self::TooManySignals(error.to_string()),
+            ControlError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<ApprovalError> for Problem {
+    fn from(error: ApprovalError) -> Self {
+        let message = error.to_string();
+        match error {
+            ApprovalError::UnknownRun(run) => Self::UnknownRun(run),
+            ApprovalError::UnknownNode { .. } => Self::UnknownApproval(message),
+            ApprovalError::NotWaiting { .. } => Self::NotWaiting(message),
+            ApprovalError::NotAllowed { who, .. } => Self::NotAllowed { message, who },
+            ApprovalError::Form(violations) => Self::SchemaMismatch { what: "`form`".to_owned(), violations },
+            ApprovalError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<CallbackError> for Problem {
+    fn from(error: CallbackError) -> Self {
+        let message = error.to_string();
+        match error {
+            CallbackError::Unknown => Self::UnknownCallback,
+            CallbackError::Used => Self::CallbackUsed(message),
+            CallbackError::Expired { .. } | CallbackError::Closed => Self::CallbackGone(message),
+            CallbackError::Body(violations) => {
+                Self::SchemaMismatch { what: "the body".to_owned(), violations }
+            }
+            CallbackError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReopenError> for Problem {
+    fn from(error: ReopenError) -> Self {
+        let message = error.to_string();
+        match error {
+            ReopenError::UnknownRun(run) => Self::UnknownRun(run),
+            ReopenError::NotEnded { run, status } => Self::RunNotEnded { run, status },
+            ReopenError::NothingFailed { .. } => Self::NothingFailed(message),
+            ReopenError::UnknownNode { .. } => {
+                Self::InvalidRequest { place: super::Place::Body("/from".to_owned()), message }
+            }
+            ReopenError::Edit { node, what, violations } => {
+                Self::SchemaMismatch { what: format!("`{what}` of `{node}`"), violations }
+            }
+            ReopenError::Start(_) => Self::Conflict(message),
+            ReopenError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeadLetterError> for Problem {
+    fn from(error: DeadLetterError) -> Self {
+        let message = error.to_string();
+        match error {
+            DeadLetterError::Unknown(_) => Self::UnknownDeadLetter(message),
+            DeadLetterError::NoEdit(_) => {
+                Self::InvalidRequest { place: super::Place::Body(String::new()), message }
+            }
+            DeadLetterError::Reopen(error) => error.into(),
+            DeadLetterError::Engine(error) => error.into(),
         }
     }
 }

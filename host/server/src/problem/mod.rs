@@ -72,9 +72,42 @@ pub(crate) enum Problem {
     /// Something of that name is there already, and is not the same.
     #[error("{0}")]
     Conflict(String),
-    /// What has ended cannot be cancelled.
-    #[error("the run {run} has ended ({}): there is nothing left to cancel", status.as_str())]
+    /// What has ended takes nothing any more.
+    #[error("the run {run} has ended ({}): nothing can be done to it but to retry it", status.as_str())]
     RunEnded { run: RunId, status: RunStatus },
+    /// What has not ended cannot be done again.
+    #[error("the run {run} has not ended ({}): wait for its end, or cancel it first", status.as_str())]
+    RunNotEnded { run: RunId, status: RunStatus },
+    /// There is nothing to go on from.
+    #[error("{0}")]
+    NothingFailed(String),
+    /// No such node asks, or nobody asks at all.
+    #[error("{0}: GET /v1/approvals lists what is asked")]
+    UnknownApproval(String),
+    /// It was decided, or is not asked.
+    #[error("{0}")]
+    NotWaiting(String),
+    /// Somebody else is asked.
+    #[error("{message}")]
+    NotAllowed { message: String, who: Vec<String> },
+    /// No callback has this token.
+    #[error("there is no callback at this URL: it was never made, or its run is gone")]
+    UnknownCallback,
+    /// The callback takes one call.
+    #[error("{0}")]
+    CallbackUsed(String),
+    /// The callback expired, or its run ended.
+    #[error("{0}")]
+    CallbackGone(String),
+    /// No dead letter has this name.
+    #[error("{0}: GET /v1/dead-letters lists them")]
+    UnknownDeadLetter(String),
+    /// A form, a callback's body, an edited input: every place.
+    #[error("{what} does not match its schema in {}: `violations` lists them", count(violations.len(), "place"))]
+    SchemaMismatch { what: String, violations: Vec<SchemaViolation> },
+    /// The run keeps so many signals that nobody waits for.
+    #[error("{0}")]
+    TooManySignals(String),
     /// The key is set by the operator, not kept in the catalogue.
     #[error("this key comes from the server's configuration: change STEPWELL_ADMIN_KEY there, and restart")]
     ConfiguredKey,
@@ -167,6 +200,17 @@ impl Problem {
             Self::MethodNotAllowed { .. } => &Kind::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => &Kind::CONFLICT,
             Self::RunEnded { .. } => &Kind::RUN_ENDED,
+            Self::RunNotEnded { .. } => &Kind::RUN_NOT_ENDED,
+            Self::NothingFailed(_) => &Kind::NOTHING_FAILED,
+            Self::UnknownApproval(_) => &Kind::UNKNOWN_APPROVAL,
+            Self::NotWaiting(_) => &Kind::NOT_WAITING,
+            Self::NotAllowed { .. } => &Kind::NOT_ALLOWED,
+            Self::UnknownCallback => &Kind::UNKNOWN_CALLBACK,
+            Self::CallbackUsed(_) => &Kind::CALLBACK_USED,
+            Self::CallbackGone(_) => &Kind::CALLBACK_GONE,
+            Self::UnknownDeadLetter(_) => &Kind::UNKNOWN_DEAD_LETTER,
+            Self::SchemaMismatch { .. } => &Kind::SCHEMA_MISMATCH,
+            Self::TooManySignals(_) => &Kind::TOO_MANY_SIGNALS,
             Self::ConfiguredKey => &Kind::CONFIGURED_KEY,
             Self::TooLarge { .. } => &Kind::TOO_LARGE,
             Self::UnsupportedMediaType { .. } => &Kind::UNSUPPORTED_MEDIA_TYPE,
@@ -192,7 +236,11 @@ impl Problem {
                 Place::Query | Place::Path => json!({}),
             },
             Self::MethodNotAllowed { allowed, .. } if !allowed.is_empty() => json!({"allowed": allowed}),
-            Self::RunEnded { run, status } => json!({"run_id": run, "status": status}),
+            Self::RunEnded { run, status } | Self::RunNotEnded { run, status } => {
+                json!({"run_id": run, "status": status})
+            }
+            Self::NotAllowed { who, .. } => json!({"who": who}),
+            Self::SchemaMismatch { violations, .. } => json!({"violations": violations}),
             Self::TooLarge { limit, .. } => json!({"limit": limit}),
             Self::UnsupportedMediaType { sent, wanted } => json!({"sent": sent, "wanted": wanted}),
             Self::InvalidDefinition { mistakes } => json!({"mistakes": mistakes}),
@@ -214,7 +262,9 @@ impl Problem {
             Self::MethodNotAllowed { allowed, .. } if !allowed.is_empty() => {
                 Some((ALLOW, allowed.join(", ").into()))
             }
-            Self::NotReady | Self::RunUnavailable(_) | Self::ShuttingDown => Some((RETRY_AFTER, "1".into())),
+            Self::NotReady | Self::RunUnavailable(_) | Self::ShuttingDown | Self::TooManySignals(_) => {
+                Some((RETRY_AFTER, "1".into()))
+            }
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stepwell_core::digest::Digest;
 use stepwell_core::id::{NodeId, RunId, SecretName, StepName, TenantId, WorkflowName};
 use stepwell_core::manifest::{Manifest, PublishedStep};
-use stepwell_core::plan::{Lock, LockedStep};
+use stepwell_core::plan::{Lock, LockSlot, Locked, LockedStep};
 use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, Trigger};
 use uuid::Uuid;
 
@@ -218,7 +218,7 @@ pub fn applied(name: &str, at_version: &str, definition: Value, millis: u32) -> 
     let digest = Digest::of(definition.to_string().as_bytes());
     let locked =
         LockedStep { name: step("transform"), version: version("1.0.0"), digest: Digest::of(b"transform") };
-    let lock = Lock(BTreeMap::from([(NodeId::new("only").unwrap(), locked)]));
+    let lock = Lock(BTreeMap::from([(LockSlot::node(&NodeId::new("only").unwrap()), Locked::Step(locked))]));
     WorkflowVersion {
         name: workflow(name),
         version: version(at_version),

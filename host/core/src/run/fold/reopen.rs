@@ -108,6 +108,7 @@ impl RunState {
                 node.more = Some(Box::new(More { edit, ..More::default() }));
             }
         }
+        self.with_callback.retain(|id| !nodes.contains(id));
         self.undoable.retain(|id| !nodes.contains(id));
         self.dead_letters.retain(|(id, _)| !nodes.contains(id));
         self.retries.retain(|(_, id, _)| !nodes.contains(id));

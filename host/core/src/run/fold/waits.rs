@@ -129,6 +129,7 @@ impl RunState {
             expires_at: whole_millisecond(expires_at),
             body: None,
         });
+        self.with_callback.insert(id.clone());
         // The step that hands the job over is due at once.
         self.move_to(id, Phase::WaitingToRetry { due: at });
         Ok(())

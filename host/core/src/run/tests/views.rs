@@ -76,7 +76,7 @@ fn a_view_is_this_json() {
         "ended_at": "2026-01-01T00:00:00.04Z",
         "nodes": [
             {
-                "id": "a",
+                "id": "a", "kind": "step",
                 "step": "work",
                 "step_version": "1.0.0",
                 "status": "succeeded",
@@ -92,7 +92,7 @@ fn a_view_is_this_json() {
                 }],
             },
             {
-                "id": "b",
+                "id": "b", "kind": "step",
                 "step": "work",
                 "step_version": "1.0.0",
                 "status": "skipped",

@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use stepwell_core::attempt::LogLine;
+use stepwell_core::attempt::{LogLine, ModelCall};
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
-use stepwell_core::id::{AttemptNumber, RunId, SecretName};
+use stepwell_core::id::{AttemptNumber, Part, RunId, SecretName};
 use stepwell_core::limits::Limits;
 
 use self::peer::Peer;
@@ -41,6 +41,7 @@ impl AttemptHost for Host {
     fn answered(&self, effect: Effect) {
         self.journal.lock().expect("a journal").push(effect);
     }
+    fn used(&self, _: &ModelCall) {}
     fn logged(&self, _: &LogLine) {}
     fn progress(&self, _: Value) {}
 }
@@ -86,6 +87,7 @@ impl Setup {
                 workflow: "flow".parse().expect("a name"),
                 version: semver::Version::new(1, 0, 0),
                 node: "node".parse().expect("a name"),
+                part: Part::Whole,
                 attempt: AttemptNumber::FIRST,
                 started_at: Timestamp::UNIX_EPOCH,
                 deadline: Timestamp::UNIX_EPOCH,

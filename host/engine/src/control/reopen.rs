@@ -1,0 +1,181 @@
+//! Letting a run that has ended go on, or begin anew.
+
+use std::collections::BTreeMap;
+
+use stepwell_core::id::{NodeId, RunId, TenantId};
+use stepwell_core::plan::Work;
+use stepwell_core::run::{Edit, Event, ReopenFrom, RunState, RunStatus, Trigger};
+use stepwell_core::schema::SchemaViolation;
+
+use crate::start::{StartRequest, Started};
+use crate::{Engine, EngineError, StartError, recovery};
+
+/// From where a run goes on, and with what.
+#[derive(Debug, Clone)]
+pub struct Reopen {
+    /// From where.
+    pub from: ReopenFrom,
+    /// Nodes whose input or config is another from now on.
+    pub edits: BTreeMap<NodeId, Edit>,
+    /// Who wants it.
+    pub by: String,
+}
+
+/// Why a run does not go on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReopenError {
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    UnknownRun(RunId),
+    /// It has not ended.
+    #[error("run {run} has not ended: it is {}; cancel it first, or wait for its end", status.as_str())]
+    NotEnded {
+        /// The run.
+        run: RunId,
+        /// How it stands.
+        status: RunStatus,
+    },
+    /// Nothing in it failed.
+    #[error("nothing failed in run {run}: name a node to go on from, or `start`")]
+    NothingFailed {
+        /// The run.
+        run: RunId,
+    },
+    /// The workflow has no such node.
+    #[error("the workflow of run {run} has no node `{node}`")]
+    UnknownNode {
+        /// The run.
+        run: RunId,
+        /// The node.
+        node: String,
+    },
+    /// The node runs no step, or its new input or config does not match the step's schema.
+    #[error("{what} of `{node}` cannot be that: {}", violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Edit {
+        /// The node.
+        node: NodeId,
+        /// `input` or `config`.
+        what: &'static str,
+        /// What is wrong.
+        violations: Vec<SchemaViolation>,
+    },
+    /// The run that is to replace it was not started.
+    #[error("the run cannot be done again: {0}")]
+    Start(String),
+    /// The engine cannot do it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Engine {
+    /// Lets a run that has ended go on, with the version that it has. It is on disk when this returns.
+    pub async fn reopen(&self, tenant: &TenantId, run: RunId, wish: Reopen) -> Result<(), ReopenError> {
+        let event = Event::RunReopened { from: wish.from, edits: wish.edits, by: Some(wish.by) };
+        self.change_ended(tenant, run, |state| {
+            check(state, &event)?;
+            Ok(event.clone())
+        })
+        .await
+    }
+
+    /// Starts a run like this one, with the version that new runs get.
+    pub async fn run_again(&self, tenant: &TenantId, run: RunId) -> Result<Started, ReopenError> {
+        let folded = recovery::read_back(&self.0, tenant, run).await?;
+        let state = folded.ok_or(ReopenError::UnknownRun(run))?.state;
+        let request = StartRequest {
+            tenant: tenant.clone(),
+            workflow: state.plan().name.clone(),
+            version: None,
+            input: serde_json::Value::clone(state.input()),
+            trigger: Trigger::Again { run },
+            traceparent: String::new(),
+            idempotency_key: None,
+            wait: None,
+            start_at: None,
+        };
+        self.start(request).await.map_err(|error| match error {
+            StartError::Store(error) => EngineError::from(error).into(),
+            StartError::Engine(error) => error.into(),
+            other => ReopenError::Start(other.to_string()),
+        })
+    }
+
+    /// Records an event of a run that has ended, and sets the run going if it goes on with it.
+    pub(super) async fn change_ended(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        make: impl Fn(&RunState) -> Result<Event, ReopenError>,
+    ) -> Result<(), ReopenError> {
+        let engine = &self.0;
+        let mut ledger = loop {
+            let turn = engine.runs.load_turn(run).await;
+            let Some(live) = engine.runs.get(tenant, run) else {
+                let ledger = recovery::reopen(engine, tenant, run).await?;
+                break (ledger.ok_or(ReopenError::UnknownRun(run))?, turn);
+            };
+            drop(turn);
+            if !live.is_ending() {
+                let status = live.ledger().state().status();
+                return Err(ReopenError::NotEnded { run, status });
+            }
+            live.left().await;
+        };
+        let (ledger, _turn) = (&mut ledger.0, &ledger.1);
+        let status = ledger.state().status();
+        if !status.is_final() {
+            return Err(ReopenError::NotEnded { run, status });
+        }
+        let event = make(ledger.state())?;
+        let damaged = |error: stepwell_core::run::FoldError| EngineError::Journal { run, why: error.to_string() };
+        ledger.record(event).map_err(damaged)?;
+        if let Some(ticket) = ledger.hand_over(&*engine.journal) {
+            ticket.durable().await.map_err(EngineError::from)?;
+        }
+        if ledger.state().outcome().is_none() {
+            let again = recovery::reopen(engine, tenant, run).await?;
+            if let Some(ledger) = again {
+                recovery::revive(engine, tenant, ledger);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check(state: &RunState, event: &Event) -> Result<(), ReopenError> {
+    let Event::RunReopened { from, edits, .. } = event else { return Ok(()) };
+    let run = state.run();
+    let unknown = |node: &NodeId| ReopenError::UnknownNode { run, node: node.to_string() };
+    match from {
+        ReopenFrom::Failed if state.status() == RunStatus::Succeeded => {
+            return Err(ReopenError::NothingFailed { run });
+        }
+        ReopenFrom::Node(node) if !state.plan().nodes.contains_key(node) => return Err(unknown(node)),
+        _ => {}
+    }
+    for (node, edit) in edits {
+        let planned = state.plan().nodes.get(node).ok_or_else(|| unknown(node))?;
+        check_edit(planned, edit)?;
+    }
+    Ok(())
+}
+
+fn check_edit(planned: &stepwell_core::plan::PlannedNode, edit: &Edit) -> Result<(), ReopenError> {
+    let wrong = |what, violations| ReopenError::Edit { node: planned.id.clone(), what, violations };
+    let call = match &planned.work {
+        Work::Step(step) => step.calls.first(),
+        Work::Callback(callback) => callback.submit.calls.first(),
+        _ => None,
+    };
+    let Some(call) = call else {
+        let message = "only a node that runs one step can be given another input or config".to_owned();
+        return Err(wrong("input", vec![SchemaViolation { pointer: String::new(), message }]));
+    };
+    if let Some(input) = &edit.input {
+        call.input_schema.check(input).map_err(|violations| wrong("input", violations))?;
+    }
+    if let Some(config) = &edit.config {
+        call.config_schema.check(config).map_err(|violations| wrong("config", violations))?;
+    }
+    Ok(())
+}

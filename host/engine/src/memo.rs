@@ -1,0 +1,59 @@
+//! Outputs that are remembered: those of effect-free steps, by step, config and input.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use stepwell_core::digest::Digest;
+use stepwell_core::failure::Failure;
+use stepwell_core::id::TenantId;
+use stepwell_store::{Mark, MarkChange, MarkKind};
+
+use crate::attempt::{Chosen, internal};
+use crate::{Shared, clock};
+
+/// Where an output is remembered, and for how long.
+pub(crate) struct Memo {
+    key: String,
+    ttl: Duration,
+    /// It was there.
+    pub(crate) found: bool,
+}
+
+impl Memo {
+    /// Looks whether the output for this input is known.
+    pub(crate) async fn look_up(
+        engine: &Shared,
+        tenant: &TenantId,
+        chosen: &Chosen<'_>,
+        input: &str,
+        ttl: Duration,
+    ) -> Result<(Self, Option<Value>), Failure> {
+        let key = key(&chosen.call.step.digest, &chosen.config, input);
+        let mark = engine.journal.mark(tenant, MarkKind::Memo, &key).await;
+        let mark =
+            mark.map_err(|error| internal(format!("what was remembered cannot be read: {error}")))?;
+        let fresh = mark.filter(|mark| mark.due.is_some_and(|due| clock::now() < due));
+        Ok((Self { key, ttl, found: fresh.is_some() }, fresh.map(|mark| mark.body)))
+    }
+
+    /// Remembers an output, unless it was remembered.
+    pub(crate) fn keep(&self, output: &Value) -> Option<MarkChange> {
+        let ttl = SignedDuration::try_from(self.ttl).unwrap_or(SignedDuration::MAX);
+        (!self.found).then(|| {
+            MarkChange::Put(Mark {
+                kind: MarkKind::Memo,
+                key: self.key.clone(),
+                run: None,
+                due: Some(clock::now().saturating_add(ttl).unwrap_or(Timestamp::MAX)),
+                body: output.clone(),
+            })
+        })
+    }
+}
+
+/// Each part is closed by its length: no two questions have one key.
+fn key(step: &Digest, config: &str, input: &str) -> String {
+    let question = format!("{step} {} {config} {} {input}", config.len(), input.len());
+    Digest::of(question.as_bytes()).to_string()
+}
