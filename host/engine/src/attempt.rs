@@ -158,8 +158,8 @@ impl<'a> Chosen<'a> {
             Part::Compensation => planned.and_then(|planned| planned.compensate.as_ref()),
             Part::Whole | Part::Item(_) => step.and_then(|step| step.calls.get(order.call as usize)),
         };
-        let call = call
-            .ok_or_else(|| internal(format!("the plan has no step for `{}{}`", order.node, order.part)))?;
+        let call =
+            call.ok_or_else(|| internal(format!("the plan has no step for `{}{}`", order.node, order.part)))?;
         let is_edited = order.part != Part::Compensation;
         let config = run.ledger().state().edit(&order.node).and_then(|edit| edit.config.clone());
         let cache = step.and_then(|step| step.cache).filter(|_| is_edited);

@@ -149,7 +149,9 @@ fn tell(parent: &LiveRun, child: &Child, outcome: RunOutcome) {
 
 async fn cancel(engine: Engine, tenant: TenantId, child: RunId) {
     let why = Some("the run that it belongs to ended".to_owned());
-    if let Err(error) = engine.cancel(&tenant, child, crate::Cancel { reason: why, ..Default::default() }).await {
+    if let Err(error) =
+        engine.cancel(&tenant, child, crate::Cancel { reason: why, ..Default::default() }).await
+    {
         tracing::warn!(%child, %error, "the run of a sub-workflow cannot be cancelled now");
     }
 }
@@ -184,8 +186,7 @@ pub(crate) async fn tell_all(engine: &Arc<Shared>, tenant: &TenantId) -> Result<
     let engine = Engine(Arc::clone(engine));
     let mut after: Option<String> = None;
     loop {
-        let marks =
-            engine.0.journal.marks(tenant, MarkKind::Child, after.as_deref(), MARKS_A_PAGE).await?;
+        let marks = engine.0.journal.marks(tenant, MarkKind::Child, after.as_deref(), MARKS_A_PAGE).await?;
         let Some(last) = marks.last() else { return Ok(()) };
         after = Some(last.key.clone());
         for mark in &marks {

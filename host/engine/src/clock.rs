@@ -44,7 +44,10 @@ impl Steady {
         let steady = self.at.saturating_add(passed.unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX);
         let back = steady.duration_since(system);
         if back > NOTABLE && !self.is_ahead {
-            tracing::warn!(seconds = back.as_secs(), "the system's clock was put back: timers go on as if it had not been");
+            tracing::warn!(
+                seconds = back.as_secs(),
+                "the system's clock was put back: timers go on as if it had not been"
+            );
         }
         self.is_ahead = back > NOTABLE;
         // Less than that is the difference of two clocks that are corrected all the time.

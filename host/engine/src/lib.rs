@@ -57,8 +57,8 @@ use tokio_util::task::TaskTracker;
 pub use apply::Applied;
 pub use config::EngineConfig;
 pub use control::{
-    ApprovalAnswer, ApprovalError, CallbackError, Cancel, CancelOutcome, ControlError, DeadLetterError, Reopen,
-    ReopenError,
+    ApprovalAnswer, ApprovalError, CallbackError, Cancel, CancelOutcome, ControlError, DeadLetterError,
+    Reopen, ReopenError,
 };
 pub use error::{ApplyError, EngineError, PublishError, StartError};
 pub use hooks::{Hook, HookLookup};

@@ -65,7 +65,8 @@ pub(crate) fn dead_letter_key(run: RunId, node: &NodeId, part: Part) -> String {
 
 /// Every mark that there should be, but for the timer of a run that leaves memory.
 fn standing(state: &RunState) -> BTreeMap<(MarkKind, String), Mark> {
-    let marks = approvals(state).chain(callbacks(state)).chain(dead_letters(state)).chain(end_of_child(state));
+    let marks =
+        approvals(state).chain(callbacks(state)).chain(dead_letters(state)).chain(end_of_child(state));
     marks.map(|mark| ((mark.kind, mark.key.clone()), mark)).collect()
 }
 

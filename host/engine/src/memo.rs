@@ -31,8 +31,7 @@ impl Memo {
     ) -> Result<(Self, Option<Value>), Failure> {
         let key = key(&chosen.call.step.digest, &chosen.config, input);
         let mark = engine.journal.mark(tenant, MarkKind::Memo, &key).await;
-        let mark =
-            mark.map_err(|error| internal(format!("what was remembered cannot be read: {error}")))?;
+        let mark = mark.map_err(|error| internal(format!("what was remembered cannot be read: {error}")))?;
         let fresh = mark.filter(|mark| mark.due.is_some_and(|due| clock::now() < due));
         Ok((Self { key, ttl, found: fresh.is_some() }, fresh.map(|mark| mark.body)))
     }

@@ -155,12 +155,7 @@ impl Engine {
     }
 
     /// Brings a new run into memory, with its acceptance recorded and not yet in the journal.
-    fn admit(
-        &self,
-        id: RunId,
-        plan: Arc<Plan>,
-        request: StartRequest,
-    ) -> Result<Arc<LiveRun>, StartError> {
+    fn admit(&self, id: RunId, plan: Arc<Plan>, request: StartRequest) -> Result<Arc<LiveRun>, StartError> {
         let acceptance = Event::RunAccepted {
             workflow: plan.name.clone(),
             version: plan.version.clone(),

@@ -41,9 +41,7 @@ pub(crate) async fn published(
 /// The workflows that nodes of a definition run.
 fn named(definition: &Value) -> BTreeSet<WorkflowName> {
     let nodes = definition.get("nodes").and_then(Value::as_object).into_iter().flatten();
-    nodes
-        .filter_map(|(_, node)| node.get("workflow")?.as_str()?.split('@').next()?.parse().ok())
-        .collect()
+    nodes.filter_map(|(_, node)| node.get("workflow")?.as_str()?.split('@').next()?.parse().ok()).collect()
 }
 
 async fn describe(

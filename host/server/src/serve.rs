@@ -91,7 +91,8 @@ pub async fn start(config: Config) -> Result<Server, ServeError> {
     let (listener, address) = bind(config.listen).await?;
     let store = open_store(&config).await?;
     let sandbox = Arc::new(Sandbox::new(sandbox_config(&config))?);
-    let engine = Engine::open(engine_config(&config, address), store.catalogue(), store.journal(), sandbox).await?;
+    let engine =
+        Engine::open(engine_config(&config, address), store.catalogue(), store.journal(), sandbox).await?;
     let (keys, generated_admin_key) =
         Keys::open(engine.catalogue(), &TenantId::default(), config.admin_key.as_ref()).await?;
 

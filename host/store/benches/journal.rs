@@ -56,7 +56,12 @@ impl Writer {
 
     async fn append(self) {
         let seq = self.next.fetch_add(1, Ordering::Relaxed);
-        let event = Event::CancelRequested { reason: Some("x".repeat(TEXT)) };
+        let event = Event::CancelRequested {
+            reason: Some("x".repeat(TEXT)),
+            grace_ms: 0,
+            compensate: false,
+            by: None,
+        };
         let entries = vec![Entry { seq, at: Timestamp::UNIX_EPOCH, event }];
         let batch =
             Append { tenant: TenantId::default(), run: self.run, entries, summary: None, marks: Vec::new() };

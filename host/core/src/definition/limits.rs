@@ -28,8 +28,7 @@ fn to_millionths(usd: f64) -> u64 {
     (usd * 1_000_000.0).round() as u64
 }
 
-const ON_FAILURE_FORM: &str =
-    "write `\"fail\"`, `\"partial\"`, `{\"retry\": {\"times\": 3, \"delay\": \"1m\"}}` or `{\"restart\": {\"times\": 1}}`";
+const ON_FAILURE_FORM: &str = "write `\"fail\"`, `\"partial\"`, `{\"retry\": {\"times\": 3, \"delay\": \"1m\"}}` or `{\"restart\": {\"times\": 1}}`";
 
 pub(super) fn read_on_failure(on_failure: &Cursor<'_>) -> Option<OnFailure> {
     if on_failure.value.is_string() {

@@ -20,8 +20,8 @@ use crate::mistake::{Mistake, code};
 use crate::plan::{Budget, HttpTrigger, OnFailure};
 use crate::schema::{InvalidSchema, Schema};
 
-pub(crate) use self::cursor::{Cursor, Mistakes};
 pub(crate) use self::call::CallDraft;
+pub(crate) use self::cursor::{Cursor, Mistakes};
 pub(crate) use self::node::{NodeDraft, OnErrorDraft};
 pub(crate) use self::work::{StepDraft, WorkDraft};
 
@@ -78,10 +78,7 @@ pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'
         input: fields.get("input").and_then(|it| read_schema(&it, mistakes)),
         triggers: fields.get("triggers").map(|it| trigger::read_all(&it)).unwrap_or_default(),
         budget: fields.get("budget").and_then(|it| limits::read_budget(&it)).unwrap_or_default(),
-        on_failure: fields
-            .get("on_failure")
-            .and_then(|it| limits::read_on_failure(&it))
-            .unwrap_or_default(),
+        on_failure: fields.get("on_failure").and_then(|it| limits::read_on_failure(&it)).unwrap_or_default(),
         nodes: fields
             .require("nodes", "a workflow has one node at least")
             .map(|it| read_nodes(&it, mistakes))

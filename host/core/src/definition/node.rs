@@ -78,7 +78,8 @@ fn read_needs<'a>(needs: &Cursor<'a>) -> Vec<Need<'a>> {
     known
 }
 
-const ON_ERROR_FORM: &str = "write `\"fail\"`, `\"continue\"`, `{\"continue\": what to go on with}` or `{\"go_to\": \"a-node\"}`";
+const ON_ERROR_FORM: &str =
+    "write `\"fail\"`, `\"continue\"`, `{\"continue\": what to go on with}` or `{\"go_to\": \"a-node\"}`";
 
 fn read_on_error<'a>(on_error: &Cursor<'a>, mistakes: &Mistakes) -> Option<OnErrorDraft<'a>> {
     if on_error.value.is_string() {
@@ -96,7 +97,11 @@ fn read_on_error<'a>(on_error: &Cursor<'a>, mistakes: &Mistakes) -> Option<OnErr
             Some(OnErrorDraft::GoTo(Need { node: name, pointer: node.pointer }))
         }
         _ => {
-            on_error.wrong_with_help(code::BAD_VALUE, "one of `continue` and `go_to` is wanted here", ON_ERROR_FORM);
+            on_error.wrong_with_help(
+                code::BAD_VALUE,
+                "one of `continue` and `go_to` is wanted here",
+                ON_ERROR_FORM,
+            );
             None
         }
     }

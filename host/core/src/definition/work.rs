@@ -30,11 +30,25 @@ const MAX_POLLS: u64 = 10_000;
 /// What a node does, as far as it could be read.
 pub(crate) enum WorkDraft {
     Step(StepDraft),
-    Map { over: Template, concurrency: u32, on_item_error: OnItemError, step: StepDraft },
+    Map {
+        over: Template,
+        concurrency: u32,
+        on_item_error: OnItemError,
+        step: StepDraft,
+    },
     Wait(WaitWork),
     Approval(ApprovalWork),
-    Callback { submit: StepDraft, expires: Duration, schema: Schema },
-    Workflow { place: String, workflow: Option<(WorkflowName, VersionReq)>, input: Template, input_place: String },
+    Callback {
+        submit: StepDraft,
+        expires: Duration,
+        schema: Schema,
+    },
+    Workflow {
+        place: String,
+        workflow: Option<(WorkflowName, VersionReq)>,
+        input: Template,
+        input_place: String,
+    },
     Emit(EmitWork),
 }
 
@@ -238,7 +252,8 @@ fn read_wait(wait: &Cursor<'_>, mistakes: &Mistakes) -> Option<WaitWork> {
             Some(WaitWork::For(read_moment(&length, mistakes, |text| text.duration().is_some())))
         }
         (None, Some(until), None) => Some(WaitWork::Until(read_moment(&until, mistakes, |text| {
-            let form = |text: &str, error: jiff::Error| format!("`{text}` is no time in RFC 3339 form: {error}");
+            let form =
+                |text: &str, error: jiff::Error| format!("`{text}` is no time in RFC 3339 form: {error}");
             text.parse::<jiff::Timestamp>(code::BAD_VALUE, form).is_some()
         }))),
         (None, None, Some(signal)) => Some(WaitWork::Signal {
@@ -246,18 +261,18 @@ fn read_wait(wait: &Cursor<'_>, mistakes: &Mistakes) -> Option<WaitWork> {
             timeout: fields.get("timeout").and_then(|it| it.duration()),
         }),
         _ => {
-            wait.wrong_with_help(code::BAD_VALUE, "one of `for`, `until` and `signal` is wanted here", WAIT_FORM);
+            wait.wrong_with_help(
+                code::BAD_VALUE,
+                "one of `for`, `until` and `signal` is wanted here",
+                WAIT_FORM,
+            );
             None
         }
     }
 }
 
 /// A time or duration, checked now unless it is an expression.
-fn read_moment(
-    moment: &Cursor<'_>,
-    mistakes: &Mistakes,
-    check: impl Fn(&Cursor<'_>) -> bool,
-) -> Template {
+fn read_moment(moment: &Cursor<'_>, mistakes: &Mistakes, check: impl Fn(&Cursor<'_>) -> bool) -> Template {
     if !moment.value.as_str().is_some_and(|text| text.contains("{{")) {
         let _noted = check(moment);
     }
@@ -295,7 +310,8 @@ fn read_escalation(escalate: &Cursor<'_>) -> Option<Escalation> {
     Some(Escalation { after: after?.duration()?, who: read_texts(&who?)? })
 }
 
-const WORKFLOW_FORM: &str = "write it as name@range, such as `resize-images@^1`, or as a name for its newest version";
+const WORKFLOW_FORM: &str =
+    "write it as name@range, such as `resize-images@^1`, or as a name for its newest version";
 
 fn read_workflow(workflow: &Cursor<'_>) -> Option<(WorkflowName, VersionReq)> {
     let text = workflow.text()?;

@@ -122,8 +122,10 @@ pub(super) fn missing(
         _ => ("applied", "stepwell workflow apply", code::UNKNOWN_WORKFLOW),
     };
     if there.is_empty() {
-        return Mistake::new(place, unknown, format!("no {what} `{name}` is {done}"))
-            .with_help(format!("{} it first: `{command}`", if what == "step" { "publish" } else { "apply" }));
+        return Mistake::new(place, unknown, format!("no {what} `{name}` is {done}")).with_help(format!(
+            "{} it first: `{command}`",
+            if what == "step" { "publish" } else { "apply" }
+        ));
     }
     let versions: Vec<String> = there.iter().map(Version::to_string).collect();
     let message = format!("no {done} version of `{name}` is in the range `{range}`");
@@ -149,9 +151,11 @@ fn compile_schema(what: &str, schema: &Value, draft: &CallDraft, site: &Site<'_>
 }
 
 pub(super) fn note(violations: Vec<SchemaViolation>, place: &str, code: &str, site: &Site<'_>) {
-    site.mistakes.add_all(violations.into_iter().map(|violation| {
-        Mistake::new(place.to_owned() + &violation.pointer, code, violation.message)
-    }));
+    site.mistakes.add_all(
+        violations
+            .into_iter()
+            .map(|violation| Mistake::new(place.to_owned() + &violation.pointer, code, violation.message)),
+    );
 }
 
 /// A step that can send requests wants to be told where; one that cannot has no use for it.
@@ -162,16 +166,12 @@ fn check_capabilities(draft: &CallDraft, step: &PublishedStep, site: &Site<'_>) 
     if can_send && grants.http.is_empty() {
         let message = format!("the step `{name}` can send HTTP requests, and nothing is granted to it");
         let help = r#"say where it may send: "grants": {"http": [{"host": "api.example.com", "methods": ["POST"]}]}"#;
-        site.mistakes.add(
-            Mistake::new(&draft.places.grants, code::GRANT_MISSING, message)
-                .with_help(help),
-        );
+        site.mistakes.add(Mistake::new(&draft.places.grants, code::GRANT_MISSING, message).with_help(help));
     }
     if !can_send && *grants != Grants::default() {
         let message = format!("the step `{name}` does not import `http`, so it has no use for grants");
         site.mistakes.add(
-            Mistake::new(&draft.places.grants, code::GRANT_UNUSED, message)
-                .with_help("remove `grants`"),
+            Mistake::new(&draft.places.grants, code::GRANT_UNUSED, message).with_help("remove `grants`"),
         );
     }
 }

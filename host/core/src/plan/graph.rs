@@ -22,7 +22,8 @@ impl<'a> Graph<'a> {
     pub(super) fn draw(nodes: &[NodeDraft<'a>], mistakes: &Mistakes) -> Self {
         let names: Vec<&str> = nodes.iter().map(|node| node.name).collect();
         let index: BTreeMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (*name, at)).collect();
-        let mut needs: Vec<Vec<usize>> = nodes.iter().map(|node| resolve_needs(node, &index, mistakes)).collect();
+        let mut needs: Vec<Vec<usize>> =
+            nodes.iter().map(|node| resolve_needs(node, &index, mistakes)).collect();
         add_handlers(nodes, &index, &mut needs, mistakes);
         let dependents = turn_round(&needs);
         let order = order(&needs, &dependents);

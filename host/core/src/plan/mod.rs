@@ -28,8 +28,8 @@ use crate::schema::Schema;
 pub use self::compile::{compile, lint};
 pub use self::lock::{Lock, LockSlot, Locked, LockedStep, LockedWorkflow};
 pub use self::work::{
-    Again, ApprovalWork, Budget, Call, CallbackWork, EmitWork, Escalation, Gate, MapWork, NodeKind, OnError, OnFailure,
-    OnItemError, OnReject, OnTimeout, StepWork, Until, WaitWork, WhenOpen, Work, WorkflowWork,
+    Again, ApprovalWork, Budget, Call, CallbackWork, EmitWork, Escalation, Gate, MapWork, NodeKind, OnError,
+    OnFailure, OnItemError, OnReject, OnTimeout, StepWork, Until, WaitWork, WhenOpen, Work, WorkflowWork,
 };
 
 /// What a definition is compiled against.

@@ -4,8 +4,8 @@ use super::call::{self, Role};
 use super::graph::Graph;
 use super::references::{self, Reader};
 use super::{
-    ApprovalWork, CallbackWork, EmitWork, MapWork, OnError, PlannedNode, StepWork, Surroundings, WaitWork, Work,
-    WorkflowResolution, WorkflowWork, fit,
+    ApprovalWork, CallbackWork, EmitWork, MapWork, OnError, PlannedNode, StepWork, Surroundings, WaitWork,
+    Work, WorkflowResolution, WorkflowWork, fit,
 };
 use crate::definition::{Mistakes, NodeDraft, OnErrorDraft, StepDraft, WorkDraft};
 use crate::expression::{References, Template};
@@ -114,7 +114,10 @@ fn plan_work(draft: WorkDraft, id: Option<&NodeId>, at: usize, site: &Site<'_>) 
             Work::Workflow(WorkflowWork { workflow: found.locked, input })
         }
         WorkDraft::Emit(emit) => {
-            [Some(&emit.event_type), emit.subject.as_ref(), Some(&emit.data)].into_iter().flatten().for_each(check);
+            [Some(&emit.event_type), emit.subject.as_ref(), Some(&emit.data)]
+                .into_iter()
+                .flatten()
+                .for_each(check);
             Work::Emit(EmitWork { ..emit })
         }
     })
@@ -174,7 +177,8 @@ fn plan_step(
 fn check_cache(place: &str, calls: &[super::Call], site: &Site<'_>) {
     if let Some(call) = calls.iter().find(|call| !call.effect_free) {
         let name = &call.step.name;
-        let message = format!("the step `{name}` has effects, so what it answered once cannot stand for the next time");
+        let message =
+            format!("the step `{name}` has effects, so what it answered once cannot stand for the next time");
         let help = "remove `cache`: only a step that imports nothing with effects can be remembered";
         site.mistakes.add(Mistake::new(place, code::CACHE_WITH_EFFECTS, message).with_help(help));
     }

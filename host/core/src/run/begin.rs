@@ -29,9 +29,9 @@ impl RunState {
             Work::Map(map) => {
                 self.list(&planned.id, &map.over).map(|items| Action::StartMap { node: node.clone(), items })
             }
-            Work::Wait(wait) => {
-                self.wait_until(&planned.id, wait, now).map(|until| Action::Wait { node: node.clone(), until })
-            }
+            Work::Wait(wait) => self
+                .wait_until(&planned.id, wait, now)
+                .map(|until| Action::Wait { node: node.clone(), until }),
             Work::Approval(approval) => self.ask(&node, approval, now),
             Work::Callback(callback) => Ok(Action::OpenCallback {
                 node: node.clone(),
@@ -58,17 +58,15 @@ impl RunState {
             )),
             None => Err(Failure::new(
                 FailureKind::Expression,
-                format!("/nodes/{id}/map/over: a list is wanted here, and the expression gives {}", kind(&items)),
+                format!(
+                    "/nodes/{id}/map/over: a list is wanted here, and the expression gives {}",
+                    kind(&items)
+                ),
             )),
         }
     }
 
-    fn wait_until(
-        &self,
-        id: &NodeId,
-        wait: &WaitWork,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, Failure> {
+    fn wait_until(&self, id: &NodeId, wait: &WaitWork, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
         let (value, field) = match wait {
             WaitWork::Signal { timeout, .. } => {
                 return Ok(timeout.map(|timeout| whole_millisecond(later(now, timeout))));
@@ -243,7 +241,9 @@ fn kind(value: &Value) -> &'static str {
 /// A value for a message, cut to a length that can be shown.
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(_) | Value::Number(_) => format!("`{}`", value.to_string().chars().take(80).collect::<String>()),
+        Value::String(_) | Value::Number(_) => {
+            format!("`{}`", value.to_string().chars().take(80).collect::<String>())
+        }
         other => kind(other).to_owned(),
     }
 }

@@ -119,7 +119,9 @@ impl RunState {
         let node = id.clone();
         match &self.nodes[id].phase {
             Phase::Waiting(Waiting::Approval(Question {
-                escalates_at: Some(escalates_at), expires_at, ..
+                escalates_at: Some(escalates_at),
+                expires_at,
+                ..
             })) if *escalates_at <= now && expires_at.is_none_or(|expires_at| expires_at > now) => {
                 Action::Escalate { node }
             }
@@ -137,8 +139,7 @@ impl RunState {
         if let Some(actions) = self.try_again(ending, now) {
             return actions;
         }
-        let children: Vec<_> =
-            self.children().map(|child| Action::CancelChild { run: child.run }).collect();
+        let children: Vec<_> = self.children().map(|child| Action::CancelChild { run: child.run }).collect();
         if !children.is_empty() {
             return children;
         }
@@ -206,10 +207,7 @@ impl RunState {
         self.budget_end().filter(|end| *end <= now)?;
         let message =
             format!("the run took longer than its budget of {budget:?} (`budget.time` of the workflow)");
-        Some(exceeded(
-            message,
-            json!({ "budget_ms": u64::try_from(budget.as_millis()).unwrap_or(u64::MAX) }),
-        ))
+        Some(exceeded(message, json!({ "budget_ms": u64::try_from(budget.as_millis()).unwrap_or(u64::MAX) })))
     }
 
     /// Why none of these may start, if one of them costs what is spent already.

@@ -52,8 +52,5 @@ fn pass(gate: &Gate, scope: &Scope, output: &Arc<Value>) -> Result<(), Failure> 
     };
     let message =
         format!("the output does not pass the gate `{}`{}", gate.that.source(), reason.unwrap_or_default());
-    Err(Failure {
-        detail: Some(json!({"output": &**output})),
-        ..Failure::new(FailureKind::Gate, message)
-    })
+    Err(Failure { detail: Some(json!({"output": &**output})), ..Failure::new(FailureKind::Gate, message) })
 }

@@ -139,7 +139,11 @@ impl Task {
     }
 
     /// When the next attempt is due after the last one failed so; none: the task gives up.
-    pub(super) fn after_failure(&mut self, policies: &Policies<'_>, failed: &Failed<'_>) -> Option<Timestamp> {
+    pub(super) fn after_failure(
+        &mut self,
+        policies: &Policies<'_>,
+        failed: &Failed<'_>,
+    ) -> Option<Timestamp> {
         self.due = self.next_due(policies, failed);
         self.due
     }
@@ -195,11 +199,9 @@ impl AttemptState {
             Course::InFlight { effects, .. } => {
                 AttemptView { effects: effects.iter().map(EffectView::from).collect(), ..running }
             }
-            Course::Ended { at, end, effects } => end.view(AttemptView {
-                ended_at: Some(*at),
-                effects: effects.clone(),
-                ..running
-            }),
+            Course::Ended { at, end, effects } => {
+                end.view(AttemptView { ended_at: Some(*at), effects: effects.clone(), ..running })
+            }
         }
     }
 }

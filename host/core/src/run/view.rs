@@ -72,13 +72,11 @@ impl RunView {
         match self.status {
             RunStatus::Queued | RunStatus::Running | RunStatus::Waiting | RunStatus::Paused => None,
             RunStatus::Succeeded => self.output.map(|output| RunOutcome::Succeeded { output }),
-            RunStatus::Failed => {
-                self.failure.map(|failure| RunOutcome::Failed {
+            RunStatus::Failed => self.failure.map(|failure| RunOutcome::Failed {
                 failure,
                 node: self.failed_node,
                 partial: self.partial,
-            })
-            }
+            }),
             RunStatus::Cancelled => Some(RunOutcome::Cancelled { reason: self.cancel_reason }),
         }
     }

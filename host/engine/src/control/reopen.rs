@@ -127,7 +127,8 @@ impl Engine {
             return Err(ReopenError::NotEnded { run, status });
         }
         let event = make(ledger.state())?;
-        let damaged = |error: stepwell_core::run::FoldError| EngineError::Journal { run, why: error.to_string() };
+        let damaged =
+            |error: stepwell_core::run::FoldError| EngineError::Journal { run, why: error.to_string() };
         ledger.record(event).map_err(damaged)?;
         if let Some(ticket) = ledger.hand_over(&*engine.journal) {
             ticket.durable().await.map_err(EngineError::from)?;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use serde_json::json;
 use stepwell_core::attempt::Account;
 use stepwell_core::failure::{Failure, FailureKind};
-use stepwell_core::id::{AttemptNumber, NodeId};
-use stepwell_core::plan;
+use stepwell_core::id::{AttemptNumber, NodeId, Part};
+use stepwell_core::plan::{self, LockSlot};
 use stepwell_core::run::{RunStatus, Trigger};
 use stepwell_store::{Accepted, IdempotencyClaim, Mark, MarkChange, MarkKind, RunPage, RunQuery};
 use uuid::Uuid;
@@ -112,16 +112,19 @@ fn ledger() -> Ledger {
         "capabilities": [], "digest": format!("sha256:{}", "0".repeat(64)), "imports": [], "effects": [], "size": 0,
     });
     let step = Arc::new(serde_json::from_value(step).unwrap());
-    let steps: HashMap<_, _> = [node("a"), node("b")].map(|node| (node, Arc::clone(&step))).into();
-    let plan = Arc::new(plan::compile(&definition, &Pinned { steps }).unwrap());
+    let steps: HashMap<_, _> =
+        [node("a"), node("b")].map(|node| (LockSlot::node(&node), Arc::clone(&step))).into();
+    let plan = Arc::new(plan::compile(&definition, &Pinned { steps, workflows: HashMap::new() }).unwrap());
     let acceptance = Event::RunAccepted {
         workflow: plan.name.clone(),
         version: plan.version.clone(),
         input: json!({}).into(),
         trigger: Trigger::Api,
         traceparent: String::new(),
+        start_at: None,
     };
-    Ledger::open(TenantId::default(), RunId(Uuid::from_u128(1)), plan, acceptance).unwrap()
+    let mint = Random { public_url: "http://here".into() };
+    Ledger::open(TenantId::default(), RunId(Uuid::from_u128(1)), plan, acceptance, mint).unwrap()
 }
 
 fn node(name: &str) -> NodeId {
@@ -130,7 +133,14 @@ fn node(name: &str) -> NodeId {
 
 fn succeeded(name: &str) -> Event {
     let (attempt, account) = (AttemptNumber::FIRST, Account::default());
-    Event::AttemptSucceeded { node: node(name), attempt, output: json!(1).into(), account }
+    Event::AttemptSucceeded {
+        node: node(name),
+        part: Part::Whole,
+        attempt,
+        output: json!(1).into(),
+        account,
+        cached: false,
+    }
 }
 
 #[test]
@@ -189,7 +199,9 @@ fn one_turn_follows_a_failure_to_the_end() {
     ledger.advance(true).unwrap();
     let failure = Failure::new(FailureKind::Permanent, "no");
     let (attempt, account) = (AttemptNumber::FIRST, Account::default());
-    ledger.record(Event::AttemptFailed { node: node("a"), attempt, failure, account }).unwrap();
+    ledger
+        .record(Event::AttemptFailed { node: node("a"), part: Part::Whole, attempt, failure, account })
+        .unwrap();
     let turn = ledger.advance(true).unwrap();
     assert!(turn.orders.is_empty() && turn.wake_at.is_none());
     assert_eq!(ledger.state().status(), RunStatus::Failed);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stepwell_core::failure::FailureKind;
 use stepwell_core::id::RunId;
 use stepwell_core::run::{NodeStatus, RunStatus};
-use stepwell_engine::{CancelOutcome, EngineConfig};
+use stepwell_engine::{Cancel, CancelOutcome, EngineConfig};
 use uuid::Uuid;
 
 use crate::support::{Ground, tenant};
@@ -74,8 +74,14 @@ fn a_cancelled_run_drops_what_is_in_flight_and_is_on_disk_as_cancelled() {
     life.apply(&json!({"nodes": {"send": ground.courier(&["/hold/it"])}}));
     let run = life.start();
     life.block_on(ground.outside.arrived("/hold/it", 1));
-    let cancel =
-        || life.block_on(life.engine.cancel(&tenant(), run, Some("changed my mind".to_owned()))).unwrap();
+    let cancel = || {
+        life.block_on(life.engine.cancel(
+            &tenant(),
+            run,
+            Cancel { reason: Some("changed my mind".to_owned()), ..Cancel::default() },
+        ))
+        .unwrap()
+    };
     assert_eq!(cancel(), CancelOutcome::Cancelled);
     assert_eq!(cancel(), CancelOutcome::AlreadyEnded(RunStatus::Cancelled));
     life.crash();
@@ -92,7 +98,10 @@ fn a_run_that_is_not_there_is_unknown() {
     let ground = Ground::new();
     let life = ground.life();
     let run = RunId(Uuid::now_v7());
-    assert_eq!(life.block_on(life.engine.cancel(&tenant(), run, None)).unwrap(), CancelOutcome::Unknown);
+    assert_eq!(
+        life.block_on(life.engine.cancel(&tenant(), run, Cancel::default())).unwrap(),
+        CancelOutcome::Unknown
+    );
     assert!(life.block_on(life.engine.run(&tenant(), run)).unwrap().is_none());
     assert!(life.block_on(life.engine.watch(&tenant(), run, None)).unwrap().is_none());
 }

@@ -110,9 +110,7 @@ pub(crate) async fn cancel(
         CancelOutcome::Cancelled | CancelOutcome::AlreadyEnded(RunStatus::Cancelled) => {
             Ok(answer(RunStatus::Cancelled).into_response())
         }
-        CancelOutcome::Cancelling => {
-            Ok((StatusCode::ACCEPTED, answer(RunStatus::Running)).into_response())
-        }
+        CancelOutcome::Cancelling => Ok((StatusCode::ACCEPTED, answer(RunStatus::Running)).into_response()),
         CancelOutcome::AlreadyEnded(status) => Err(Problem::RunEnded { run, status }),
         CancelOutcome::Unknown => Err(Problem::UnknownRun(run)),
     }

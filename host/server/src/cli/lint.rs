@@ -76,12 +76,7 @@ pub(crate) fn check_offline(definition: &Value) -> Vec<Mistake> {
 struct Offline;
 
 impl Surroundings for Offline {
-    fn resolve_workflow(
-        &self,
-        _: &LockSlot,
-        _: &WorkflowName,
-        _: &semver::VersionReq,
-    ) -> WorkflowResolution {
+    fn resolve_workflow(&self, _: &LockSlot, _: &WorkflowName, _: &semver::VersionReq) -> WorkflowResolution {
         WorkflowResolution::Offline
     }
 

@@ -1,8 +1,8 @@
 //! What the errors of the rooms below mean to a client.
 
 use stepwell_engine::{
-    ApplyError, ApprovalError, CallbackError, ControlError, DeadLetterError, EngineError, PublishError, ReopenError,
-    StartError,
+    ApplyError, ApprovalError, CallbackError, ControlError, DeadLetterError, EngineError, PublishError,
+    ReopenError, StartError,
 };
 use stepwell_store::StoreError;
 

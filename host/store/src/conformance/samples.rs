@@ -78,6 +78,7 @@ pub fn accepted(workflow: &WorkflowName, input: Value) -> Entry {
             input: input.into(),
             trigger: Trigger::Api,
             traceparent,
+            start_at: None,
         },
     }
 }
@@ -85,7 +86,7 @@ pub fn accepted(workflow: &WorkflowName, input: Value) -> Entry {
 /// An entry in the middle of a run.
 #[must_use]
 pub fn middle(seq: u64) -> Entry {
-    Entry { seq, at: at(1), event: Event::CancelRequested { reason: Some(format!("entry {seq}")) } }
+    Entry { seq, at: at(1), event: cancelled(format!("entry {seq}")) }
 }
 
 /// A run's last entry.
@@ -245,4 +246,9 @@ pub fn api_key(id: &str, millis: u32) -> ApiKeyRecord {
 #[must_use]
 pub fn unknown_run() -> RunId {
     RunId(Uuid::max())
+}
+
+/// A wish to cancel, for this reason.
+fn cancelled(reason: String) -> Event {
+    Event::CancelRequested { reason: Some(reason), grace_ms: 0, compensate: false, by: None }
 }

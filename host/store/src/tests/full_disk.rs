@@ -116,7 +116,7 @@ fn large(run: u32, seq: u64) -> Append {
     let noise: String = (0..1024_u64)
         .map(|n| stepwell_core::digest::Digest::of(&(seq * 1024 + n).to_be_bytes()).to_hex())
         .collect();
-    entry.event = Event::CancelRequested { reason: Some(noise) };
+    entry.event = Event::CancelRequested { reason: Some(noise), grace_ms: 0, compensate: false, by: None };
     Append {
         tenant: TenantId::default(),
         run: samples::run(run),

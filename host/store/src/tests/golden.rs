@@ -15,7 +15,7 @@ use stepwell_core::attempt::Account;
 use stepwell_core::digest::Digest;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::{Failure, FailureKind};
-use stepwell_core::id::{AttemptNumber, NodeId, TenantId};
+use stepwell_core::id::{AttemptNumber, NodeId, Part, TenantId};
 use stepwell_core::manifest::Capability;
 use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, SkipReason};
 
@@ -184,17 +184,43 @@ fn every_event() -> Vec<Entry> {
         first,
         Event::AttemptStarted {
             node: node("a"),
+            part: Part::Whole,
             attempt,
             input: json!([1, "two"]).into(),
             deadline: samples::at(9),
+            call: 0,
         },
-        Event::EffectAnswered { node: node("a"), attempt, effect: effect() },
-        Event::AttemptSucceeded { node: node("a"), attempt, output: json!("out").into(), account: account() },
-        Event::AttemptFailed { node: node("b"), attempt, failure: failure(), account: Account::default() },
+        Event::EffectAnswered { node: node("a"), part: Part::Whole, attempt, effect: effect() },
+        Event::AttemptSucceeded {
+            node: node("a"),
+            part: Part::Whole,
+            attempt,
+            output: json!("out").into(),
+            account: account(),
+            cached: false,
+        },
+        Event::AttemptFailed {
+            node: node("b"),
+            part: Part::Whole,
+            attempt,
+            failure: failure(),
+            account: Account::default(),
+        },
         Event::NodeSkipped { node: node("c"), reason: SkipReason::When },
-        Event::NodeFailed { node: node("d"), failure: Failure::new(FailureKind::Expression, "no such name") },
-        Event::CancelRequested { reason: Some("no longer needed".to_owned()) },
-        Event::RunEnded { outcome: RunOutcome::Failed { failure: failure(), node: Some(node("b")) } },
+        Event::NodeFailed {
+            node: node("d"),
+            part: Part::Whole,
+            failure: Failure::new(FailureKind::Expression, "no such name"),
+        },
+        Event::CancelRequested {
+            reason: Some("no longer needed".to_owned()),
+            grace_ms: 0,
+            compensate: false,
+            by: None,
+        },
+        Event::RunEnded {
+            outcome: RunOutcome::Failed { failure: failure(), node: Some(node("b")), partial: None },
+        },
     ];
     (0..).zip(events).map(|(seq, event)| Entry { seq, at: samples::at(1), event }).collect()
 }

@@ -191,12 +191,7 @@ impl RunState {
         Ok(())
     }
 
-    pub(super) fn skipped(
-        &mut self,
-        id: &NodeId,
-        reason: SkipReason,
-        _at: Timestamp,
-    ) -> Result<(), Misfit> {
+    pub(super) fn skipped(&mut self, id: &NodeId, reason: SkipReason, _at: Timestamp) -> Result<(), Misfit> {
         self.check_ready(id)?;
         self.move_to(id, Phase::Skipped { reason });
         Ok(())
@@ -271,10 +266,6 @@ fn policies<'a>(plan: &'a Plan, id: &NodeId, part: Part) -> Policies<'a> {
         (Part::Whole | Part::Item(_), Some(step)) => {
             Policies { calls: &step.calls, until: step.until.as_ref(), when_open: step.when_open }
         }
-        _ => Policies {
-            calls: planned.compensate.as_slice(),
-            until: None,
-            when_open: WhenOpen::Wait,
-        },
+        _ => Policies { calls: planned.compensate.as_slice(), until: None, when_open: WhenOpen::Wait },
     }
 }

@@ -49,10 +49,8 @@ impl RunState {
             ReopenFrom::Failed | ReopenFrom::Start => Ok(()),
             ReopenFrom::Node(node) => self.check_node(node).map(|_| ()),
             ReopenFrom::Compensation(node) => {
-                let failed = self
-                    .check_node(node)?
-                    .compensation()
-                    .is_some_and(|it| matches!(it.end, Some(Err(_))));
+                let failed =
+                    self.check_node(node)?.compensation().is_some_and(|it| matches!(it.end, Some(Err(_))));
                 if failed && self.ended.is_some() {
                     return Ok(());
                 }
@@ -83,8 +81,7 @@ impl RunState {
             ReopenFrom::Node(wanted) if wanted == *id => true,
             _ => {
                 let undone = node.compensation().is_some_and(|it| it.end.is_some());
-                undone
-                    || matches!(node.phase, Phase::Failed { handled: Handled::No, .. } | Phase::Cancelled)
+                undone || matches!(node.phase, Phase::Failed { handled: Handled::No, .. } | Phase::Cancelled)
             }
         });
         let mut open: Vec<&NodeId> = starts.map(|(id, _)| id).collect();

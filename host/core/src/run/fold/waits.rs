@@ -103,8 +103,7 @@ impl RunState {
         }
         if (decision.decision, work.on_reject) == (Verdict::Reject, OnReject::Fail) {
             let by = decision.by.as_deref().unwrap_or("nobody in time");
-            let comment =
-                decision.comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
+            let comment = decision.comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
             let failure = Failure {
                 detail: Some(output),
                 ..Failure::new(FailureKind::Rejected, format!("rejected by {by}{comment}"))

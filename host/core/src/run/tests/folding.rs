@@ -23,7 +23,9 @@ fn two_nodes() -> Life {
 fn started(id: &str, attempt: u32) -> Event {
     let deadline = start_of_time();
     Event::AttemptStarted {
-        node: node(id), part: Part::Whole, call: 0,
+        node: node(id),
+        part: Part::Whole,
+        call: 0,
         attempt: AttemptNumber(attempt),
         input: json!({}).into(),
         deadline,
@@ -33,7 +35,9 @@ fn started(id: &str, attempt: u32) -> Event {
 fn succeeded(id: &str, attempt: u32) -> Event {
     let account = Account::default();
     Event::AttemptSucceeded {
-        node: node(id), part: Part::Whole, cached: false,
+        node: node(id),
+        part: Part::Whole,
+        cached: false,
         attempt: AttemptNumber(attempt),
         output: json!({}).into(),
         account,
@@ -44,7 +48,8 @@ fn succeeded(id: &str, attempt: u32) -> Event {
 fn a_journal_starts_with_the_acceptance_of_this_workflow() {
     let plan = plan(json!({"nodes": {"a": {}}}));
     let accept = |event| RunState::accept(RUN, Arc::clone(&plan), &Entry::new(0, start_of_time(), event));
-    let error = accept(Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None }).unwrap_err();
+    let error = accept(Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None })
+        .unwrap_err();
     assert_eq!(error.misfit, Misfit::NotAccepted);
 
     let mut other = accepted(json!({}));
@@ -111,7 +116,8 @@ fn an_attempt_starts_and_ends_once() {
 fn effects_are_answered_in_order_and_in_flight() {
     let mut life = two_nodes();
     let answered = |index| Event::EffectAnswered {
-        node: node("a"), part: Part::Whole,
+        node: node("a"),
+        part: Part::Whole,
         attempt: AttemptNumber::FIRST,
         effect: effect(index),
     };
@@ -146,7 +152,10 @@ fn a_run_ends_as_it_can() {
     life.succeed("a", json!({}));
     life.succeed("b", json!({}));
     assert_eq!(misfit(&mut life, success()), Misfit::Ended);
-    assert_eq!(misfit(&mut life, Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None }), Misfit::Ended);
+    assert_eq!(
+        misfit(&mut life, Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None }),
+        Misfit::Ended
+    );
 }
 
 #[test]

@@ -95,7 +95,9 @@ fn run_accepted() {
 fn attempt_started() {
     golden(
         Event::AttemptStarted {
-            node: node("classify"), part: Part::Whole, call: 0,
+            node: node("classify"),
+            part: Part::Whole,
+            call: 0,
             attempt: AttemptNumber(2),
             input: json!({"prompt": "x"}).into(),
             deadline: Timestamp::from_millisecond(AT + 20_000).unwrap(),
@@ -113,7 +115,12 @@ fn attempt_started() {
 #[test]
 fn effect_answered() {
     golden(
-        Event::EffectAnswered { node: node("classify"), part: Part::Whole, attempt: AttemptNumber::FIRST, effect: effect(0) },
+        Event::EffectAnswered {
+            node: node("classify"),
+            part: Part::Whole,
+            attempt: AttemptNumber::FIRST,
+            effect: effect(0),
+        },
         &json!({
             "type": "effect-answered",
             "node": "classify",
@@ -133,7 +140,9 @@ fn effect_answered() {
 fn attempt_succeeded() {
     golden(
         Event::AttemptSucceeded {
-            node: node("classify"), part: Part::Whole, cached: false,
+            node: node("classify"),
+            part: Part::Whole,
+            cached: false,
             attempt: AttemptNumber::FIRST,
             output: json!({"label": "Billing"}).into(),
             account: account(),
@@ -159,7 +168,8 @@ fn attempt_failed() {
     };
     golden(
         Event::AttemptFailed {
-            node: node("classify"), part: Part::Whole,
+            node: node("classify"),
+            part: Part::Whole,
             attempt: AttemptNumber::FIRST,
             failure,
             account: Account::default(),
@@ -194,7 +204,8 @@ fn node_skipped() {
 fn node_failed() {
     golden(
         Event::NodeFailed {
-            node: node("route"), part: Part::Whole,
+            node: node("route"),
+            part: Part::Whole,
             failure: Failure::new(FailureKind::Expression, "undefined"),
         },
         &json!({
@@ -207,9 +218,17 @@ fn node_failed() {
 
 #[test]
 fn cancel_requested() {
-    golden(Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None }, &json!({"type": "cancel-requested"}));
     golden(
-        Event::CancelRequested { reason: Some("wrong ticket".to_owned()), grace_ms: 0, compensate: false, by: None },
+        Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None },
+        &json!({"type": "cancel-requested"}),
+    );
+    golden(
+        Event::CancelRequested {
+            reason: Some("wrong ticket".to_owned()),
+            grace_ms: 0,
+            compensate: false,
+            by: None,
+        },
         &json!({"type": "cancel-requested", "reason": "wrong ticket"}),
     );
 }

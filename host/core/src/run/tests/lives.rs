@@ -192,11 +192,15 @@ impl Witnessed {
                 let time = i64::from(milliseconds) * 1_000 + i64::from(microseconds);
                 self.life.now += SignedDuration::from_micros(time);
             }
-            Chance::Cancels => self.record(Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None }),
+            Chance::Cancels => {
+                self.record(Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None })
+            }
             Chance::Succeeds { attempt, output } => {
                 if let Some((node, attempt, _)) = self.pick(&attempt) {
                     self.record(Event::AttemptSucceeded {
-                        node, part: Part::Whole, cached: false,
+                        node,
+                        part: Part::Whole,
+                        cached: false,
                         attempt,
                         output: output.into(),
                         account: Account::default(),
@@ -206,12 +210,23 @@ impl Witnessed {
             Chance::Fails { attempt, kind, retry_after_ms } => {
                 if let Some((node, attempt, _)) = self.pick(&attempt) {
                     let failure = Failure { retry_after_ms, ..Failure::new(kind, "by chance") };
-                    self.record(Event::AttemptFailed { node, part: Part::Whole, attempt, failure, account: Account::default() });
+                    self.record(Event::AttemptFailed {
+                        node,
+                        part: Part::Whole,
+                        attempt,
+                        failure,
+                        account: Account::default(),
+                    });
                 }
             }
             Chance::AnswersEffect { attempt } => {
                 if let Some((node, attempt, answered)) = self.pick(&attempt) {
-                    self.record(Event::EffectAnswered { node, part: Part::Whole, attempt, effect: effect(answered) });
+                    self.record(Event::EffectAnswered {
+                        node,
+                        part: Part::Whole,
+                        attempt,
+                        effect: effect(answered),
+                    });
                 }
             }
         }
@@ -232,7 +247,14 @@ impl Witnessed {
             match next {
                 Some((node, attempt)) => {
                     let (output, account) = (json!({"go": true}), Account::default());
-                    self.record(Event::AttemptSucceeded { node, part: Part::Whole, cached: false, attempt, output: output.into(), account });
+                    self.record(Event::AttemptSucceeded {
+                        node,
+                        part: Part::Whole,
+                        cached: false,
+                        attempt,
+                        output: output.into(),
+                        account,
+                    });
                 }
                 None => {
                     self.life.now = self.life.wakes_at().expect("a run that does not end waits for something")

@@ -160,8 +160,7 @@ impl Life {
     fn go_on(&mut self) {
         loop {
             let actions = self.state.decide(self.now).into_iter();
-            let events: Vec<Event> =
-                actions.filter_map(|action| action.into_event(&mut self.mint)).collect();
+            let events: Vec<Event> = actions.filter_map(|action| action.into_event(&mut self.mint)).collect();
             if events.is_empty() {
                 return;
             }

@@ -22,9 +22,15 @@ fn a_view_sums_up_what_all_attempts_used() {
         json!({}),
     );
     let (id, _, first) = life.attempt_of("a");
-    life.record(Event::EffectAnswered { node: id.clone(), part: Part::Whole, attempt: first, effect: effect(0) });
+    life.record(Event::EffectAnswered {
+        node: id.clone(),
+        part: Part::Whole,
+        attempt: first,
+        effect: effect(0),
+    });
     life.record(Event::AttemptFailed {
-        node: id.clone(), part: Part::Whole,
+        node: id.clone(),
+        part: Part::Whole,
         attempt: first,
         failure: Failure::new(FailureKind::Retryable, "busy"),
         account: Account { fuel: 5, usage: vec![call(Some(7))], ..Account::default() },
@@ -32,7 +38,9 @@ fn a_view_sums_up_what_all_attempts_used() {
     life.let_pass(Duration::from_secs(1));
     let line = LogLine { level: LogLevel::Info, message: "well".to_owned(), fields: serde_json::Map::new() };
     life.record(Event::AttemptSucceeded {
-        node: id, part: Part::Whole, cached: false,
+        node: id,
+        part: Part::Whole,
+        cached: false,
         attempt: first.next(),
         output: json!("done").into(),
         account: Account { fuel: 6, usage: vec![call(None)], log: vec![line], ..Account::default() },

@@ -174,6 +174,7 @@ pub(crate) fn request(input: Value) -> StartRequest {
         traceparent: String::new(),
         idempotency_key: None,
         wait: None,
+        start_at: None,
     }
 }
 

@@ -15,9 +15,7 @@ async fn a_granted_request_arrives_and_is_answered() {
     let request = &peer.requests()[0];
     assert!(request.starts_with("post /v1?a=b http/1.1\r\n"), "{request}");
     assert!(request.ends_with("\r\n\r\nquestion"), "{request}");
-    let run = RUN.parse().unwrap();
-    let traceparent =
-        stepwell_core::trace::of_attempt(TRACEPARENT, run, &"node".parse().unwrap(), AttemptNumber::FIRST);
+    let traceparent = stepwell_core::trace::of_attempt(TRACEPARENT, &format!("{RUN}.node.1"));
     for header in [
         "x-mine: 1",
         &format!("idempotency-key: {RUN}.node.1.0"),
