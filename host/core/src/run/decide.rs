@@ -74,7 +74,7 @@ impl RunState {
         Action::End { outcome: self.with_partial(&outcome) }
     }
 
-    /// What starts, is skipped or fails now. A failure stops everything else, so it comes alone.
+    /// What starts, is skipped or fails now. A node's failure stops everything else, so it comes alone.
     fn steps_at(&self, now: Timestamp) -> Vec<Action> {
         let due = self.retries.iter().take_while(|(due, ..)| *due <= now);
         let due = due.map(|(_, id, part)| self.attempt(id, *part, now));
@@ -84,7 +84,7 @@ impl RunState {
         let items = self.open_maps.iter().flat_map(|id| self.begin_items(id, now));
         let mut actions = Vec::new();
         for action in due.chain(rung).chain(begun).chain(items) {
-            if matches!(action, Action::Fail { .. }) {
+            if matches!(action, Action::Fail { part: Part::Whole, .. }) {
                 return vec![action];
             }
             actions.push(action);

@@ -54,7 +54,10 @@ fn each_mistake_of_the_frame_has_its_place() {
         "/input/properties/a/type",
     );
     one(&with("budget", json!({"time": "soon"})), code::BAD_DURATION, "/budget/time");
-    one(&with("budget", json!({"usd": 1})), code::UNKNOWN_FIELD, "/budget/usd");
+    one(&with("budget", json!({"eur": 1})), code::UNKNOWN_FIELD, "/budget/eur");
+    one(&with("budget", json!({"usd": -1})), code::BAD_VALUE, "/budget/usd");
+    one(&with("on_failure", json!({"retry": {"times": 0}})), code::BAD_VALUE, "/on_failure/retry/times");
+    one(&with("on_failure", json!({})), code::BAD_VALUE, "/on_failure");
     one(&with("nodes", json!({})), code::MISSING_FIELD, "/nodes");
     one(&with("output", json!({"x": ["{{ nodes.b.output }}"]})), code::UNKNOWN_NODE, "/output/x/0");
     one(&with("output", json!("{{ secret.KEY }}")), code::SECRET_NOT_GRANTED, "/output");
@@ -92,7 +95,9 @@ fn each_mistake_of_a_node_has_its_place() {
     }
     one(&workflow(&json!({"a": {"step": "nowhere@^1"}})), code::UNKNOWN_STEP, "/nodes/a/step");
     one(&workflow(&json!({"a": {"step": "old@^1"}})), code::NO_MATCHING_VERSION, "/nodes/a/step");
-    one(&echo(&json!({"on_error": "continue"})), code::UNKNOWN_FIELD, "/nodes/a/on_error");
+    one(&echo(&json!({"on_errors": "continue"})), code::UNKNOWN_FIELD, "/nodes/a/on_errors");
+    one(&echo(&json!({"on_error": "stop"})), code::BAD_VALUE, "/nodes/a/on_error");
+    one(&echo(&json!({"on_error": {"go_to": "b"}})), code::UNKNOWN_NODE, "/nodes/a/on_error/go_to");
     one(&echo(&json!({"join": "some"})), code::BAD_VALUE, "/nodes/a/join");
     one(&echo(&json!({"timeout": 20})), code::WRONG_TYPE, "/nodes/a/timeout");
     one(&echo(&json!({"timeout": "20"})), code::BAD_DURATION, "/nodes/a/timeout");
@@ -364,4 +369,47 @@ proptest! {
         let _ = compile(&workflow(&nodes), &Catalogue);
         let _ = compile(&workflow(&json!({"a": node})), &Catalogue);
     }
+}
+
+/// A node of a kind that runs no step, and no other.
+fn node_of(node: &Value) -> Value {
+    workflow(&json!({ "a": node }))
+}
+
+#[test]
+fn each_mistake_of_a_kind_has_its_place() {
+    one(&node_of(&json!({"wait": "soon"})), code::BAD_DURATION, "/nodes/a/wait");
+    one(&node_of(&json!({"wait": {"for": "1s", "until": "x"}})), code::BAD_VALUE, "/nodes/a/wait");
+    one(&node_of(&json!({"wait": {"until": "tomorrow"}})), code::BAD_VALUE, "/nodes/a/wait/until");
+    one(&node_of(&json!({"wait": {"for": "1s", "timeout": "2s"}})), code::BAD_VALUE, "/nodes/a/wait/timeout");
+    one(&node_of(&json!({"wait": "1s", "step": "echo@^1"})), code::UNKNOWN_FIELD, "/nodes/a/step");
+    one(&node_of(&json!({"wait": "1s", "emit": {"type": "x"}})), code::BAD_VALUE, "/nodes/a");
+    one(&node_of(&json!({"emit": {}})), code::MISSING_FIELD, "/nodes/a/emit");
+    one(&node_of(&json!({"approval": {"on_timeout": "approve"}})), code::MISSING_FIELD, "/nodes/a/approval");
+    one(
+        &node_of(&json!({"approval": {"escalate": {"who": []}}})),
+        code::MISSING_FIELD,
+        "/nodes/a/approval/escalate",
+    );
+    one(
+        &node_of(&json!({"approval": {"form": {"type": 1}}})),
+        code::BAD_SCHEMA,
+        "/nodes/a/approval/form/type",
+    );
+    one(&echo(&json!({"map": {"over": 7}})), code::WRONG_TYPE, "/nodes/a/map/over");
+    one(&echo(&json!({"map": {"over": [], "concurrency": 0}})), code::BAD_VALUE, "/nodes/a/map/concurrency");
+    one(&echo(&json!({"callback": {}})), code::MISSING_FIELD, "/nodes/a/callback");
+    one(&echo(&json!({"input": {"x": "{{ item }}"}})), code::UNKNOWN_NAME, "/nodes/a/input/x");
+    one(&echo(&json!({"gate": "output.x +"})), code::BAD_EXPRESSION, "/nodes/a/gate");
+    one(&echo(&json!({"until": {"attempts": 3}})), code::MISSING_FIELD, "/nodes/a/until");
+    one(&echo(&json!({"fallback": [{"step": "none@^1"}]})), code::UNKNOWN_STEP, "/nodes/a/fallback/0/step");
+    one(&echo(&json!({"compensate": {}})), code::MISSING_FIELD, "/nodes/a/compensate");
+    one(&node_of(&json!({"workflow": "other@^1"})), code::UNKNOWN_WORKFLOW, "/nodes/a/workflow");
+}
+
+#[test]
+fn what_has_effects_cannot_be_remembered() {
+    let grants = json!({"http": [{"host": "api.example.com"}]});
+    let chat = json!({"step": "chat@^1", "config": {"model": "m"}, "input": {"prompt": "x"}, "grants": grants, "cache": "1h"});
+    one(&node_of(&chat), code::CACHE_WITH_EFFECTS, "/nodes/a/cache");
 }
