@@ -10,6 +10,7 @@
 
 mod api;
 mod cli;
+mod control;
 mod durability;
 mod faults;
 mod hostile;
