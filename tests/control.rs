@@ -23,13 +23,14 @@ fn slug(problem: &Value) -> &str {
     problem["type"].as_str().and_then(|uri| uri.rsplit('/').next()).unwrap_or_default()
 }
 
-/// Asks until the run stands so.
+/// Asks until the run stands so on disk: then it has left memory.
 async fn comes_to(server: &Server, run: &str, status: &str) -> Value {
     loop {
-        let view = server.run(run).await;
-        if view["status"] == status {
-            return view;
+        let (_, list) = server.get(&format!("/v1/runs?status={status}")).await;
+        if list["runs"].as_array().unwrap().iter().any(|line| line["id"] == run) {
+            return server.run(run).await;
         }
+        let view = server.run(run).await;
         assert!(view["ended_at"].is_null(), "the run ended before it was {status}: {view:#}");
         tokio::task::yield_now().await;
     }
