@@ -13,6 +13,7 @@ mod cli;
 mod durability;
 mod faults;
 mod hostile;
+mod replay;
 mod sequencing;
 mod standard_steps;
 mod support;

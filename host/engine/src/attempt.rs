@@ -62,7 +62,7 @@ impl Order {
 }
 
 /// Written by the serializer: through `Display` it takes twice as long.
-fn as_text(value: &Value) -> String {
+pub(crate) fn as_text(value: &Value) -> String {
     #[expect(clippy::expect_used, reason = "an invariant")]
     serde_json::to_string(value).expect("a JSON value has a text")
 }
@@ -180,7 +180,7 @@ async fn granted_secrets(
     Ok(secrets)
 }
 
-fn check_output(node: &PlannedNode, output: Value) -> Result<Value, Failure> {
+pub(crate) fn check_output(node: &PlannedNode, output: Value) -> Result<Value, Failure> {
     let Err(violations) = node.output_schema.check(&output) else { return Ok(output) };
     let first = violations.first().map(ToString::to_string).unwrap_or_default();
     let message = format!(

@@ -30,6 +30,7 @@ mod plans;
 mod publish;
 mod read;
 mod recovery;
+pub mod replay;
 mod start;
 mod stats;
 mod steps;
