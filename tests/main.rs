@@ -18,3 +18,4 @@ mod sequencing;
 mod standard_steps;
 mod support;
 mod triage;
+mod workflow_test;

@@ -19,7 +19,7 @@ use crate::mistake::{Mistake, code};
 use crate::plan::HttpTrigger;
 use crate::schema::{InvalidSchema, Schema};
 
-pub(crate) use self::cursor::{Cursor, Mistakes};
+pub use self::cursor::{Cursor, Fields, Mistakes};
 pub(crate) use self::node::NodeDraft;
 
 /// The most nodes of one workflow.
