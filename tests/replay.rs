@@ -18,7 +18,7 @@ async fn replay(server: &Server, id: &str, more: &[&str]) -> (bool, Value) {
     (output.status.success(), report)
 }
 
-/// A server with a workflow that shapes its input, and sends a request for each of its `urls`.
+/// A server with a workflow that shapes something, and sends a request for each of its order's `urls`.
 async fn travelling(world: &World) -> Server {
     let server = Server::start().await;
     server.publish(&guests::standard("transform")).await;
@@ -28,7 +28,7 @@ async fn travelling(world: &World) -> Server {
         "send": {
             "needs": ["shape"],
             "step": "courier@^1",
-            "input": {"urls": "{{ input.urls }}", "at_once": "{{ input.at_once }}"},
+            "input": "{{ input.order }}",
             "grants": {"http": [{"host": world.host}]},
             "retry": {"attempts": 2, "delay": "1ms"}
         }
@@ -47,7 +47,7 @@ async fn a_run_replays_with_the_same_outputs_fuel_and_effects_and_without_the_wo
     let server = travelling(&world).await;
     for at_once in [false, true] {
         let urls = [world.url("/a"), world.url("/b"), "http://nowhere.example/".to_owned()];
-        let run = server.run_to_end("travel", &json!({"urls": urls, "at_once": at_once})).await;
+        let run = server.run_to_end("travel", &json!({"order": {"urls": urls, "at_once": at_once}})).await;
         assert_eq!(run["status"], "succeeded", "{run:#}");
         let asked = world.seen("/a").len();
         let (same, report) = replay(&server, run["id"].as_str().unwrap(), &[]).await;
@@ -97,7 +97,7 @@ async fn a_failed_run_fails_again_in_the_same_way_and_what_ran_out_of_time_is_no
 async fn a_run_that_a_crash_interrupted_replays_like_any_other() {
     let world = World::start().await;
     let mut server = travelling(&world).await;
-    let input = json!({"urls": [world.url("/first"), world.url("/hold")], "at_once": false});
+    let input = json!({"order": {"urls": [world.url("/first"), world.url("/hold")]}});
     let id = server.start_run("travel", &input).await;
     world.arrived("/hold", 1).await;
     server.kill().await;
@@ -113,7 +113,7 @@ async fn a_run_that_a_crash_interrupted_replays_like_any_other() {
 async fn another_step_is_tried_against_what_really_happened() {
     let world = World::start().await;
     let server = travelling(&world).await;
-    let run = server.run_to_end("travel", &json!({"urls": [world.url("/a")], "at_once": false})).await;
+    let run = server.run_to_end("travel", &json!({"order": {"urls": [world.url("/a")]}})).await;
     let id = run["id"].as_str().unwrap();
     let (same, report) = replay(&server, id, &["--node", "send", "--step", "courier@1.0.0"]).await;
     assert!(same, "{report:#}");
@@ -128,6 +128,7 @@ async fn another_step_is_tried_against_what_really_happened() {
     assert_eq!(attempt["step"], "http-request@1.0.0");
     let places: Vec<&str> =
         attempt["differences"].as_array().unwrap().iter().map(|it| it["pointer"].as_str().unwrap()).collect();
+    assert_eq!(attempt["replayed"]["failure"]["kind"], "invalid-input", "{attempt:#}");
     for place in ["/effects/0", "/failure", "/fuel", "/output"] {
         assert!(places.contains(&place), "{place}: {places:?}");
     }

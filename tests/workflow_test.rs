@@ -114,7 +114,7 @@ async fn what_a_run_does_not_bear_is_named_by_its_fault_and_can_be_run_alone() {
     assert_eq!(names, ["once/429@ask.1.0"], "{report:#}");
     let (passed, report) = folder.test(&["--only", names[0]]).await;
     assert!(!passed);
-    assert_eq!(report["failed"][0]["breaches"][0]["difference"]["pointer"], "/failure", "{report:#}");
+    assert_eq!(report["failed"][0]["breaches"][0]["difference"]["pointer"], "/status", "{report:#}");
 }
 
 #[tokio::test]

@@ -12,13 +12,14 @@ use secrecy::SecretString;
 use serde_json::Value;
 use stepwell_core::attempt::Account;
 use stepwell_core::effect::Effect;
-use stepwell_core::failure::Failure;
+use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::id::{AttemptNumber, NodeId, RunId};
 use stepwell_core::limits::LimitKind;
 use stepwell_core::manifest::PublishedStep;
 use stepwell_core::mistake::Mistake;
 use stepwell_core::plan::{self, Plan, PlannedNode};
 use stepwell_core::run::{Action, Entry, Event, FoldError, RunState};
+use stepwell_core::schema::SchemaViolation;
 use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, AttemptReport, Sandbox, Step};
 
 use crate::attempt::{as_text, check_output};
@@ -103,6 +104,11 @@ impl Recording {
         recorded: &RecordedAttempt,
         host: Arc<dyn AttemptHost>,
     ) -> AttemptReport {
+        // A step that is tried in another's place may want another input.
+        if let Err(violations) = node.input_schema.check(&recorded.input) {
+            let failure = misfit(node, &violations);
+            return AttemptReport { result: Err(failure), account: Account::default() };
+        }
         let context = AttemptContext {
             run: self.run,
             workflow: plan.name.clone(),
@@ -162,6 +168,17 @@ impl Recording {
         let found = self.attempts.iter_mut().rev().find(|it| it.node == *node && it.attempt == attempt);
         found.map(change);
     }
+}
+
+fn misfit(node: &PlannedNode, violations: &[SchemaViolation]) -> Failure {
+    let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    let message = format!(
+        "the recorded input does not match the input schema of {}@{}: {}",
+        node.step.name,
+        node.step.version,
+        lines.join("; ")
+    );
+    Failure::new(FailureKind::InvalidInput, message)
 }
 
 /// Whether an entry that the run decided on itself does not follow any more.

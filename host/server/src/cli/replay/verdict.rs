@@ -238,7 +238,7 @@ impl Report {
             )
         });
         for remark in decisions.chain(self.verdicts.iter().flat_map(Verdict::remarks)) {
-            text.push_str(&format!("\n{remark}"));
+            text.push_str(&format!("\n{remark}\n"));
         }
         text.push_str(&format!("\n{}\n", self.summary()));
         text

@@ -243,9 +243,9 @@ mod tests {
             [
                 "/expect/status",
                 "/expect/failure/kind",
-                "/expect/nodes/ghost",
                 "/expect/nodes/ask/state",
                 "/expect/nodes/ask/attempts",
+                "/expect/nodes/ghost",
                 "/expect/effects/other",
                 "/expect/effects/other",
             ]

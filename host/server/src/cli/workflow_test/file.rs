@@ -67,7 +67,9 @@ pub(super) fn beside(workflow: &Path) -> Result<PathBuf, CliError> {
 pub(super) fn read(document: &Value, nodes: &[&str]) -> Result<TestFile, Vec<Mistake>> {
     let mistakes = Mistakes::default();
     let file = read_file(&Cursor::new(document, "", &mistakes), nodes);
-    let mistakes = mistakes.into_inner();
+    let mut mistakes = mistakes.into_inner();
+    mistakes.sort();
+    mistakes.dedup();
     match file {
         Some(file) if mistakes.is_empty() => Ok(file),
         _ => Err(mistakes),
@@ -205,17 +207,16 @@ mod tests {
         assert_eq!(
             places(&wrong),
             [
-                "/stpes",
-                "/steps/ask/folder",
                 "/cases/a~1b",
-                "/cases/two/effects/0/match/node",
+                "/cases/two",
                 "/cases/two/effects/0/answer",
+                "/cases/two/effects/0/match/node",
                 "/cases/two/effects/1",
                 "/cases/two/effects/2/answer/status",
                 "/cases/two/effects/3/fault",
-                "/cases/two/effects/3",
-                "/cases/two",
                 "/cases/two/expect_under_faults/418",
+                "/steps/ask/folder",
+                "/stpes",
             ]
         );
         assert_eq!(places(&json!({"cases": {}})), ["/cases"]);

@@ -192,3 +192,107 @@ impl Script {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use jiff::Timestamp;
+    use serde_json::json;
+    use stepwell_core::digest::Digest;
+    use stepwell_core::effect::Effect;
+    use stepwell_core::id::{AttemptNumber, TenantId};
+    use stepwell_core::manifest::Capability;
+    use stepwell_core::run::{Entry, Event};
+    use stepwell_sandbox::AttemptContext;
+    use stepwell_store::{Append, Journal as _};
+    use url::Url;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::cli::workflow_test::file;
+
+    fn run() -> RunId {
+        RunId(Uuid::from_u128(7))
+    }
+
+    fn script(stand_ins: &serde_json::Value, disruption: Option<&Disruption>) -> Arc<Script> {
+        let document = json!({"cases": {"one": {"effects": stand_ins, "expect": {}}}});
+        let case = file::read(&document, &["ask"]).unwrap().cases.remove(0);
+        Script::new(Arc::new(case), CutJournal::new(None), disruption)
+    }
+
+    /// Asks for an effect of the node `ask`; gives the status of its answer.
+    async fn ask(script: &Script, index: u32) -> Result<u16, String> {
+        let context = AttemptContext {
+            run: run(),
+            workflow: "flow".parse().unwrap(),
+            version: semver::Version::new(1, 0, 0),
+            node: "ask".parse().unwrap(),
+            attempt: AttemptNumber::FIRST,
+            started_at: Timestamp::UNIX_EPOCH,
+            deadline: Timestamp::UNIX_EPOCH,
+            run_traceparent: "".into(),
+        };
+        let asked = HttpAsked {
+            context: &context,
+            index,
+            digest: Digest::of(b""),
+            summary: "POST https://a.example/".to_owned(),
+            method: "POST",
+            url: &Url::parse("https://a.example/").unwrap(),
+            headers: Vec::new(),
+            body: &Bytes::new(),
+        };
+        match script.answer(asked).await.map_err(|failure| failure.message)? {
+            HttpAnswer::Ok(response) => Ok(response.status),
+            HttpAnswer::Error(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The journal keeps the answer of an effect.
+    fn keep(script: &Script, index: u32) {
+        let effect = Effect {
+            index,
+            capability: Capability::Http,
+            summary: String::new(),
+            request_digest: Digest::of(b""),
+            answer: json!(null),
+        };
+        let answered =
+            Event::EffectAnswered { node: "ask".parse().unwrap(), attempt: AttemptNumber::FIRST, effect };
+        let entries = vec![Entry::new(1, Timestamp::UNIX_EPOCH, answered)];
+        let kept = Append { tenant: TenantId::default(), run: run(), entries, summary: None };
+        assert!(matches!(script.journal.append(kept).outcome(), Some(Ok(()))));
+    }
+
+    #[tokio::test]
+    async fn an_effect_may_be_sent_again_after_a_crash_only_while_its_answer_is_not_kept() {
+        let script = script(&json!([{"answer": {"status": 201}}]), None);
+        assert_eq!(ask(&script, 0).await, Ok(201));
+        script.next_life();
+        assert_eq!(ask(&script, 0).await, Ok(201));
+        let effects = script.effects();
+        assert_eq!((effects.sent_again.len(), effects.asked.len(), effects.counts["0"]), (0, 1, 1));
+
+        keep(&script, 0);
+        script.next_life();
+        assert_eq!(ask(&script, 0).await, Ok(201));
+        assert_eq!(script.effects().sent_again, ["effect ask.1.0 (`POST https://a.example/`)"]);
+    }
+
+    #[tokio::test]
+    async fn stand_ins_answer_in_their_order_and_as_often_as_they_may() {
+        let stand_ins = json!([{"fault": "500", "times": 1}, {"answer": {"status": 204}, "times": 1}]);
+        let script = script(&stand_ins, None);
+        assert_eq!((ask(&script, 0).await, ask(&script, 1).await), (Ok(500), Ok(204)));
+        assert!(ask(&script, 2).await.unwrap_err().contains("no stand-in of the test covers"));
+        assert_eq!(script.effects().uncovered.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_effect_that_is_disturbed_uses_nothing_up() {
+        let disturbed = "429@ask.1.0".parse().unwrap();
+        let script = script(&json!([{"answer": {}, "times": 1}]), Some(&disturbed));
+        assert_eq!((ask(&script, 0).await, ask(&script, 1).await), (Ok(429), Ok(200)));
+    }
+}

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use stepwell_core::id::RunId;
+use stepwell_core::id::{RunId, WorkflowName};
 use stepwell_core::run::{RunStatus, RunView, Trigger};
-use stepwell_engine::{Engine, StartRequest};
+use stepwell_engine::{Engine, StartError, StartRequest};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
@@ -43,14 +43,8 @@ pub(super) enum End {
     Refused(String),
     /// It was accepted, and afterwards nobody knew of it.
     Lost,
-}
-
-/// What became of a run in one life of the engine.
-enum Life {
-    /// The journal was cut.
-    Crashed,
-    /// It is over.
-    Over(End),
+    /// The engine could not go on with it.
+    Broken(String),
 }
 
 /// Plays a take. Blocks until it is over.
@@ -67,39 +61,34 @@ pub(super) fn play(
     let script = Script::new(Arc::clone(case), Arc::clone(&journal), disruption);
     stage.prompter.follow(Arc::clone(&script));
 
-    let mut end = match live(stage, &journal, start(case, &stage.workflow))? {
-        Life::Over(end) => Some(end),
-        Life::Crashed => None,
-    };
-    if keeps.is_some() && !matches!(end, Some(End::Hung(_) | End::Refused(_))) {
+    let mut end = live(stage, &journal, start(case, &stage.workflow))?;
+    if keeps.is_some() && matches!(end, None | Some(End::Ended(_))) {
         // A run that ended before the journal was cut is looked at again as well: its end is kept.
         journal.reopen();
         script.next_life();
         end = match journal.run() {
-            Some(run) => match live(stage, &journal, go_on(run))? {
-                Life::Over(end) => Some(end),
-                Life::Crashed => None,
-            },
-            None => Some(End::Lost),
+            Some(run) => live(stage, &journal, go_on(run))?,
+            None => None,
         };
     }
-    let end = end.unwrap_or(End::Hung(None));
+    // A second life's journal is not cut: without an end, the run was not there to go on with.
+    let end = end.unwrap_or(End::Lost);
     Ok(Take { end, effects: script.effects(), entries: journal.entries() })
 }
 
-/// Lets an engine live until the run is over or the journal is cut.
+/// Lets an engine live until the run is over. None: the journal was cut before that.
 fn live(
     stage: &Stage,
     journal: &Arc<CutJournal>,
-    part: impl AsyncFnOnce(&Engine) -> Result<End, CliError>,
-) -> Result<Life, CliError> {
+    part: impl AsyncFnOnce(&Engine) -> End,
+) -> Result<Option<End>, CliError> {
     let runtime = one_thread()?;
     runtime.block_on(async {
         let engine = stage.engine(journal.clone()).await?;
         tokio::select! {
             biased;
-            () = journal.is_cut() => Ok(Life::Crashed),
-            end = part(&engine) => Ok(Life::Over(end?)),
+            () = journal.is_cut() => Ok(None),
+            end = part(&engine) => Ok(Some(end)),
         }
     })
 }
@@ -112,10 +101,7 @@ fn one_thread() -> Result<Runtime, CliError> {
 }
 
 /// Starts the case's run and waits for its end.
-fn start(
-    case: &Case,
-    workflow: &stepwell_core::id::WorkflowName,
-) -> impl AsyncFnOnce(&Engine) -> Result<End, CliError> + use<> {
+fn start(case: &Case, workflow: &WorkflowName) -> impl AsyncFnOnce(&Engine) -> End + use<> {
     let request = StartRequest {
         tenant: tenant(),
         workflow: workflow.clone(),
@@ -128,36 +114,33 @@ fn start(
     };
     async move |engine| match timeout(PATIENCE, engine.start(request)).await {
         Ok(Ok(started)) => ended(engine, started.run).await,
-        Ok(Err(refusal)) => Ok(End::Refused(describe(&refusal))),
-        Err(_) => Ok(End::Hung(None)),
+        Ok(Err(refusal)) => End::Refused(describe(&refusal)),
+        Err(_) => End::Hung(None),
     }
 }
 
 /// Waits for the end of a run that an earlier life accepted.
-fn go_on(run: RunId) -> impl AsyncFnOnce(&Engine) -> Result<End, CliError> + use<> {
+fn go_on(run: RunId) -> impl AsyncFnOnce(&Engine) -> End + use<> {
     async move |engine| {
         if timeout(PATIENCE, engine.ready()).await.is_err() {
-            return Ok(End::Hung(None));
+            return End::Hung(None);
         }
         ended(engine, run).await
     }
 }
 
-async fn ended(engine: &Engine, run: RunId) -> Result<End, CliError> {
-    let view = engine
-        .wait(&tenant(), run, PATIENCE)
-        .await
-        .map_err(|source| CliError::failed("waiting for a run", source))?;
-    Ok(match view {
-        None => End::Lost,
-        Some(view) if view.status == RunStatus::Running => End::Hung(Some(Box::new(view))),
-        Some(view) => End::Ended(Box::new(view)),
-    })
+async fn ended(engine: &Engine, run: RunId) -> End {
+    match engine.wait(&tenant(), run, PATIENCE).await {
+        Ok(None) => End::Lost,
+        Ok(Some(view)) if view.status == RunStatus::Running => End::Hung(Some(Box::new(view))),
+        Ok(Some(view)) => End::Ended(Box::new(view)),
+        Err(error) => End::Broken(error.to_string()),
+    }
 }
 
-fn describe(refusal: &stepwell_engine::StartError) -> String {
+fn describe(refusal: &StartError) -> String {
     match refusal {
-        stepwell_engine::StartError::InvalidInput(violations) => {
+        StartError::InvalidInput(violations) => {
             let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
             format!("{refusal}: {}", lines.join("; "))
         }
@@ -170,7 +153,7 @@ impl Take {
     pub(super) fn run(&self) -> Option<&RunView> {
         match &self.end {
             End::Ended(run) | End::Hung(Some(run)) => Some(run),
-            End::Hung(None) | End::Refused(_) | End::Lost => None,
+            End::Hung(None) | End::Refused(_) | End::Lost | End::Broken(_) => None,
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) enum Breach {
     Refused(String),
     /// The run was accepted, and lost.
     Lost,
+    /// The engine could not go on with the run.
+    Broken(String),
 }
 
 impl Breach {
@@ -35,6 +37,7 @@ impl Breach {
             Self::Hang => "hang",
             Self::Refused(_) => "refused",
             Self::Lost => "lost",
+            Self::Broken(_) => "broken",
         }
     }
 
@@ -57,6 +60,7 @@ impl Breach {
             Self::Hang => "the run did not end".to_owned(),
             Self::Refused(why) => format!("the run was not started: {why}"),
             Self::Lost => "the run was accepted, and is not known any more".to_owned(),
+            Self::Broken(why) => format!("the engine could not go on with the run: {why}"),
         }
     }
 }
@@ -67,6 +71,7 @@ pub(super) fn judge(case: &Case, disruption: Option<&Disruption>, take: &Take) -
         End::Hung(_) => vec![Breach::Hang],
         End::Refused(why) => vec![Breach::Refused(why.clone())],
         End::Lost => vec![Breach::Lost],
+        End::Broken(why) => vec![Breach::Broken(why.clone())],
         End::Ended(run) => {
             let observed = observe(run, &take.effects.counts);
             let differences = match disruption {
