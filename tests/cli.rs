@@ -1,26 +1,14 @@
 //! The command line as its users meet it: a step of one's own from nothing, definitions checked offline, JSON for scripts.
 
 use std::path::Path;
-use std::process::Output;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
-use tokio::time::timeout;
 
+use crate::support::client::{client, output};
 use crate::support::guests;
-use crate::support::server::{KEY, PATIENCE, Server, stepwell};
-
-/// A client command against this server.
-fn client(server: &Server, arguments: &[&str]) -> Command {
-    let mut command = stepwell();
-    command.args(arguments).env("STEPWELL_URL", &server.url).env("STEPWELL_KEY", KEY);
-    command
-}
-
-async fn output(mut command: Command) -> Output {
-    timeout(10 * PATIENCE, command.output()).await.expect("the command ends").unwrap()
-}
+use crate::support::server::{Server, stepwell};
 
 /// Runs a command that must succeed; gives its JSON.
 async fn json(command: Command) -> Value {

@@ -258,7 +258,7 @@ async fn granted_secrets(
     Ok(secrets)
 }
 
-fn check_output(call: &Call, output: Value) -> Result<Value, Failure> {
+pub(crate) fn check_output(call: &Call, output: Value) -> Result<Value, Failure> {
     let Err(violations) = call.output_schema.check(&output) else { return Ok(output) };
     let first = violations.first().map(ToString::to_string).unwrap_or_default();
     let message = format!(

@@ -115,7 +115,8 @@ impl Ledger {
             held_since: None,
             handed: None,
             changes: Vec::new(),
-            kept: Kept::of(&state),
+            // What a run in memory waits for may have been cut off from what is kept: it is marked again.
+            kept: if listed == Some(RunStatus::Running) { Kept::default() } else { Kept::of(&state) },
             has_timer: listed.is_some_and(|listed| listed != RunStatus::Running && !listed.is_final()),
             listed,
             told: false,

@@ -37,6 +37,7 @@ mod plans;
 mod publish;
 mod read;
 mod recovery;
+pub mod replay;
 mod start;
 mod stats;
 mod steps;

@@ -2,12 +2,13 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use stepwell_core::limits::Limits;
 
-use crate::http::NetworkPolicy;
+use crate::http::{EffectStandIn, NetworkPolicy};
 
 /// How a sandbox is set up.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct SandboxConfig {
     pub ceiling: Limits,
     /// Where steps may send requests at all.
     pub network: NetworkPolicy,
+    /// Answers every effect that is granted, so that none leaves the machine: for tests and replays.
+    pub stand_in: Option<Arc<dyn EffectStandIn>>,
     /// Size of a component.
     pub max_component_bytes: usize,
     /// Components that are compiled at the same time, each on one thread.
@@ -38,6 +41,7 @@ impl Default for SandboxConfig {
             max_loaded: 1_000,
             ceiling: Limits::default_ceiling(),
             network: NetworkPolicy::default(),
+            stand_in: None,
             max_component_bytes: 64 << 20,
             compile_parallelism: half_of_the_cores(),
             compile_timeout: Duration::from_secs(120),

@@ -36,6 +36,9 @@ mod wasi;
 pub use attempt::{Attempt, AttemptContext, AttemptHost, AttemptReport};
 pub use config::SandboxConfig;
 pub use error::{PublishError, SandboxError};
-pub use http::{HostPattern, InvalidHost, NetworkPolicy, check_grants};
+pub use http::{
+    EffectStandIn, HostPattern, HttpAnswer, HttpAsked, HttpError, HttpResponse, InvalidHost, NetworkPolicy,
+    check_grants,
+};
 pub use sandbox::{Sandbox, SandboxStats};
 pub use step::Step;

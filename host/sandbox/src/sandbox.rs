@@ -55,6 +55,7 @@ impl Sandbox {
             engine,
         };
         let http = HttpClient::new(config.network).map_err(|error| SandboxError::Http(error.to_string()))?;
+        let http = http.answered_by(config.stand_in);
         Ok(Self {
             compiler: Arc::new(compiler),
             compilations: Arc::new(Semaphore::new(config.compile_parallelism.max(1))),

@@ -12,52 +12,60 @@ use crate::{pointer, spelling};
 
 /// Mistakes as they are found, from many places at once.
 #[derive(Default)]
-pub(crate) struct Mistakes(RefCell<Vec<Mistake>>);
+pub struct Mistakes(RefCell<Vec<Mistake>>);
 
 impl Mistakes {
-    pub(crate) fn add(&self, mistake: Mistake) {
+    /// Notes one.
+    pub fn add(&self, mistake: Mistake) {
         self.0.borrow_mut().push(mistake);
     }
 
-    pub(crate) fn add_all(&self, mistakes: impl IntoIterator<Item = Mistake>) {
+    /// Notes these.
+    pub fn add_all(&self, mistakes: impl IntoIterator<Item = Mistake>) {
         self.0.borrow_mut().extend(mistakes);
     }
 
     /// What was found, its mistakes noted.
-    pub(crate) fn note<T>(&self, (found, mistakes): (T, Vec<Mistake>)) -> T {
+    pub fn note<T>(&self, (found, mistakes): (T, Vec<Mistake>)) -> T {
         self.add_all(mistakes);
         found
     }
 
-    pub(crate) fn into_inner(self) -> Vec<Mistake> {
+    /// All that were noted, in the order in which they were found.
+    #[must_use]
+    pub fn into_inner(self) -> Vec<Mistake> {
         self.0.into_inner()
     }
 }
 
 /// A value and its place.
-pub(crate) struct Cursor<'a> {
-    pub(crate) value: &'a Value,
-    pub(crate) pointer: String,
+pub struct Cursor<'a> {
+    /// The value.
+    pub value: &'a Value,
+    /// Its place.
+    pub pointer: String,
     mistakes: &'a Mistakes,
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(value: &'a Value, pointer: &str, mistakes: &'a Mistakes) -> Self {
+    /// A value at this place of its document.
+    #[must_use]
+    pub fn new(value: &'a Value, pointer: &str, mistakes: &'a Mistakes) -> Self {
         Self { value, pointer: pointer.to_owned(), mistakes }
     }
 
     /// Notes a mistake here.
-    pub(crate) fn wrong(&self, code: &str, message: impl Into<String>) {
+    pub fn wrong(&self, code: &str, message: impl Into<String>) {
         self.mistakes.add(Mistake::new(&self.pointer, code, message));
     }
 
     /// Notes a mistake here, with how to mend it.
-    pub(crate) fn wrong_with_help(&self, code: &str, message: impl Into<String>, help: impl Into<String>) {
+    pub fn wrong_with_help(&self, code: &str, message: impl Into<String>, help: impl Into<String>) {
         self.mistakes.add(Mistake::new(&self.pointer, code, message).with_help(help));
     }
 
     /// An object with no fields but the known ones.
-    pub(crate) fn fields(&self, known: &[&str]) -> Option<Fields<'a>> {
+    pub fn fields(&self, known: &[&str]) -> Option<Fields<'a>> {
         let object = self.expect("an object", self.value.as_object())?;
         for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
             let place = pointer::field(&self.pointer, name);
@@ -72,7 +80,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An object whose names are its writer's.
-    pub(crate) fn entries(&self) -> Vec<(&'a str, Cursor<'a>)> {
+    pub fn entries(&self) -> Vec<(&'a str, Cursor<'a>)> {
         let entries = self.expect("an object", self.value.as_object()).into_iter().flatten();
         entries
             .map(|(name, value)| {
@@ -82,7 +90,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A list.
-    pub(crate) fn items(&self) -> Vec<Cursor<'a>> {
+    pub fn items(&self) -> Vec<Cursor<'a>> {
         let items = self.expect("a list", self.value.as_array()).into_iter().flatten();
         items
             .enumerate()
@@ -90,16 +98,19 @@ impl<'a> Cursor<'a> {
             .collect()
     }
 
-    pub(crate) fn text(&self) -> Option<&'a str> {
+    /// A text.
+    pub fn text(&self) -> Option<&'a str> {
         self.expect("a text", self.value.as_str())
     }
 
-    pub(crate) fn boolean(&self) -> Option<bool> {
+    /// True or false.
+    #[must_use]
+    pub fn boolean(&self) -> Option<bool> {
         self.expect("true or false", self.value.as_bool())
     }
 
     /// A number within bounds.
-    pub(crate) fn number(&self, least: f64, most: f64) -> Option<f64> {
+    pub fn number(&self, least: f64, most: f64) -> Option<f64> {
         let number = self.expect("a number", self.value.as_f64())?;
         if (least..=most).contains(&number) {
             return Some(number);
@@ -109,7 +120,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A whole number within bounds.
-    pub(crate) fn count(&self, least: u64, most: u64) -> Option<u64> {
+    pub fn count(&self, least: u64, most: u64) -> Option<u64> {
         let number = self.expect("a whole number", self.value.as_number())?;
         let count = number.as_u64().filter(|count| (least..=most).contains(count));
         if count.is_none() {
@@ -119,17 +130,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// A text that stands for a value; `problem` says of a text what is wrong with it.
-    pub(crate) fn parse<T: FromStr>(
-        &self,
-        code: &str,
-        problem: impl Fn(&str, T::Err) -> String,
-    ) -> Option<T> {
+    pub fn parse<T: FromStr>(&self, code: &str, problem: impl Fn(&str, T::Err) -> String) -> Option<T> {
         let text = self.text()?;
         text.parse().map_err(|error| self.wrong(code, problem(text, error))).ok()
     }
 
     /// One of some words.
-    pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+    pub fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
         let text = self.text()?;
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
@@ -141,7 +148,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `20s`, `1m30s`, `250ms`.
-    pub(crate) fn duration(&self) -> Option<Duration> {
+    pub fn duration(&self) -> Option<Duration> {
         let text = self.expect("a duration in quotes, such as \"20s\"", self.value.as_str())?;
         let duration = quantity::duration(text);
         if duration.is_none() {
@@ -152,7 +159,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A number of bytes, or a text such as `256 MiB`.
-    pub(crate) fn size(&self) -> Option<u64> {
+    pub fn size(&self) -> Option<u64> {
         let Some(text) = self.value.as_str() else { return self.count(1, u64::MAX) };
         let size = quantity::size(text).filter(|size| *size > 0);
         if size.is_none() {
@@ -170,7 +177,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// The fields of an object.
-pub(crate) struct Fields<'a> {
+pub struct Fields<'a> {
     object: &'a Map<String, Value>,
     pointer: String,
     mistakes: &'a Mistakes,
@@ -178,7 +185,7 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// A field that may be there.
-    pub(crate) fn get(&self, name: &str) -> Option<Cursor<'a>> {
+    pub fn get(&self, name: &str) -> Option<Cursor<'a>> {
         let value = self.object.get(name)?;
         Some(Cursor::new(value, &pointer::field(&self.pointer, name), self.mistakes))
     }
@@ -189,7 +196,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A field that must be there.
-    pub(crate) fn require(&self, name: &str, help: &str) -> Option<Cursor<'a>> {
+    pub fn require(&self, name: &str, help: &str) -> Option<Cursor<'a>> {
         let field = self.get(name);
         if field.is_none() {
             let message = format!("the field `{name}` is missing");

@@ -21,7 +21,7 @@ use crate::plan::{Budget, HttpTrigger, OnFailure};
 use crate::schema::{InvalidSchema, Schema};
 
 pub(crate) use self::call::CallDraft;
-pub(crate) use self::cursor::{Cursor, Mistakes};
+pub use self::cursor::{Cursor, Fields, Mistakes};
 pub(crate) use self::node::{NodeDraft, OnErrorDraft};
 pub(crate) use self::work::{StepDraft, WorkDraft};
 

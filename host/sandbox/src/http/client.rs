@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::LOCATION;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use rustls::RootCertStore;
 use stepwell_core::failure::Failure;
 use tokio::time::timeout;
@@ -19,6 +19,7 @@ use super::hop::Hop;
 use super::message::{HttpError, HttpRequest, HttpResponse};
 use super::network::NetworkPolicy;
 use super::secret::Secrets;
+use super::stand_in::{EffectStandIn, Rehearsal};
 use crate::meter::Meter;
 
 /// Redirects that are followed at most, whatever a guest asks for.
@@ -28,6 +29,7 @@ const MOST_REDIRECTS: u32 = 20;
 pub(crate) struct HttpClient {
     inner: reqwest::Client,
     policy: Arc<NetworkPolicy>,
+    pub(super) stand_in: Option<Arc<dyn EffectStandIn>>,
 }
 
 impl HttpClient {
@@ -39,7 +41,12 @@ impl HttpClient {
     /// The same, with certificate authorities of one's own.
     pub(super) fn trusting(roots: RootCertStore, policy: NetworkPolicy) -> Result<Self, reqwest::Error> {
         let policy = Arc::new(policy);
-        Ok(Self { inner: dial::client(Arc::clone(&policy), roots)?, policy })
+        Ok(Self { inner: dial::client(Arc::clone(&policy), roots)?, policy, stand_in: None })
+    }
+
+    /// The same, but that a stand-in answers where there is one.
+    pub(crate) fn answered_by(self, stand_in: Option<Arc<dyn EffectStandIn>>) -> Self {
+        Self { stand_in, ..self }
     }
 }
 
@@ -51,30 +58,38 @@ pub(crate) struct Exchanger {
     pub(super) meter: Arc<Meter>,
     /// W3C Trace Context of the attempt.
     pub(super) traceparent: String,
+    /// `<run>.<node>.<attempt>`
+    pub(super) idempotency_key: String,
+    /// Where a stand-in answers.
+    pub(super) rehearsal: Option<Rehearsal>,
+}
+
+/// What a hop leads to.
+enum Arrival {
+    /// The head of an answer, with its body still to come.
+    Wire(reqwest::Response),
+    /// All of it.
+    StandIn(HttpResponse),
 }
 
 impl Exchanger {
-    /// Sends a request and waits for its whole answer. What comes back holds no secret.
+    /// Sends a request, the attempt's effect of this index, and waits for its whole answer. What comes back holds no secret.
     pub(super) async fn exchange(
         &self,
         request: &HttpRequest,
-        idempotency_key: String,
+        index: u32,
     ) -> Result<HttpResponse, HttpError> {
-        let mut result = self.follow(request, idempotency_key).await;
+        let mut result = self.follow(request, index).await;
         self.secrets.redact(&mut result);
         result
     }
 
-    async fn follow(
-        &self,
-        request: &HttpRequest,
-        idempotency_key: String,
-    ) -> Result<HttpResponse, HttpError> {
+    async fn follow(&self, request: &HttpRequest, index: u32) -> Result<HttpResponse, HttpError> {
         let mut hop = Hop::first(request)?;
-        hop.default_header("idempotency-key", || idempotency_key);
+        hop.default_header("idempotency-key", || format!("{}.{index}", self.idempotency_key));
         hop.default_header("traceparent", || self.traceparent.clone());
         let host = hop.host();
-        let whole = self.follow_redirects(hop, request.max_redirects.min(MOST_REDIRECTS));
+        let whole = self.follow_redirects(hop, request, index);
         // Without a timeout of its own, the request ends with its attempt: that clock is not kept here.
         let Some(ms) = request.timeout_ms else { return whole.await };
         timeout(Duration::from_millis(ms), whole)
@@ -82,13 +97,18 @@ impl Exchanger {
             .unwrap_or_else(|_| Err(HttpError::Timeout(format!("no whole answer from `{host}` in {ms} ms"))))
     }
 
-    async fn follow_redirects(&self, mut hop: Hop, most: u32) -> Result<HttpResponse, HttpError> {
+    async fn follow_redirects(
+        &self,
+        mut hop: Hop,
+        request: &HttpRequest,
+        index: u32,
+    ) -> Result<HttpResponse, HttpError> {
+        let most = request.max_redirects.min(MOST_REDIRECTS);
         let mut left = most;
         loop {
-            let response = self.send(&hop).await?;
-            let location = response.headers().get(LOCATION).map(HeaderValue::as_bytes);
-            let next = if most == 0 { None } else { hop.redirected(response.status(), location)? };
-            let Some(next) = next else { return self.read(&hop, response).await };
+            let arrival = self.send(&hop, request, index).await?;
+            let next = if most == 0 { None } else { arrival.redirects(&hop)? };
+            let Some(next) = next else { return self.read(&hop, arrival).await };
             left = left.checked_sub(1).ok_or_else(|| {
                 HttpError::Protocol(format!(
                     "redirected more than {most} times, the last time by `{}`",
@@ -111,14 +131,17 @@ impl Exchanger {
         })
     }
 
-    async fn send(&self, hop: &Hop) -> Result<reqwest::Response, HttpError> {
+    async fn send(&self, hop: &Hop, request: &HttpRequest, index: u32) -> Result<Arrival, HttpError> {
         self.admit(hop)?;
-        let mut request =
-            self.client.inner.request(hop.method.clone(), hop.url.clone()).headers(self.headers(hop)?);
+        let headers = self.headers(hop)?;
+        if let Some(rehearsal) = &self.rehearsal {
+            return rehearsal.answer(hop, request, index, &self.meter).await.map(Arrival::StandIn);
+        }
+        let mut request = self.client.inner.request(hop.method.clone(), hop.url.clone()).headers(headers);
         if !hop.body.is_empty() {
             request = request.body(hop.body.clone());
         }
-        request.send().await.map_err(|error| explain(&error, &hop.host()))
+        request.send().await.map(Arrival::Wire).map_err(|error| explain(&error, &hop.host()))
     }
 
     /// Every gate that can be asked before there is a connection.
@@ -143,7 +166,14 @@ impl Exchanger {
         Ok(headers)
     }
 
-    async fn read(&self, hop: &Hop, mut response: reqwest::Response) -> Result<HttpResponse, HttpError> {
+    async fn read(&self, hop: &Hop, arrival: Arrival) -> Result<HttpResponse, HttpError> {
+        match arrival {
+            Arrival::Wire(response) => self.read_wire(hop, response).await,
+            Arrival::StandIn(answer) => self.receive(hop, answer.size()).map(|()| answer),
+        }
+    }
+
+    async fn read_wire(&self, hop: &Hop, mut response: reqwest::Response) -> Result<HttpResponse, HttpError> {
         let announced = response.content_length().unwrap_or(0);
         if announced > self.meter.received.left() {
             return Err(too_large(hop, &self.meter.received.failure()));
@@ -167,6 +197,24 @@ impl Exchanger {
     /// Counts what came in, after content codings are undone: a small answer can't unfold beyond the limit.
     fn receive(&self, hop: &Hop, bytes: u64) -> Result<(), HttpError> {
         self.meter.received.take(bytes).map_err(|failure| too_large(hop, &failure))
+    }
+}
+
+impl Arrival {
+    /// The next hop, if this leads to another.
+    fn redirects(&self, hop: &Hop) -> Result<Option<Hop>, HttpError> {
+        match self {
+            Self::Wire(response) => {
+                let location = response.headers().get(LOCATION).map(HeaderValue::as_bytes);
+                hop.redirected(response.status(), location)
+            }
+            Self::StandIn(answer) => {
+                let location = answer.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("location"));
+                let status = StatusCode::from_u16(answer.status);
+                let Ok(status) = status else { return Ok(None) };
+                hop.redirected(status, location.map(|(_, value)| value.as_bytes()))
+            }
+        }
     }
 }
 

@@ -77,16 +77,16 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// A whole answer, whatever its status.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct HttpResponse {
+pub struct HttpResponse {
     /// 200, 404, ...
-    pub(crate) status: u16,
+    pub status: u16,
     /// In order; names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     /// After any content coding is undone.
     #[serde(flatten, with = "journalled_body")]
-    pub(crate) body: Bytes,
+    pub body: Bytes,
     /// Where it came from, after redirects.
-    pub(crate) url: String,
+    pub url: String,
 }
 
 impl HttpResponse {
@@ -107,7 +107,7 @@ impl fmt::Debug for HttpResponse {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", content = "message", rename_all = "kebab-case")]
 #[error("{0}")]
-pub(crate) enum HttpError {
+pub enum HttpError {
     /// The request is malformed.
     InvalidRequest(String),
     /// No grant covers it, or the operator's configuration forbids it.
@@ -145,7 +145,7 @@ impl HttpError {
 /// What came back: the shape in which the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Answer {
+pub enum Answer {
     /// A whole answer.
     Ok(HttpResponse),
     /// None.

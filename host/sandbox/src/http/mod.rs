@@ -10,6 +10,7 @@
 //!   secret   placeholders filled on the way out, values taken out of what comes back
 //!   dial     addresses checked, then connected to
 //!   fault    what went wrong, in words
+//!   stand_in what answers in the network's place
 //! message  requests and answers as values; the journal's shape
 //! ```
 
@@ -24,6 +25,7 @@ mod network;
 mod path;
 mod secret;
 mod session;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 mod wit;
@@ -31,7 +33,9 @@ mod wit;
 pub(crate) use client::HttpClient;
 pub use grant::check_grants;
 pub use host::{HostPattern, InvalidHost};
-pub(crate) use message::{HttpError, HttpRequest, HttpResponse};
+pub(crate) use message::HttpRequest;
+pub use message::{Answer as HttpAnswer, HttpError, HttpResponse};
 pub use network::NetworkPolicy;
 pub(crate) use session::{HttpSession, prepare};
+pub use stand_in::{EffectStandIn, HttpAsked};
 pub(crate) use wit::link;

@@ -11,6 +11,7 @@ use super::client::{Exchanger, HttpClient};
 use super::grant::HttpGrants;
 use super::message::{Answer, HttpError, HttpRequest, HttpResponse};
 use super::secret::Secrets;
+use super::stand_in::Rehearsal;
 use crate::attempt::Attempt;
 use crate::effects::{Ask, Effects, Slot};
 use crate::meter::Meter;
@@ -23,8 +24,6 @@ pub(crate) struct HttpSession {
     exchanger: Exchanger,
     effects: Arc<Effects>,
     meter: Arc<Meter>,
-    /// `<run>.<node>.<attempt>`
-    idempotency_key: String,
 }
 
 /// Makes what one attempt needs to send requests.
@@ -34,14 +33,17 @@ pub(crate) fn prepare(
     effects: Arc<Effects>,
     meter: Arc<Meter>,
 ) -> HttpSession {
+    let rehearsal = |stand_in| Rehearsal { stand_in, context: attempt.context.clone() };
     let exchanger = Exchanger {
+        rehearsal: client.stand_in.clone().map(rehearsal),
         client,
         grants: HttpGrants::new(&attempt.grants.http),
         secrets: Secrets::new(&attempt.grants, attempt.secrets.clone()),
         meter: Arc::clone(&meter),
         traceparent: attempt.context.traceparent(),
+        idempotency_key: attempt.context.idempotency_key(),
     };
-    HttpSession { exchanger, effects, meter, idempotency_key: attempt.context.idempotency_key() }
+    HttpSession { exchanger, effects, meter }
 }
 
 impl HttpSession {
@@ -88,11 +90,11 @@ impl HttpSession {
         request: HttpRequest,
     ) -> Result<Result<HttpResponse, HttpError>, Failure> {
         let ask = Ask { capability: Capability::Http, summary: request.summary(), digest: request.digest() };
-        let key = format!("{}.{}", self.idempotency_key, slot.index());
+        let index = slot.index();
         let is_new = AtomicBool::new(false);
         let act = || async {
             is_new.store(true, Ordering::Relaxed);
-            Answer::from(self.exchanger.exchange(&request, key).await)
+            Answer::from(self.exchanger.exchange(&request, index).await)
         };
         let answer: Result<HttpResponse, HttpError> = slot.run(ask, act).await?.into();
         if let (Ok(response), false) = (&answer, is_new.into_inner()) {

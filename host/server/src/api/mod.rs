@@ -91,6 +91,7 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(steps::publish, steps::list))
         .routes(routes!(steps::versions))
         .routes(routes!(steps::show))
+        .routes(routes!(steps::component))
         .routes(routes!(workflows::list))
         .routes(routes!(workflows::apply, workflows::show))
         .routes(routes!(start::start))

@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::LOCATION;
+use http::header::{CONTENT_TYPE, LOCATION};
 use semver::Version;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -159,4 +159,31 @@ pub(crate) async fn show(
     let step = app.engine.catalogue().step(&caller.tenant, &name, &version).await?;
     let step = step.ok_or_else(|| Problem::UnknownStep(format!("{name}@{version}")))?;
     Ok(axum::Json(step.into()))
+}
+
+/// Fetch a step's component.
+///
+/// The bytes as they were published: what its digest is of.
+#[utoipa::path(
+    get, path = "/v1/steps/{name}/{version}/component", tag = "steps",
+    params(("name" = String, Path), ("version" = String, Path)),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/wasm", description = "The component"),
+        Problem,
+    ),
+)]
+pub(crate) async fn component(
+    State(app): State<App>,
+    caller: Caller,
+    Path((name, version)): Path<(StepName, Version)>,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<Response, Problem> {
+    let catalogue = app.engine.catalogue();
+    let step = catalogue.step(&caller.tenant, &name, &version).await?;
+    let step = step.ok_or_else(|| Problem::UnknownStep(format!("{name}@{version}")))?;
+    let component = catalogue.component(&step.digest).await?;
+    let component = component.ok_or_else(|| {
+        Problem::internal(format!("the component of the published step {name}@{version} is missing"))
+    })?;
+    Ok(([(CONTENT_TYPE, WASM[0])], component).into_response())
 }

@@ -52,6 +52,12 @@ impl Client {
         self.answer(self.request(Method::GET, path).query(query)).await
     }
 
+    /// What is not JSON.
+    pub(crate) async fn get_bytes(&self, path: &str) -> Result<Vec<u8>, CliError> {
+        let response = self.accepted(self.request(Method::GET, path)).await?;
+        Ok(response.bytes().await.map_err(|error| self.unreachable(error))?.into())
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, CliError> {
         self.answer(self.request(Method::POST, path).json(body)).await
     }

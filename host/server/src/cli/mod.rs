@@ -1,15 +1,18 @@
 //! The command line: what a person or a script types. Data goes to standard output, everything else to standard error.
 //!
-//! Nothing below this module is known to the server; every command but `serve`, `demo`, `bench`, `toolchain` and the
-//! building of steps is a client of the HTTP API and nothing more.
+//! Nothing below this module is known to the server; every command but `serve`, `demo`, `bench`, `toolchain`, the
+//! building of steps and what runs them offline (`run replay`, `workflow test`) is a client of the HTTP API and nothing more.
 
 mod bench;
 mod client;
 mod demo;
+mod difference;
 mod error;
 mod key;
 mod lint;
 mod local_server;
+mod offline;
+mod replay;
 mod run;
 mod screen;
 mod secret;
@@ -18,6 +21,7 @@ mod standard_steps;
 mod step;
 mod toolchain;
 mod workflow;
+mod workflow_test;
 
 use std::process::ExitCode;
 

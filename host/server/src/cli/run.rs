@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::workflow::escape;
-use super::{CliError, Client, Connection, Screen, screen};
+use super::{CliError, Client, Connection, Screen, replay, screen};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunCommand {
@@ -62,6 +62,8 @@ pub(crate) enum RunCommand {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Run an ended run again, offline, and compare; or try another step against what really happened.
+    Replay(replay::ReplayArgs),
     /// Cancel a run.
     Cancel {
         /// The run.
@@ -98,6 +100,7 @@ pub(crate) async fn run(command: RunCommand, screen: &Screen) -> Result<ExitCode
             Ok(ExitCode::SUCCESS)
         }
         RunCommand::Watch { id, connection } => watch(&Client::new(&connection)?, &id, screen).await,
+        RunCommand::Replay(args) => replay::replay(args, screen).await,
         RunCommand::Cancel { id, reason, connection } => {
             let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
             let answer =

@@ -8,21 +8,22 @@ pub(super) use stepwell_toolchain::Component;
 
 use super::{CliError, Client, Screen, screen, step, toolchain};
 
+/// Those that there are.
+pub(super) const NAMES: [&str; 3] = ["transform", "llm-chat", "http-request"];
+
 /// Builds these of the standard steps, the toolchain first where it is missing.
-pub(super) async fn build_all(
-    names: &'static [&'static str],
-    screen: &Screen,
-) -> Result<Vec<Component>, CliError> {
+pub(super) async fn build_all(names: &[&'static str], screen: &Screen) -> Result<Vec<Component>, CliError> {
+    let names = names.to_vec();
     let folder = folder()?;
     let toolchain = toolchain::ready(screen).await?;
     let task = screen.task("Building the standard steps");
     let (task, components) = toolchain::blocking(task, move |task| {
         let options = BuildOptions { target_dir: Some(shared_target_dir(&folder.join(".."))) };
-        let one = |name: &&str| {
+        let one = |name: &str| {
             build(&toolchain, &folder.join(name), &options, task)
                 .map_err(|source| CliError::failed(format!("building the step {name}"), source))
         };
-        names.iter().map(one).collect::<Result<Vec<_>, _>>()
+        names.into_iter().map(one).collect::<Result<Vec<_>, _>>()
     })
     .await?;
     let sizes: Vec<String> =

@@ -78,7 +78,7 @@ fn new(path: &Path, screen: &Screen) -> Result<(), CliError> {
     })
 }
 
-async fn build_folder(path: PathBuf, screen: &Screen) -> Result<Component, CliError> {
+pub(super) async fn build_folder(path: PathBuf, screen: &Screen) -> Result<Component, CliError> {
     let toolchain = toolchain::ready(screen).await?;
     let task = screen.task(format!("Building {}", path.display()));
     let (task, component) = blocking(task, move |task| {
@@ -119,7 +119,7 @@ async fn publish(path: PathBuf, client: &Client, screen: &Screen) -> Result<(), 
     screen.data(&step, || describe_published(&step))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     std::fs::read(path).map_err(|source| CliError::file("read", path, source))
 }
 

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::lint::{self, Source};
-use super::{CliError, Client, Connection, Screen, screen};
+use super::{CliError, Client, Connection, Screen, screen, workflow_test};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkflowCommand {
@@ -16,6 +16,8 @@ pub(crate) enum WorkflowCommand {
         /// A definition in JSON or YAML.
         file: PathBuf,
     },
+    /// Run a workflow against a test file, in this process and without a network; with --chaos, through crashes and faults.
+    Test(workflow_test::TestArgs),
     /// Check a definition against the published steps and make it the workflow's current version.
     Apply {
         /// A definition in JSON or YAML.
@@ -43,6 +45,7 @@ pub(crate) enum WorkflowCommand {
 pub(crate) async fn workflow(command: WorkflowCommand, screen: &Screen) -> Result<ExitCode, CliError> {
     match command {
         WorkflowCommand::Lint { file } => lint_file(&file, screen),
+        WorkflowCommand::Test(args) => workflow_test::test(args, screen).await,
         WorkflowCommand::Apply { file, connection } => apply(&file, &Client::new(&connection)?, screen).await,
         WorkflowCommand::List { connection } => list(&Client::new(&connection)?, screen).await,
         WorkflowCommand::Show { name, version, connection } => {

@@ -4,6 +4,7 @@ mod effects;
 mod gates;
 mod peer;
 mod secrets;
+mod stand_ins;
 mod wire;
 
 use std::sync::{Arc, Mutex};

@@ -37,7 +37,7 @@ pub(crate) struct DemoArgs {
 
 pub(crate) async fn demo(args: DemoArgs, screen: &Screen) -> Result<ExitCode, CliError> {
     let live = args.live.model()?;
-    let components = standard_steps::build_all(&["transform", "llm-chat", "http-request"], screen).await?;
+    let components = standard_steps::build_all(&standard_steps::NAMES, screen).await?;
     let stand_ins = start_stand_ins(screen).await?;
     let server = start_server(screen).await?;
     let client = server.client()?;

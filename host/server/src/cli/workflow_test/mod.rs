@@ -1,0 +1,181 @@
+//! `stepwell workflow test`: a workflow against a test file, in this process, with the real engine, the real sandbox and the
+//! real components, over a store in memory and without a network; and, with `--chaos`, through crashes and faults.
+//!
+//! ```text
+//! file         the test file: cases, each with stand_ins, expectations (expect), and where steps come from (steps)
+//! stage        steps published, workflow applied; once
+//! take         one run: journal (cut where it is to crash), script (answers, and sees what is asked), disruption (crash, fault)
+//! verdict      what is wrong with a take; the report
+//! ```
+
+mod disruption;
+mod expect;
+mod fault;
+mod file;
+mod journal;
+mod script;
+mod stage;
+mod stand_in;
+mod steps;
+mod take;
+mod verdict;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+use stepwell_core::mistake::Mistake;
+
+use self::disruption::Disruption;
+use self::fault::Fault;
+use self::file::{Case, TestFile};
+use self::stage::{NoStage, Stage};
+use self::take::Take;
+use self::verdict::Report;
+use super::lint::{self, Source};
+use super::{CliError, Connection, Screen};
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// The workflow's definition, in JSON or YAML.
+    file: PathBuf,
+    /// The test file; without it, the one beside the definition: `<name>.test.json` or `.yaml`.
+    #[arg(long, value_name = "FILE")]
+    tests: Option<PathBuf>,
+    /// Also run each case with a crash after each entry of its journal, and with each of its effects failing in each way.
+    #[arg(long)]
+    chaos: bool,
+    /// This case alone; or one crash or fault of it, as a report names it: `case/crash@7`.
+    #[arg(long, value_name = "CASE[/DISRUPTION]")]
+    only: Option<String>,
+    /// Where the steps are that the test file takes from a server.
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) async fn test(args: TestArgs, screen: &Screen) -> Result<ExitCode, CliError> {
+    let workflow = Source::read(&args.file)?;
+    let mistakes = lint::check_offline(workflow.definition());
+    if !mistakes.is_empty() {
+        return refuse(&workflow, &args.file, &mistakes, screen);
+    }
+    let tests = args.tests.clone().map_or_else(|| file::beside(&args.file), Ok)?;
+    let source = Source::read(&tests)?;
+    let test_file = match file::read(source.definition(), &nodes_of(&workflow)) {
+        Ok(file) => file,
+        Err(mistakes) => return refuse(&source, &tests, &mistakes, screen),
+    };
+    let plan = Plan::new(&args, test_file.cases.clone())?;
+
+    let stage = match set_stage(&workflow, &test_file, &tests, &args.connection, screen).await {
+        Ok(stage) => stage,
+        Err(NoStage::Mistakes(mistakes)) => return refuse(&workflow, &args.file, &mistakes, screen),
+        Err(NoStage::Error(error)) => return Err(error),
+    };
+    let task = screen.task(format!("Running {}", tests.display()));
+    // Each take blocks: it drives runtimes of its own.
+    let played = tokio::task::spawn_blocking(move || plan.play(&stage)).await;
+    let report = played.map_err(|source| CliError::failed("running the test", source))??;
+    task.done(format_args!("{} runs", report.takes()));
+    let alone = alone(&args);
+    screen.data(&report.to_json(&alone), || report.describe(&alone))?;
+    Ok(if report.is_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The command that runs one take alone, up to the take's name.
+fn alone(args: &TestArgs) -> String {
+    let tests = args.tests.as_ref().map(|tests| format!(" --tests {}", tests.display())).unwrap_or_default();
+    format!("stepwell workflow test {}{tests} --only", args.file.display())
+}
+
+/// Shows mistakes where they stand.
+fn refuse(source: &Source, path: &Path, mistakes: &[Mistake], screen: &Screen) -> Result<ExitCode, CliError> {
+    if screen.is_json() {
+        screen.data(&json!({"file": path, "mistakes": mistakes}), String::new)?;
+        return Ok(ExitCode::FAILURE);
+    }
+    screen.note(source.point_at(mistakes));
+    Err(CliError::Mistakes { count: mistakes.len(), path: path.to_owned() })
+}
+
+fn nodes_of(workflow: &Source) -> Vec<&str> {
+    let nodes = workflow.definition()["nodes"].as_object();
+    nodes.into_iter().flat_map(|nodes| nodes.keys()).map(String::as_str).collect()
+}
+
+async fn set_stage(
+    workflow: &Source,
+    test_file: &TestFile,
+    tests: &Path,
+    connection: &Connection,
+    screen: &Screen,
+) -> Result<Stage, NoStage> {
+    let definition = workflow.definition();
+    let beside = tests.parent().unwrap_or(Path::new(""));
+    let used = steps::used(definition);
+    let components = steps::gather(&used, &test_file.steps, beside, connection, screen).await?;
+    Stage::set(definition, components).await
+}
+
+/// Which takes are to be played.
+struct Plan {
+    cases: Vec<Arc<Case>>,
+    chaos: bool,
+    /// Nothing but this.
+    only: Option<Disruption>,
+}
+
+impl Plan {
+    fn new(args: &TestArgs, cases: Vec<Case>) -> Result<Self, CliError> {
+        let mut plan =
+            Self { cases: cases.into_iter().map(Arc::new).collect(), chaos: args.chaos, only: None };
+        let Some(only) = &args.only else { return Ok(plan) };
+        let (name, disruption) = match only.split_once('/') {
+            Some((name, disruption)) => (name, Some(disruption)),
+            None => (only.as_str(), None),
+        };
+        let disruption = disruption.map(str::parse::<Disruption>).transpose();
+        plan.only = disruption.map_err(|error| CliError::Usage(error.to_string()))?;
+        let known: Vec<String> = plan.cases.iter().map(|case| case.name.clone()).collect();
+        plan.cases.retain(|case| case.name == name);
+        if plan.cases.is_empty() {
+            return Err(CliError::Usage(format!(
+                "there is no case `{name}`; there are: {}",
+                known.join(", ")
+            )));
+        }
+        Ok(plan)
+    }
+
+    fn play(&self, stage: &Stage) -> Result<Report, CliError> {
+        let mut report = Report::default();
+        for case in &self.cases {
+            report.begin(case);
+            if let Some(only) = &self.only {
+                report.add(case, Some(only), &take::play(stage, case, Some(only))?);
+                continue;
+            }
+            let undisturbed = take::play(stage, case, None)?;
+            // What is wrong without a disruption would be wrong with each.
+            if report.add(case, None, &undisturbed) && self.chaos {
+                for disruption in disruptions(&undisturbed) {
+                    report.add(case, Some(&disruption), &take::play(stage, case, Some(&disruption))?);
+                }
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// A crash after each entry of the journal, and each effect failing in each way.
+fn disruptions(undisturbed: &Take) -> Vec<Disruption> {
+    let crashes = (0..undisturbed.entries).map(Disruption::Crash);
+    let faults = undisturbed
+        .effects
+        .asked
+        .iter()
+        .flat_map(|effect| Fault::ALL.into_iter().map(|fault| Disruption::Fault(fault, effect.clone())));
+    crashes.chain(faults).collect()
+}

@@ -1,0 +1,217 @@
+//! A stand-in of a test file: which requests it answers, and with what.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::Value;
+use stepwell_core::definition::{Cursor, Fields};
+use stepwell_core::mistake::code;
+use stepwell_sandbox::{HttpAnswer, HttpAsked, HttpResponse};
+
+use super::fault::Fault;
+use crate::cli::difference::{Extent, differences};
+
+const FIELDS: &[&str] = &["name", "match", "answer", "fault", "times"];
+
+const ANSWER_FORM: &str = "write `\"answer\": {\"json\": {...}}`, or `\"fault\": \"timeout\"`";
+
+/// The most requests that a stand-in may be told to answer.
+const MAX_TIMES: u64 = 1_000_000;
+
+/// Answers the requests that it covers.
+#[derive(Debug, Clone)]
+pub(super) struct StandIn {
+    /// As expectations name it.
+    pub(super) name: String,
+    /// How many requests it answers at most.
+    pub(super) times: Option<u64>,
+    cover: Cover,
+    response: Response,
+    fault: Option<Fault>,
+}
+
+/// Which requests.
+#[derive(Debug, Clone, Default)]
+struct Cover {
+    node: Option<String>,
+    method: Option<String>,
+    /// `*` stands for any text.
+    url: Option<String>,
+    /// What the body, read as JSON where it is JSON, must hold at least.
+    body: Option<Value>,
+}
+
+#[derive(Debug, Clone)]
+struct Response {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl StandIn {
+    /// Reads one. `name` is what it is called without a name of its own.
+    pub(super) fn read(stand_in: &Cursor<'_>, name: String, nodes: &[&str]) -> Option<Self> {
+        let fields = stand_in.fields(FIELDS)?;
+        let fault = fields.get("fault").map(|it| it.word(&Fault::words()));
+        let answer = fields.get("answer");
+        let needs_answer = match fault {
+            None => true,
+            Some(fault) => fault.is_some_and(Fault::spoils_an_answer),
+        };
+        if needs_answer && answer.is_none() {
+            stand_in.wrong_with_help(code::MISSING_FIELD, "it answers nothing", ANSWER_FORM);
+        }
+        Some(Self {
+            name: fields.get("name").map_or(Some(name), |it| it.text().map(str::to_owned))?,
+            times: fields.get("times").and_then(|it| it.count(1, MAX_TIMES)),
+            cover: fields.get("match").and_then(|it| Cover::read(&it, nodes)).unwrap_or_default(),
+            response: answer.map_or_else(|| Some(Response::empty()), |it| Response::read(&it))?,
+            fault: fault.flatten(),
+        })
+    }
+
+    /// Whether it answers this request.
+    pub(super) fn covers(&self, asked: &HttpAsked<'_>) -> bool {
+        self.cover.covers(asked)
+    }
+
+    /// Its answer, as it is meant; and how the wire spoils it.
+    pub(super) fn answer(&self, asked: &HttpAsked<'_>) -> (HttpAnswer, Option<Fault>) {
+        let Response { status, headers, body } = self.response.clone();
+        (HttpAnswer::Ok(HttpResponse { status, headers, body, url: asked.url.to_string() }), self.fault)
+    }
+}
+
+impl Cover {
+    fn read(cover: &Cursor<'_>, nodes: &[&str]) -> Option<Self> {
+        let fields = cover.fields(&["node", "method", "url", "body"])?;
+        let text = |name: &str| fields.get(name).and_then(|it| it.text().map(str::to_owned));
+        if let Some(node) = fields.get("node") {
+            check_node(&node, nodes);
+        }
+        Some(Self {
+            node: text("node"),
+            method: text("method").map(|method| method.to_ascii_uppercase()),
+            url: text("url"),
+            body: fields.get("body").map(|it| it.value.clone()),
+        })
+    }
+
+    fn covers(&self, asked: &HttpAsked<'_>) -> bool {
+        self.node.as_deref().is_none_or(|node| node == asked.context.node.as_str())
+            && self.method.as_deref().is_none_or(|method| method == asked.method)
+            && self.url.as_deref().is_none_or(|pattern| is_like(pattern, asked.url.as_str()))
+            && self.body.as_ref().is_none_or(|body| holds(asked.body, body))
+    }
+}
+
+/// Notes a name that is none of the workflow's nodes.
+pub(super) fn check_node(node: &Cursor<'_>, nodes: &[&str]) {
+    if let Some(name) = node.text().filter(|name| !nodes.contains(name)) {
+        let message = format!("the workflow has no node `{name}`; its nodes: {}", nodes.join(", "));
+        node.wrong(code::UNKNOWN_NODE, message);
+    }
+}
+
+impl Response {
+    fn empty() -> Self {
+        Self { status: 200, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    fn read(answer: &Cursor<'_>) -> Option<Self> {
+        let fields = answer.fields(&["status", "headers", "json", "text"])?;
+        let status = match fields.get("status") {
+            Some(status) => status.count(100, 599).and_then(|status| u16::try_from(status).ok()),
+            None => Some(StatusCode::OK.as_u16()),
+        };
+        let (kind, body) = read_body(answer, &fields);
+        let mut headers: Vec<_> =
+            fields.get("headers").map(|it| read_headers(&it)).unwrap_or_default().into_iter().collect();
+        if let Some(kind) = kind.filter(|_| headers.iter().all(|(name, _)| name != "content-type")) {
+            headers.push(("content-type".to_owned(), kind.to_owned()));
+        }
+        Some(Self { status: status?, headers, body })
+    }
+}
+
+/// A body and the type that it has unless a header says otherwise.
+fn read_body(answer: &Cursor<'_>, fields: &Fields<'_>) -> (Option<&'static str>, Bytes) {
+    match (fields.get("json"), fields.get("text")) {
+        (Some(_), Some(_)) => {
+            answer.wrong(code::DUPLICATE, "an answer has one body: give `json` or `text`, not both");
+            (None, Bytes::new())
+        }
+        (Some(json), None) => (Some("application/json"), json.value.to_string().into()),
+        (None, Some(text)) => {
+            (Some("text/plain; charset=utf-8"), text.text().unwrap_or_default().to_owned().into())
+        }
+        (None, None) => (None, Bytes::new()),
+    }
+}
+
+fn read_headers(headers: &Cursor<'_>) -> Vec<(String, String)> {
+    let header = |(name, value): (&str, Cursor<'_>)| {
+        let value = value.text()?;
+        Some((name.to_ascii_lowercase(), value.to_owned()))
+    };
+    headers.entries().into_iter().filter_map(header).collect()
+}
+
+/// Whether a text is like a pattern, in which each `*` stands for any text.
+fn is_like(pattern: &str, text: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut pieces = pieces.peekable();
+    if pieces.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            return rest.ends_with(piece);
+        }
+        let Some(at) = rest.find(piece) else { return false };
+        rest = &rest[at + piece.len()..];
+    }
+    true
+}
+
+fn holds(body: &Bytes, wanted: &Value) -> bool {
+    let read = serde_json::from_slice(body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
+    differences(wanted, &read, Extent::Part).is_empty()
+}
+
+/// What a fault tells of where the request went.
+pub(super) fn host(asked: &HttpAsked<'_>) -> String {
+    asked.url.host_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text_and_nothing_else_does() {
+        for (pattern, text, expected) in [
+            ("https://a/b", "https://a/b", true),
+            ("https://a/b", "https://a/bc", false),
+            ("https://a/*", "https://a/", true),
+            ("https://a/*", "https://a/b/c?d", true),
+            ("*/c", "https://a/c/c", true),
+            ("https://*/x/*", "https://a/x/y", true),
+            ("https://*/x/*", "https://a/y/x", false),
+            ("*ab*ab", "ab", false),
+            ("a.c", "abc", false),
+        ] {
+            assert_eq!(is_like(pattern, text), expected, "{pattern} and {text}");
+        }
+    }
+
+    #[test]
+    fn a_body_must_hold_what_is_wanted_and_may_hold_more() {
+        let json = Bytes::from_static(b"{\"model\": \"m\", \"n\": 1}");
+        assert!(holds(&json, &serde_json::json!({"model": "m"})));
+        assert!(!holds(&json, &serde_json::json!({"model": "other"})));
+        assert!(holds(&Bytes::from_static(b"plain"), &serde_json::json!("plain")));
+    }
+}
