@@ -205,8 +205,7 @@ impl Recording {
         attempt: AttemptNumber,
         change: impl FnOnce(&mut RecordedAttempt),
     ) {
-        let is_wanted =
-            |it: &&mut RecordedAttempt| (&it.node, it.part, it.attempt) == (node, part, attempt);
+        let is_wanted = |it: &&mut RecordedAttempt| (&it.node, it.part, it.attempt) == (node, part, attempt);
         self.attempts.iter_mut().rev().find(is_wanted).map(change);
     }
 }

@@ -13,8 +13,8 @@ use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::run::{Entry, Event, RunStatus};
 use stepwell_store::memory::MemoryJournal;
 use stepwell_store::{
-    Accepted, Append, IdempotencyClaim, Journal, Mark, MarkChange, MarkKind, RunPage, RunQuery, RunSummary, StoreError,
-    Ticket, TicketState,
+    Accepted, Append, IdempotencyClaim, Journal, Mark, MarkChange, MarkKind, RunPage, RunQuery, RunSummary,
+    StoreError, Ticket, TicketState,
 };
 use tokio::sync::Notify;
 
@@ -142,7 +142,9 @@ fn summary_of(summary: Option<RunSummary>, kept: &[Entry]) -> Option<RunSummary>
 fn follows_from(change: &MarkChange, kept: &[Entry]) -> bool {
     let (kind, key) = change.place();
     kind == MarkKind::Outbox
-        && kept.iter().any(|entry| matches!(&entry.event, Event::EventEmitted { event, .. } if event["id"] == key))
+        && kept
+            .iter()
+            .any(|entry| matches!(&entry.event, Event::EventEmitted { event, .. } if event["id"] == key))
 }
 
 /// The ticket of a batch that was not kept: nobody is there to tell.
@@ -287,8 +289,7 @@ mod tests {
             accepted_at: Timestamp::UNIX_EPOCH,
             ended_at: Some(Timestamp::UNIX_EPOCH),
         };
-        let entries =
-            vec![entry(0, accepted), entry(1, cancelled), entry(2, ended)];
+        let entries = vec![entry(0, accepted), entry(1, cancelled), entry(2, ended)];
         Append { tenant: TenantId::default(), run: run(), entries, summary: Some(summary), marks: Vec::new() }
     }
 

@@ -262,15 +262,15 @@ mod tests {
             request_digest: Digest::of(b""),
             answer: json!(null),
         };
-        let answered =
-            Event::EffectAnswered {
-                node: "ask".parse().unwrap(),
-                part: Part::Whole,
-                attempt: AttemptNumber::FIRST,
-                effect,
-            };
+        let answered = Event::EffectAnswered {
+            node: "ask".parse().unwrap(),
+            part: Part::Whole,
+            attempt: AttemptNumber::FIRST,
+            effect,
+        };
         let entries = vec![Entry::new(1, Timestamp::UNIX_EPOCH, answered)];
-        let kept = Append { tenant: TenantId::default(), run: run(), entries, summary: None };
+        let kept =
+            Append { tenant: TenantId::default(), run: run(), entries, summary: None, marks: Vec::new() };
         assert!(matches!(script.journal.append(kept).outcome(), Some(Ok(()))));
     }
 
