@@ -23,6 +23,8 @@ pub enum FailureKind {
     Limit,
     /// The guest trapped or panicked.
     Trap,
+    /// The circuit breaker of the destination is open: nothing was sent.
+    CircuitOpen,
     /// An expression of the workflow (`when`, `input`, `output`) failed.
     Expression,
     /// After a crash the guest did not ask again for what it had been answered.
@@ -39,7 +41,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Retryable,
         Self::Permanent,
         Self::InvalidInput,
@@ -47,6 +49,7 @@ impl FailureKind {
         Self::Timeout,
         Self::Limit,
         Self::Trap,
+        Self::CircuitOpen,
         Self::Expression,
         Self::Replay,
         Self::BudgetExceeded,
@@ -66,6 +69,7 @@ impl FailureKind {
             Self::Timeout => "timeout",
             Self::Limit => "limit",
             Self::Trap => "trap",
+            Self::CircuitOpen => "circuit-open",
             Self::Expression => "expression",
             Self::Replay => "replay",
             Self::BudgetExceeded => "budget-exceeded",
@@ -87,7 +91,7 @@ pub struct Failure {
     /// More, for programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Value>,
-    /// Milliseconds that the step asked to let pass before the next attempt.
+    /// Milliseconds to let pass before the next attempt, as the step asked or an open circuit breaker wants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// The limit that was hit, of a failure of kind `limit` or `timeout`.

@@ -34,6 +34,7 @@ const RETRYABLE: &[FailureKind] = &[
     FailureKind::InvalidOutput,
     FailureKind::Limit,
     FailureKind::Trap,
+    FailureKind::CircuitOpen,
     FailureKind::Replay,
     FailureKind::Internal,
 ];
