@@ -47,7 +47,6 @@ impl Priority {
 
     /// Whether it is what holds if nobody says anything.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference whether to leave it out")]
     pub fn is_normal(&self) -> bool {
         *self == Self::Normal
     }

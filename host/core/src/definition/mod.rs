@@ -3,6 +3,7 @@
 //! This module knows what may stand where. Whether nodes, steps and grants fit together is for [`crate::plan`].
 
 mod bounds;
+mod concurrency;
 mod cursor;
 mod node;
 mod trigger;
@@ -16,7 +17,8 @@ use crate::digest::Digest;
 use crate::expression::Template;
 use crate::id::{InvalidName, WorkflowName};
 use crate::mistake::{Mistake, code};
-use crate::plan::HttpTrigger;
+use crate::plan::{Concurrency, HttpTrigger};
+use crate::priority::Priority;
 use crate::schema::{InvalidSchema, Schema};
 
 pub(crate) use self::cursor::{Cursor, Mistakes};
@@ -25,8 +27,19 @@ pub(crate) use self::node::NodeDraft;
 /// The most nodes of one workflow.
 pub const MAX_NODES: usize = 1_000;
 
-const FIELDS: &[&str] =
-    &["name", "version", "summary", "input", "triggers", "budget", "nodes", "output", "layout"];
+const FIELDS: &[&str] = &[
+    "name",
+    "version",
+    "summary",
+    "input",
+    "triggers",
+    "budget",
+    "priority",
+    "concurrency",
+    "nodes",
+    "output",
+    "layout",
+];
 
 /// The digest of a definition without its `layout`: the same for definitions that mean the same text.
 #[must_use]
@@ -48,6 +61,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) input: Option<Schema>,
     pub(crate) triggers: Vec<HttpTrigger>,
     pub(crate) time_budget: Option<Duration>,
+    pub(crate) priority: Priority,
+    pub(crate) concurrency: Option<Concurrency>,
     pub(crate) nodes: Vec<NodeDraft<'a>>,
     pub(crate) output: Option<Template>,
 }
@@ -74,6 +89,11 @@ pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'
         input: fields.get("input").and_then(|it| read_schema(&it, mistakes)),
         triggers: fields.get("triggers").map(|it| trigger::read_all(&it)).unwrap_or_default(),
         time_budget: fields.get("budget").and_then(|it| it.fields(&["time"])?.get("time")?.duration()),
+        priority: fields
+            .get("priority")
+            .and_then(|it| it.word(&Priority::ALL.map(|priority| (priority.as_str(), priority))))
+            .unwrap_or_default(),
+        concurrency: fields.get("concurrency").and_then(|it| concurrency::read(&it, mistakes)),
         nodes: fields
             .require("nodes", "a workflow has one node at least")
             .map(|it| read_nodes(&it, mistakes))

@@ -1,6 +1,7 @@
 //! A plan: a definition that was checked and resolved, ready to run. Immutable and shared by all its runs.
 
 mod compile;
+mod concurrency;
 mod fit;
 mod graph;
 mod node;
@@ -21,9 +22,11 @@ use crate::id::{NodeId, StepName, WorkflowName};
 use crate::limits::Limits;
 use crate::manifest::PublishedStep;
 use crate::mistake::Mistake;
+use crate::priority::Priority;
 use crate::schema::Schema;
 
 pub use self::compile::{compile, lint};
+pub use self::concurrency::{Concurrency, OnFull};
 
 /// What a definition is compiled against.
 pub trait Surroundings {
@@ -76,6 +79,10 @@ pub struct Plan {
     pub triggers: Vec<HttpTrigger>,
     /// How long a run may take, from its acceptance.
     pub time_budget: Option<Duration>,
+    /// How urgent a run is whose start says nothing about it.
+    pub priority: Priority,
+    /// How many runs may be under way at once, if that is bounded.
+    pub concurrency: Option<Concurrency>,
     /// The nodes.
     pub nodes: BTreeMap<NodeId, PlannedNode>,
     /// Every node's id, each after all that it needs.

@@ -30,7 +30,7 @@ impl RunState {
         if let Some(outcome) = self.outcome_at(now) {
             return vec![Action::End { outcome }];
         }
-        let mut actions = self.steps_at(now);
+        let mut actions = if self.admitted { self.steps_at(now) } else { Vec::new() };
         actions.extend(self.wake_after(now).map(Action::WakeAt));
         actions
     }

@@ -13,6 +13,7 @@ use crate::attempt::Account;
 use crate::effect::Effect;
 use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, WorkflowName};
+use crate::priority::Priority;
 
 /// One line of a run's journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -59,7 +60,12 @@ pub enum Event {
         trigger: Trigger,
         /// W3C Trace Context that came with the start, or was made for it.
         traceparent: String,
+        /// How urgent it is.
+        #[serde(default, skip_serializing_if = "Priority::is_normal")]
+        priority: Priority,
     },
+    /// The run has a place under its workflow's concurrency limit, and goes on.
+    RunAdmitted,
     /// An attempt at a node was started.
     AttemptStarted {
         /// The node.
@@ -139,6 +145,7 @@ impl Event {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::RunAccepted { .. } => "run-accepted",
+            Self::RunAdmitted => "run-admitted",
             Self::AttemptStarted { .. } => "attempt-started",
             Self::EffectAnswered { .. } => "effect-answered",
             Self::AttemptSucceeded { .. } => "attempt-succeeded",

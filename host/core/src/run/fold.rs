@@ -44,6 +44,12 @@ pub enum Misfit {
     /// The run was accepted before.
     #[error("the run was accepted before")]
     AcceptedTwice,
+    /// The run had a place, or needed none.
+    #[error("the run had its place, or needs none")]
+    AdmittedTwice,
+    /// The run had no place yet, so nothing of it could start.
+    #[error("the run was queued, so nothing of it could start")]
+    Queued,
     /// The run was accepted for another workflow, or another version of it, than the plan's.
     #[error("the run was accepted for {accepted}, but the plan is that of {planned}")]
     OtherPlan {
@@ -124,6 +130,7 @@ impl RunState {
         let at = whole_millisecond(entry.at);
         match &entry.event {
             Event::RunAccepted { .. } => Err(Misfit::AcceptedTwice),
+            Event::RunAdmitted => self.run_admitted(),
             Event::AttemptStarted { node, attempt, input, deadline } => {
                 self.attempt_started(node, *attempt, input, at, whole_millisecond(*deadline))
             }
@@ -150,6 +157,14 @@ impl RunState {
             }
             Event::RunEnded { outcome } => self.run_ended(outcome, at),
         }
+    }
+
+    fn run_admitted(&mut self) -> Result<(), Misfit> {
+        if self.admitted {
+            return Err(Misfit::AdmittedTwice);
+        }
+        self.admitted = true;
+        Ok(())
     }
 
     fn attempt_started(
@@ -287,6 +302,9 @@ impl RunState {
     /// The node waits for its first attempt, and its turn has come.
     fn check_ready(&self, id: &NodeId) -> Result<&NodeState, Misfit> {
         let node = self.check_node(id)?;
+        if !self.admitted {
+            return Err(Misfit::Queued);
+        }
         if self.is_winding_down() {
             return Err(Misfit::WindingDown);
         }

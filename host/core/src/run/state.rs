@@ -13,8 +13,10 @@ use super::retry::later;
 use super::view::{NodeView, RunView, Totals};
 use crate::effect::Effect;
 use crate::expression::{RunScope, Scope};
+use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, RunId};
 use crate::plan::Plan;
+use crate::priority::Priority;
 
 /// One run, from its acceptance on. The same entries give the same state, whether it was lived or read back.
 ///
@@ -25,6 +27,8 @@ pub struct RunState {
     pub(super) run: RunId,
     pub(super) plan: Arc<Plan>,
     pub(super) accepted: Acceptance,
+    /// Whether it has a place, or needs none: before that nothing of it starts.
+    pub(super) admitted: bool,
     pub(super) next_seq: u64,
     /// What expressions see.
     pub(super) scope: Scope,
@@ -52,6 +56,7 @@ pub(super) struct Acceptance {
     input: Arc<Value>,
     trigger: Trigger,
     traceparent: String,
+    priority: Priority,
 }
 
 /// How the run ended.
@@ -85,6 +90,7 @@ impl RunState {
         Ok(Self {
             run,
             accepted,
+            admitted: plan.concurrency.is_none(),
             next_seq: 1,
             scope,
             unfinished: nodes.len(),
@@ -149,10 +155,32 @@ impl RunState {
         &self.accepted.traceparent
     }
 
+    /// How urgent it is.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.accepted.priority
+    }
+
+    /// What it counts together with under its workflow's concurrency limit; none if there is no limit.
+    #[must_use]
+    pub fn concurrency_key(&self) -> Option<Result<String, Failure>> {
+        self.plan.concurrency.as_ref().map(|concurrency| concurrency.key_of(&self.scope))
+    }
+
+    /// Whether it waits for a place under its workflow's concurrency limit.
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        !self.admitted && self.ended.is_none()
+    }
+
     /// Where the run stands.
     #[must_use]
     pub fn status(&self) -> RunStatus {
-        self.outcome().map_or(RunStatus::Running, RunOutcome::status)
+        match self.outcome() {
+            Some(outcome) => outcome.status(),
+            None if self.is_queued() => RunStatus::Queued,
+            None => RunStatus::Running,
+        }
     }
 
     /// How the run ended, if it did.
@@ -194,6 +222,7 @@ impl RunState {
             status: self.status(),
             trigger: self.accepted.trigger.clone(),
             traceparent: self.accepted.traceparent.clone(),
+            priority: self.accepted.priority,
             input: self.accepted.input.clone(),
             output: None,
             failure: None,
@@ -230,7 +259,7 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
     if first.seq != 0 {
         return Err(Misfit::Sequence { expected: 0 });
     }
-    let Event::RunAccepted { workflow, version, input, trigger, traceparent } = &first.event else {
+    let Event::RunAccepted { workflow, version, input, trigger, traceparent, priority } = &first.event else {
         return Err(Misfit::NotAccepted);
     };
     if (workflow, version) != (&plan.name, &plan.version) {
@@ -244,5 +273,6 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
         input: input.clone(),
         trigger: trigger.clone(),
         traceparent: traceparent.clone(),
+        priority: *priority,
     })
 }

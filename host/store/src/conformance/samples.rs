@@ -9,6 +9,7 @@ use stepwell_core::digest::Digest;
 use stepwell_core::id::{NodeId, RunId, SecretName, StepName, TenantId, WorkflowName};
 use stepwell_core::manifest::{Manifest, PublishedStep};
 use stepwell_core::plan::{Lock, LockedStep};
+use stepwell_core::priority::Priority;
 use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, Trigger};
 use uuid::Uuid;
 
@@ -78,6 +79,7 @@ pub fn accepted(workflow: &WorkflowName, input: Value) -> Entry {
             input: input.into(),
             trigger: Trigger::Api,
             traceparent,
+            priority: Priority::Normal,
         },
     }
 }

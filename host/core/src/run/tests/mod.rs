@@ -20,11 +20,13 @@ use crate::limits::Limits;
 use crate::manifest::{Capability, Manifest, PublishedStep};
 use crate::mistake::Mistake;
 use crate::plan::{Plan, Resolution, Surroundings, compile};
+use crate::priority::Priority;
 
 mod ends;
 mod folding;
 mod format;
 mod lives;
+mod queueing;
 mod readiness;
 mod retries;
 mod views;
@@ -95,6 +97,7 @@ fn accepted(input: Value) -> Event {
         input: input.into(),
         trigger: Trigger::Api,
         traceparent: "00-00000000000000000000000000000001-0000000000000001-01".to_owned(),
+        priority: Priority::Normal,
     }
 }
 
