@@ -11,6 +11,7 @@
 //!   dial     addresses checked, then connected to
 //!   fault    what went wrong, in words
 //! message  requests and answers as values; the journal's shape
+//! reply    what an answer says about its destination
 //! ```
 
 mod client;
@@ -22,6 +23,7 @@ mod host;
 mod message;
 mod network;
 mod path;
+mod reply;
 mod secret;
 mod session;
 #[cfg(test)]
