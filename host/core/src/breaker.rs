@@ -19,7 +19,7 @@ pub struct BreakerPolicy {
     pub failures: NonZeroU32,
     /// How long it stays open the first time.
     pub open_for: Duration,
-    /// Each further time in a row is twice as long, but never longer than this.
+    /// Each further time in a row is twice as long, but never longer than this (nor shorter than the first).
     pub cap: Duration,
 }
 
@@ -165,7 +165,7 @@ impl Breaker {
         let doubled = 2u32
             .checked_pow(self.openings)
             .map_or(Duration::MAX, |by| self.policy.open_for.checked_mul(by).unwrap_or(Duration::MAX));
-        let open_for = doubled.min(self.policy.cap);
+        let open_for = doubled.min(self.policy.cap.max(self.policy.open_for));
         self.openings = self.openings.saturating_add(1);
         self.enter(BreakerState::Open { until: now.saturating_add(open_for) });
         Change::Opened(open_for)

@@ -11,16 +11,18 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 use stepwell_core::attempt::{Account, LogLevel, LogLine};
+use stepwell_core::destination::Destination;
 use stepwell_core::digest::Digest;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::id::{AttemptNumber, NodeId, SecretName};
 use stepwell_core::plan::PlannedNode;
 use stepwell_core::run::{Action, AttemptInFlight, Event};
-use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, AttemptReport, Step};
+use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, AttemptReport, Leave, Step};
 use tracing::Instrument;
 
 use crate::Shared;
+use crate::destinations::Deadline;
 use crate::live::LiveRun;
 use crate::watch::WatchItem;
 
@@ -86,7 +88,7 @@ pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order
 }
 
 async fn execute(engine: &Arc<Shared>, run: &Arc<LiveRun>, order: Order) -> AttemptReport {
-    let _place = engine.gate.enter().await;
+    let _place = engine.gate.enter(run.priority).await;
     match prepare(engine, run, order).await {
         Ok(prepared) => prepared.run(engine).await,
         Err(failure) => AttemptReport { result: Err(failure), account: Account::default() },
@@ -111,11 +113,13 @@ async fn prepare<'a>(
     };
     let step = load_step(engine, &node.step.digest).await?;
     let secrets = granted_secrets(engine, run, node).await?;
+    let limits = node.limits.at_most(&engine.config.ceiling);
     let attendant = Arc::new(Attendant {
         engine: Arc::clone(engine),
         run: Arc::clone(run),
         node: order.node.clone(),
         attempt: order.attempt,
+        deadline: Deadline::in_ms(limits.time_ms),
     });
     let context = AttemptContext {
         run: run.id,
@@ -133,7 +137,7 @@ async fn prepare<'a>(
         config: Arc::clone(&node.config),
         grants: Arc::clone(&node.grants),
         secrets,
-        limits: node.limits.at_most(&engine.config.ceiling),
+        limits,
         replay: order.replay,
     };
     Ok(Prepared { node, step, attempt, attendant })
@@ -206,11 +210,12 @@ struct Attendant {
     run: Arc<LiveRun>,
     node: NodeId,
     attempt: AttemptNumber,
+    deadline: Deadline,
 }
 
 #[async_trait]
 impl AttemptHost for Attendant {
-    async fn before_effect(&self) -> Result<(), Failure> {
+    async fn before_effect(&self, to: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
         if self.run.is_ending() {
             return Err(Failure::new(FailureKind::Cancelled, "the run has ended"));
         }
@@ -220,7 +225,10 @@ impl AttemptHost for Attendant {
                 FailureKind::Internal,
                 format!("no effect without a journal, and the journal failed: {error}"),
             )
-        })
+        })?;
+        let Some(destination) = to else { return Ok(Box::new(())) };
+        let door = self.engine.destinations.door(&self.run.tenant, destination);
+        Ok(Box::new(door.pass(self.run.priority, self.deadline).await?))
     }
 
     fn answered(&self, effect: Effect) {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use stepwell_core::limits::Limits;
 
+use crate::destinations::FlowConfig;
+
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
@@ -15,6 +17,8 @@ pub struct EngineConfig {
     pub max_input_bytes: usize,
     /// The most that a node may set as its limits.
     pub ceiling: Limits,
+    /// Circuit breakers and rate limits of destinations.
+    pub flow: FlowConfig,
 }
 
 impl Default for EngineConfig {
@@ -24,6 +28,7 @@ impl Default for EngineConfig {
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
             max_input_bytes: 1 << 20,
             ceiling: Limits::default_ceiling(),
+            flow: FlowConfig::default(),
         }
     }
 }

@@ -58,14 +58,18 @@ async fn drive_to_departure(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted:
     let departure = live(&engine, &run, interrupted).await;
     engine.runs.remove(run.id);
     match &departure {
-        Ok(()) => engine.meters.run_ended(&run),
+        Ok(()) => {
+            engine.meters.run_ended(&run);
+            engine.release_place(run.id);
+        }
         Err(Departure::Stopped) => tracing::debug!("the run goes on at the next start"),
         Err(Departure::Journal(error)) => {
             tracing::error!(run = %run.id, %error, "the run's journal failed; the run goes on from what is on disk once it can be written");
             engine.strand(&run);
         }
         Err(Departure::Fold(why)) => {
-            tracing::error!(run = %run.id, why, "the run contradicts itself; it is left as it stands")
+            tracing::error!(run = %run.id, why, "the run contradicts itself; it is left as it stands");
+            engine.release_place(run.id);
         }
     }
     run.leave(departure);

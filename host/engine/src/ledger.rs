@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::plan::Plan;
-use stepwell_core::run::{Action, Entry, Event, FoldError, RunState};
+use stepwell_core::run::{Action, Entry, Event, FoldError, RunState, RunStatus};
 use stepwell_store::{Append, Journal, RunSummary, StoreError, Ticket};
 
 use crate::attempt::Order;
@@ -32,6 +32,8 @@ pub(crate) struct Ledger {
     held_since: Option<Instant>,
     /// Of the latest batch that the journal was given.
     handed: Option<Ticket>,
+    /// Where the run stands as its line in the index says; none if it has no line yet.
+    indexed: Option<RunStatus>,
 }
 
 /// What follows from a turn of the loop.
@@ -52,14 +54,15 @@ impl Ledger {
     ) -> Result<Self, FoldError> {
         let first = Entry::new(0, Timestamp::now(), acceptance);
         let state = RunState::accept(run, plan, &first)?;
-        let mut ledger = Self::reopen(tenant, state, first.at);
+        let mut ledger = Self { indexed: None, ..Self::reopen(tenant, state, first.at) };
         ledger.hold(first);
         Ok(ledger)
     }
 
     /// That of a run which was read back from the journal, up to an entry of `last_at`.
     pub(crate) fn reopen(tenant: TenantId, state: RunState, last_at: Timestamp) -> Self {
-        Self { tenant, state, last_at, held: Vec::with_capacity(BATCH), held_since: None, handed: None }
+        let (held, indexed) = (Vec::with_capacity(BATCH), Some(state.status()));
+        Self { tenant, state, last_at, held, held_since: None, handed: None, indexed }
     }
 
     pub(crate) fn state(&self) -> &RunState {
@@ -112,7 +115,7 @@ impl Ledger {
     pub(crate) fn take_batch(&mut self) -> Append {
         let entries = std::mem::take(&mut self.held);
         self.held_since = None;
-        let summary = self.summary_after(&entries);
+        let summary = self.new_summary();
         Append { tenant: self.tenant.clone(), run: self.state.run(), entries, summary }
     }
 
@@ -148,16 +151,16 @@ impl Ledger {
         clock::now().max(self.last_at)
     }
 
-    /// The run's line in the index, if these entries change it: with the first of them, and with the last.
-    fn summary_after(&self, entries: &[Entry]) -> Option<RunSummary> {
-        let accepted = entries.first().is_some_and(|entry| entry.seq == 0);
-        let ended = matches!(entries.last(), Some(Entry { event: Event::RunEnded { .. }, .. }));
+    /// The run's line in the index, if where the run stands has changed since the last one.
+    fn new_summary(&mut self) -> Option<RunSummary> {
+        let status = self.state.status();
+        let before = self.indexed.replace(status);
         let plan = self.state.plan();
-        (accepted || ended).then(|| RunSummary {
+        (before != Some(status)).then(|| RunSummary {
             id: self.state.run(),
             workflow: plan.name.clone(),
             version: plan.version.clone(),
-            status: self.state.status(),
+            status,
             accepted_at: self.state.accepted_at(),
             ended_at: self.state.ended_at(),
         })

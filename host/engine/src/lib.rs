@@ -19,6 +19,7 @@ mod attempt;
 mod attempts;
 mod clock;
 mod config;
+mod destinations;
 mod drive;
 mod error;
 mod gate;
@@ -30,6 +31,7 @@ mod plans;
 mod publish;
 mod read;
 mod recovery;
+mod slots;
 mod start;
 mod stats;
 mod steps;
@@ -47,6 +49,7 @@ use tokio_util::task::TaskTracker;
 
 pub use apply::Applied;
 pub use config::EngineConfig;
+pub use destinations::{BreakerView, DestinationPolicy, DestinationView, FlowConfig};
 pub use error::{ApplyError, EngineError, PublishError, StartError};
 pub use hooks::{Hook, HookLookup};
 pub use publish::Published;
@@ -72,6 +75,9 @@ pub(crate) struct Shared {
     applying: tokio::sync::Mutex<()>,
     runs: live::LiveRuns,
     gate: gate::Gate,
+    destinations: destinations::Destinations,
+    /// Of runs whose workflows bound how many are under way.
+    slots: slots::Slots,
     meters: meters::Meters,
     /// Every run's task, and the one that recovers runs.
     tasks: TaskTracker,
@@ -108,6 +114,8 @@ impl Engine {
         let engine = Self(Arc::new(Shared {
             gate: gate::Gate::new(config.max_live_attempts),
             meters: meters::Meters::new(),
+            destinations: destinations::Destinations::new(config.flow.clone(), meters::FlowMeters::new()),
+            slots: slots::Slots::default(),
             config,
             catalogue,
             journal,
@@ -124,7 +132,9 @@ impl Engine {
             arrivals: Notify::new(),
         }));
         engine.load_hooks().await?;
-        engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), to_recover));
+        // Before the first start: a run that had a place keeps it.
+        let queued = slots::restore(&engine.0).await?;
+        engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), queued, to_recover));
         Ok(engine)
     }
 

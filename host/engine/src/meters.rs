@@ -20,6 +20,9 @@ const ATTEMPTS: &str = "stepwell_attempts_total";
 const ATTEMPT_SECONDS: &str = "stepwell_attempt_seconds";
 const FUEL: &str = "stepwell_fuel_total";
 const EFFECTS: &str = "stepwell_effects_total";
+const BREAKER_OPENS: &str = "stepwell_breaker_opens_total";
+const BREAKER_REFUSALS: &str = "stepwell_breaker_refusals_total";
+const DESTINATION_WAIT_SECONDS: &str = "stepwell_destination_wait_seconds";
 
 /// Gives each metric its unit and its line of help, once a recorder is installed.
 fn describe() {
@@ -30,6 +33,28 @@ fn describe() {
     describe_histogram!(ATTEMPT_SECONDS, Unit::Seconds, "Wall-clock time of attempts");
     describe_counter!(FUEL, "Units of computation that attempts used");
     describe_counter!(EFFECTS, "Effects answered; a replayed one is not counted again");
+    describe_counter!(BREAKER_OPENS, "Circuit breakers that opened");
+    describe_counter!(BREAKER_REFUSALS, "Effects that an open circuit breaker refused");
+    let waits = "Time that effects waited for a token of their destination; those that waited for none are not counted";
+    describe_histogram!(DESTINATION_WAIT_SECONDS, Unit::Seconds, waits);
+}
+
+/// What destinations count. A destination is no label of these: there may be very many.
+#[derive(Clone)]
+pub(crate) struct FlowMeters {
+    pub(crate) opens: Counter,
+    pub(crate) refusals: Counter,
+    pub(crate) wait_seconds: Histogram,
+}
+
+impl FlowMeters {
+    pub(crate) fn new() -> Self {
+        Self {
+            opens: counter!(BREAKER_OPENS),
+            refusals: counter!(BREAKER_REFUSALS),
+            wait_seconds: histogram!(DESTINATION_WAIT_SECONDS),
+        }
+    }
 }
 
 /// The engine's metrics.

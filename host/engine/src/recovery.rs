@@ -30,16 +30,27 @@ pub(crate) struct Folded {
 }
 
 /// The task: ends when the engine does.
-pub(crate) async fn keep(engine: Arc<Shared>, to_recover: mpsc::UnboundedReceiver<(TenantId, RunId)>) {
+pub(crate) async fn keep(
+    engine: Arc<Shared>,
+    queued: Vec<(TenantId, RunId)>,
+    to_recover: mpsc::UnboundedReceiver<(TenantId, RunId)>,
+) {
     let mut phase = engine.phase.subscribe();
     tokio::select! {
-        () = recover_for_ever(&engine, to_recover) => {}
+        () = recover_for_ever(&engine, queued, to_recover) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }
 }
 
-async fn recover_for_ever(engine: &Arc<Shared>, mut to_recover: mpsc::UnboundedReceiver<(TenantId, RunId)>) {
+async fn recover_for_ever(
+    engine: &Arc<Shared>,
+    queued: Vec<(TenantId, RunId)>,
+    mut to_recover: mpsc::UnboundedReceiver<(TenantId, RunId)>,
+) {
     recover_unfinished(engine).await;
+    for (tenant, run) in recover_all(engine, queued).await {
+        engine.strand_id(tenant, run);
+    }
     engine.ready.send_replace(true);
     while let Some(first) = to_recover.recv().await {
         let mut stranded = vec![first];
@@ -105,15 +116,17 @@ async fn recover(engine: &Arc<Shared>, tenant: &TenantId, run: RunId) -> Result<
     if engine.runs.contains(run) {
         return Ok(());
     }
-    let Some(Folded { state, last_at }) = read_back(engine, tenant, run).await? else { return Ok(()) };
-    if state.outcome().is_some() {
+    let folded = read_back(engine, tenant, run).await?;
+    let Some(Folded { state, last_at }) = folded.filter(|folded| folded.state.outcome().is_none()) else {
+        engine.release_place(run);
         return Ok(());
-    }
+    };
     let interrupted = state.in_flight().map(Order::of_interrupted).collect();
     let ledger = Ledger::reopen(tenant.clone(), state, last_at);
     let live = LiveRun::new(tenant.clone(), ledger, Arc::clone(&engine.journal));
     if engine.runs.insert(&live) {
         engine.meters.runs_recovered.increment(1);
+        engine.admit_if_placed(&live);
         drive::spawn(engine, &live, interrupted);
         engine.arrivals.notify_waiters();
     }
@@ -142,6 +155,18 @@ pub(crate) async fn read_back(
         }
         page = engine.journal.read(tenant, run, state.next_seq(), ENTRIES_A_PAGE).await?;
         fresh = 0;
+    }
+}
+
+/// A run as it was accepted, whatever became of it since. None: there is no such run.
+pub(crate) async fn read_acceptance(
+    engine: &Shared,
+    tenant: &TenantId,
+    run: RunId,
+) -> Result<Option<RunState>, EngineError> {
+    match &engine.journal.read(tenant, run, 0, 1).await?[..] {
+        [first, ..] => accept(engine, tenant, run, first).await.map(Some),
+        [] => Ok(None),
     }
 }
 

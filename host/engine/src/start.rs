@@ -11,7 +11,8 @@ use serde_json::Value;
 use stepwell_core::digest::Digest;
 use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::plan::Plan;
-use stepwell_core::run::{Event, RunOutcome, RunView, Trigger};
+use stepwell_core::priority::Priority;
+use stepwell_core::run::{Event, RunOutcome, RunStatus, RunView, Trigger};
 use stepwell_core::trace;
 use stepwell_store::{Accepted, IdempotencyClaim};
 use uuid::Uuid;
@@ -31,6 +32,8 @@ pub struct StartRequest {
     pub version: Option<Version>,
     /// The run's input.
     pub input: Value,
+    /// How urgent it is; none for what the workflow says.
+    pub priority: Option<Priority>,
     /// Who or what starts it.
     pub trigger: Trigger,
     /// W3C Trace Context of whoever asks; one that is not well-formed is replaced.
@@ -48,6 +51,8 @@ pub struct Started {
     pub run: RunId,
     /// The same request had started it before.
     pub existing: bool,
+    /// Where it stood then.
+    pub status: RunStatus,
     /// How the run ended, if that was waited for and came in time.
     pub ended: Option<RunOutcome>,
 }
@@ -149,11 +154,14 @@ impl Engine {
             input: Arc::new(request.input),
             trigger: request.trigger,
             traceparent: trace::of_run(request.traceparent, id),
+            priority: request.priority.unwrap_or(plan.priority),
         };
         let ledger = Ledger::open(request.tenant.clone(), id, plan, acceptance)
             .map_err(|error| StartError::Engine(EngineError::Journal { run: id, why: error.to_string() }))?;
+        self.0.claim_place(&request.tenant, ledger.state())?;
         let run = LiveRun::new(request.tenant, ledger, Arc::clone(&self.0.journal));
         self.0.runs.insert(&run);
+        self.0.admit_if_placed(&run);
         Ok(run)
     }
 
@@ -162,6 +170,9 @@ impl Engine {
         let accepted = self.0.journal.accept(run.take_batch(), claim).await;
         if !matches!(accepted, Ok(Accepted::New)) {
             self.0.runs.remove(run.id);
+        }
+        if let Ok(Accepted::Before(_) | Accepted::Mismatch(_)) = accepted {
+            self.0.release_place(run.id);
         }
         match accepted {
             Ok(Accepted::New) => Ok(None),
@@ -185,7 +196,9 @@ impl Engine {
             Some(at_most) => self.wait(tenant, run, at_most).await?.and_then(RunView::into_outcome),
             None => None,
         };
-        Ok(Started { run, existing: true, ended })
+        let summary = self.0.journal.summary(tenant, run).await?;
+        let status = summary.map_or(RunStatus::Running, |summary| summary.status);
+        Ok(Started { run, existing: true, status, ended })
     }
 
     /// Sets the run going, and returns when what the caller is told is on disk.
@@ -200,12 +213,18 @@ impl Engine {
             Some(at_most) => {
                 if tokio::time::timeout(at_most, drive::attend(&self.0, &run)).await.is_ok() {
                     run.ended().await?;
-                    return Ok(Started { run: run.id, existing: false, ended: run.outcome() });
+                    return Ok(run.started(run.outcome()));
                 }
             }
         }
         run.durable().await?;
-        Ok(Started { run: run.id, existing: false, ended: None })
+        Ok(run.started(None))
+    }
+}
+
+impl LiveRun {
+    fn started(&self, ended: Option<RunOutcome>) -> Started {
+        Started { run: self.id, existing: false, status: self.ledger().state().status(), ended }
     }
 }
 
@@ -217,9 +236,15 @@ fn digest_of(request: &StartRequest) -> Digest {
         workflow: &'a WorkflowName,
         version: Option<&'a Version>,
         input: &'a Value,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        priority: Option<Priority>,
     }
-    let asked =
-        Asked { workflow: &request.workflow, version: request.version.as_ref(), input: &request.input };
+    let asked = Asked {
+        workflow: &request.workflow,
+        version: request.version.as_ref(),
+        input: &request.input,
+        priority: request.priority,
+    };
     #[expect(clippy::expect_used, reason = "an invariant")]
     let json = serde_json::to_vec(&asked).expect("names, versions and JSON values are JSON");
     Digest::of(&json)

@@ -23,7 +23,7 @@ use stepwell_store::{EmbeddedStore, OpenOptions, StoreError};
 
 use crate::api::{self, App};
 use crate::auth::Keys;
-use crate::config::Config;
+use crate::config::{Config, policies};
 use crate::telemetry::{self, TelemetryError};
 
 /// Below the data folder: code that was compiled from the components.
@@ -199,6 +199,7 @@ fn engine_config(config: &Config) -> EngineConfig {
         idempotency_ttl: config.engine.idempotency_ttl,
         max_input_bytes: config.http.max_json_bytes,
         ceiling: config.limits.ceiling,
+        flow: policies(&config.breaker, &config.destinations),
     }
 }
 

@@ -9,6 +9,7 @@ use stepwell_core::attempt::Account;
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::id::{AttemptNumber, NodeId};
 use stepwell_core::plan;
+use stepwell_core::priority::Priority;
 use stepwell_core::run::{RunStatus, Trigger};
 use stepwell_store::{Accepted, IdempotencyClaim, RunPage, RunQuery};
 use uuid::Uuid;
@@ -94,6 +95,7 @@ fn ledger() -> Ledger {
         input: json!({}).into(),
         trigger: Trigger::Api,
         traceparent: String::new(),
+        priority: Priority::Normal,
     };
     Ledger::open(TenantId::default(), RunId(Uuid::from_u128(1)), plan, acceptance).unwrap()
 }

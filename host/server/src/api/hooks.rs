@@ -56,6 +56,7 @@ pub(crate) async fn hook(
         workflow: hook.workflow,
         version: None,
         input: body.map(|Json(input)| input),
+        priority: None,
         trigger: Trigger::Http { path: hook.path },
         traceparent,
         preferences,

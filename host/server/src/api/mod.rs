@@ -5,6 +5,7 @@
 //! document; `docs/openapi.json` is a copy of it that a test holds.
 
 mod cursor;
+mod destinations;
 mod edge;
 mod events;
 mod extract;
@@ -98,6 +99,8 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(secrets::put))
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
+        .routes(routes!(destinations::list))
+        .routes(routes!(destinations::reset))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
@@ -117,7 +120,7 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         (name = "steps", description = "WebAssembly components, published under `name@version`."),
         (name = "workflows", description = "Graphs of steps."),
         (name = "runs", description = "Executions of workflows."),
-        (name = "operation", description = "Secrets, keys, health."),
+        (name = "operation", description = "Secrets, keys, destinations, health."),
     )
 )]
 struct Document;

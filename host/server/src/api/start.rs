@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use stepwell_core::failure::Failure;
 use stepwell_core::id::{NodeId, RunId, TenantId, WorkflowName};
+use stepwell_core::priority::Priority;
 use stepwell_core::run::{RunOutcome, RunStatus, Trigger};
 use stepwell_engine::StartRequest;
 
@@ -34,6 +35,8 @@ pub(crate) struct StartBody {
     /// The workflow's version; the one that was applied last if it is left out.
     #[schema(value_type = Option<String>, example = "1.0.0")]
     version: Option<Version>,
+    /// How urgent it is, where not all can run at once; what the workflow says if it is left out.
+    priority: Option<Priority>,
 }
 
 /// A run that was started, and how it ended if that is known already.
@@ -80,7 +83,8 @@ impl RunAnswer {
 ///
 /// With `Prefer: wait=SECONDS` the answer waits for the run's end, and is a 200 if it comes in time. A run that failed
 /// is a 200 as well: the call was served, and `status` says what became of the run. With an `Idempotency-Key`, the same
-/// start sent again is answered with the run that it started first.
+/// start sent again is answered with the run that it started first. Where the workflow bounds how many of its runs are under
+/// way at once, the run may be `queued`, or refused with a 429.
 #[utoipa::path(
     post, path = "/v1/workflows/{name}/runs", tag = "runs",
     params(
@@ -104,12 +108,13 @@ pub(crate) async fn start(
     Query(NoParameters {}): Query<NoParameters>,
     body: Option<Json<StartBody>>,
 ) -> Result<Response, Problem> {
-    let StartBody { input, version } = body.map(|Json(body)| body).unwrap_or_default();
+    let StartBody { input, version, priority } = body.map(|Json(body)| body).unwrap_or_default();
     let start = Start {
         tenant: caller.tenant,
         workflow,
         version,
         input,
+        priority,
         trigger: Trigger::Api,
         traceparent,
         preferences,
@@ -123,6 +128,7 @@ pub(crate) struct Start {
     pub(crate) workflow: WorkflowName,
     pub(crate) version: Option<Version>,
     pub(crate) input: Option<Value>,
+    pub(crate) priority: Option<Priority>,
     pub(crate) trigger: Trigger,
     pub(crate) traceparent: Traceparent,
     pub(crate) preferences: StartPreferences,
@@ -136,7 +142,7 @@ impl Start {
 
         let (status, answer) = match started.ended {
             Some(outcome) => (StatusCode::OK, RunAnswer::ended(started.run, outcome)),
-            None => (StatusCode::ACCEPTED, RunAnswer::bare(started.run, RunStatus::Running)),
+            None => (StatusCode::ACCEPTED, RunAnswer::bare(started.run, started.status)),
         };
         let location = HeaderValue::from_str(&answer.status_url);
         let mut response = (status, axum::Json(answer)).into_response();
@@ -155,6 +161,7 @@ impl Start {
             workflow: self.workflow,
             version: self.version,
             input: self.input.unwrap_or_else(|| Value::Object(Map::new())),
+            priority: self.priority,
             trigger: self.trigger,
             traceparent: self.traceparent.as_str().to_owned(),
             idempotency_key: self.preferences.idempotency_key,

@@ -60,6 +60,7 @@ kinds! {
     UNKNOWN_RUN = 404 "unknown-run" "There is no such run";
     UNKNOWN_HOOK = 404 "unknown-hook" "No workflow listens at this path";
     UNKNOWN_KEY = 404 "unknown-key" "There is no such API key";
+    UNKNOWN_DESTINATION = 404 "unknown-destination" "The destination is not known";
     METHOD_NOT_ALLOWED = 405 "method-not-allowed" "The path does not take this method";
     CONFLICT = 409 "conflict" "Something of that name is there already, and is not the same";
     RUN_ENDED = 409 "run-ended" "The run has ended";
@@ -70,6 +71,7 @@ kinds! {
     INVALID_DEFINITION = 422 "invalid-definition" "The workflow's definition has mistakes";
     INVALID_INPUT = 422 "invalid-input" "The input does not match the workflow's schema";
     IDEMPOTENCY_MISMATCH = 422 "idempotency-mismatch" "The idempotency key was used for another request";
+    WORKFLOW_FULL = 429 "workflow-full" "The workflow takes no more runs at the moment";
     INTERNAL = 500 "internal" "The server failed";
     NOT_READY = 503 "not-ready" "The server is not ready";
     RUN_UNAVAILABLE = 503 "run-unavailable" "The run is not being driven at the moment";
