@@ -12,6 +12,7 @@ mod api;
 mod cli;
 mod durability;
 mod faults;
+mod flow;
 mod hostile;
 mod sequencing;
 mod standard_steps;
