@@ -30,6 +30,7 @@ mod plans;
 mod publish;
 mod read;
 mod recovery;
+mod retention;
 mod start;
 mod stats;
 mod steps;
@@ -125,6 +126,9 @@ impl Engine {
         }));
         engine.load_hooks().await?;
         engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), to_recover));
+        if let Some(retention) = engine.0.config.retention {
+            engine.0.tasks.spawn(retention::keep(Arc::clone(&engine.0), retention));
+        }
         Ok(engine)
     }
 

@@ -221,6 +221,11 @@ pub trait Journal: Send + Sync + 'static {
     /// When the next mark of a kind is due, of whatever tenant: in the past, too.
     async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError>;
 
+    /// Removes runs that ended before a time, with their entries and marks, oldest first: at most `limit`, in batches that are small
+    /// enough to let starts pass. Gives how many there were: fewer than `limit` if no more is to be removed for now. A run with an open
+    /// [dead letter](MarkKind::DeadLetter) is kept.
+    async fn purge(&self, ended_before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
     /// Waits for all that was handed over, then closes.
     async fn close(&self) -> Result<(), StoreError>;
 }

@@ -96,6 +96,10 @@ impl Journal for Told {
         unreachable!("a ledger only appends")
     }
 
+    async fn purge(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        unreachable!("a ledger only appends")
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         unreachable!("a ledger only appends")
     }

@@ -8,6 +8,7 @@
 mod applying;
 mod durability;
 mod failures;
+mod retention;
 mod sequencing;
 mod starting;
 mod support;

@@ -5,6 +5,7 @@
 //! `docs/configuration.md` is this page for readers without the source.
 
 mod layers;
+mod retention;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -128,6 +129,9 @@ pub struct EngineSection {
     /// How long an `Idempotency-Key` is remembered.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub idempotency_ttl: Duration,
+    /// How long runs that have ended are kept; none: for ever, written `"forever"`.
+    #[serde(with = "retention")]
+    pub retention: Option<Duration>,
     /// How long attempts in flight may go on once the server is told to stop.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub shutdown_grace: Duration,
@@ -138,6 +142,7 @@ impl Default for EngineSection {
         Self {
             max_live_attempts: 512,
             idempotency_ttl: Duration::from_secs(24 * 3600),
+            retention: None,
             shutdown_grace: Duration::from_secs(10),
         }
     }

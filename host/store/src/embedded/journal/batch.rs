@@ -10,11 +10,13 @@ use stepwell_core::id::{RunId, TenantId};
 
 use super::super::record;
 use super::database::Table;
+use super::old::Removal;
 use super::queue::RunKey;
 use super::{entries, index, keys, marks};
 use crate::{Accepted, Append, IdempotencyClaim, MarkChange, RunSummary};
 
 /// A batch, ready to be written.
+#[derive(Default)]
 pub(super) struct Handed {
     /// Whose it is; none if it is no run's.
     pub(super) run: Option<RunKey>,
@@ -25,6 +27,8 @@ pub(super) struct Handed {
     pub(super) summary: Option<Line>,
     pub(super) marks: Vec<marks::Change>,
     pub(super) claim: Option<Claim>,
+    /// Runs that are removed; a batch that does so does nothing else.
+    pub(super) removal: Option<Removal>,
 }
 
 impl Handed {
@@ -41,13 +45,17 @@ impl Handed {
             summary: batch.summary.as_ref().map(|summary| Line::new(&batch.tenant, summary)),
             marks: ready(&batch.tenant, &batch.marks),
             claim,
+            removal: None,
         }
     }
 
     /// Marks that are no run's.
     pub(super) fn of_marks(tenant: &TenantId, marks: &[MarkChange]) -> Self {
-        let marks = ready(tenant, marks);
-        Self { run: None, first_seq: None, entries: None, summary: None, marks, claim: None }
+        Self { marks: ready(tenant, marks), ..Self::default() }
+    }
+
+    pub(super) fn of_removal(removal: Removal) -> Self {
+        Self { removal: Some(removal), ..Self::default() }
     }
 
     /// What it takes in memory, about.

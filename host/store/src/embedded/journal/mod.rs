@@ -13,9 +13,12 @@ mod index;
 mod keeper;
 mod keys;
 mod marks;
+mod merged;
+mod old;
 mod queue;
 mod writer;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -41,6 +44,9 @@ pub(crate) struct EmbeddedJournal {
     queue: Arc<Queue>,
     keeper: Arc<Keeper>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    /// Where the search for old runs goes on: those before stay, and what was removed before need not be passed over again. Held by
+    /// whoever removes.
+    searched: tokio::sync::Mutex<Option<RunId>>,
 }
 
 impl EmbeddedJournal {
@@ -54,7 +60,13 @@ impl EmbeddedJournal {
                 move || committer::run(&queue, &keeper)
             })
             .map_err(|why| StoreError::io("cannot start the journal's thread", why))?;
-        Ok(Self { folder, queue, keeper, committer: Mutex::new(Some(committer)) })
+        Ok(Self {
+            folder,
+            queue,
+            keeper,
+            committer: Mutex::new(Some(committer)),
+            searched: tokio::sync::Mutex::default(),
+        })
     }
 
     fn hand_over(&self, batch: &Append, claim: Option<Claim>) -> Result<Arc<GroupTicket>, StoreError> {
@@ -172,6 +184,22 @@ impl Journal for EmbeddedJournal {
     async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError> {
         self.settle().await;
         self.look(move |view| marks::next_due(view, kind)).await
+    }
+
+    async fn purge(&self, ended_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut searched = self.searched.lock().await;
+        self.settle().await;
+        let behind = *searched;
+        let found = self.look(move |view| old::find(view, ended_before, behind, limit)).await?;
+        let last = found.last().map(|old| old.run.1).filter(|_| found.len() == limit);
+        let mut removed = 0;
+        for removal in old::in_removals(found) {
+            let count = Arc::clone(&removal.removed);
+            self.queue.push_removal(removal)?.durable().await?;
+            removed += count.load(Ordering::Relaxed);
+        }
+        *searched = last;
+        Ok(removed)
     }
 
     async fn close(&self) -> Result<(), StoreError> {
