@@ -9,7 +9,7 @@ use stepwell_store::StoreError;
 use crate::{Phase, Shared, clock};
 
 /// Small, so that little waits behind a page.
-const RUNS_A_PAGE: usize = 200;
+const RUNS_A_PAGE: usize = 500;
 /// Between two looks for runs whose time is over.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 

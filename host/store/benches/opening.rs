@@ -13,8 +13,7 @@ use divan::Bencher;
 use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::run::{Entry, Event, RunStatus};
-use stepwell_store::{Append, EmbeddedStore, Journal, OpenOptions, RunSummary};
-use tempfile::TempDir;
+use stepwell_store::{Append, EmbeddedStore, OpenOptions, RunSummary};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -44,7 +43,6 @@ fn open(bencher: Bencher<'_, '_>, runs: usize) {
     let options = OpenOptions::new(folder.path());
     fill(&options, runs);
     bencher.bench_local(|| EmbeddedStore::open(&options).unwrap());
-    keep_for_a_look(folder);
 }
 
 /// Lives and ends so many runs.
@@ -80,12 +78,5 @@ fn whole_run() -> Append {
         entries: (0..ENTRIES).map(|seq| Entry { seq, at: now, event: event() }).collect(),
         summary: Some(summary),
         marks: Vec::new(),
-    }
-}
-
-/// `STEPWELL_BENCH_KEEP=1` keeps the folder, and says where it is.
-fn keep_for_a_look(folder: TempDir) {
-    if std::env::var_os("STEPWELL_BENCH_KEEP").is_some() {
-        eprintln!("kept: {}", folder.keep().display());
     }
 }
