@@ -65,7 +65,10 @@ async fn a_destination_that_fails_ten_times_is_left_alone_and_the_others_are_not
 
     let line = destination(&server, &bad).await;
     let breaker = &line["breaker"];
-    assert_eq!((&breaker["state"], &breaker["opens"], &breaker["refusals"]), (&json!("open"), &json!(1), &json!(1)));
+    assert_eq!(
+        (&breaker["state"], &breaker["opens"], &breaker["refusals"]),
+        (&json!("open"), &json!(1), &json!(1))
+    );
     assert!(breaker["until"].is_string() && breaker["opened_at"].is_string(), "{line:#}");
     let metrics = server.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
     for expected in [
@@ -275,7 +278,10 @@ async fn a_workflow_that_rejects_answers_429_until_a_place_is_free() {
     assert_eq!(status, StatusCode::ACCEPTED, "another customer has a place of their own: {other:#}");
     let (status, problem) = start(&server, &json!({"input": {"path": "/nobody"}})).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem:#}");
-    assert!(problem["violations"][0]["message"].as_str().unwrap().contains("/concurrency/key"), "{problem:#}");
+    assert!(
+        problem["violations"][0]["message"].as_str().unwrap().contains("/concurrency/key"),
+        "{problem:#}"
+    );
 
     world.let_go();
     server.ended(first["run_id"].as_str().unwrap()).await;

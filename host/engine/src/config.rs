@@ -13,6 +13,9 @@ pub struct EngineConfig {
     pub max_live_attempts: usize,
     /// How long a start's idempotency key is remembered.
     pub idempotency_ttl: Duration,
+    /// How long runs that have ended are kept; none: for ever. Shorter than `idempotency_ttl`, a start that is repeated may be answered
+    /// with a run that is gone.
+    pub retention: Option<Duration>,
     /// Bytes of a run's input, as JSON text.
     pub max_input_bytes: usize,
     /// The most that a node may set as its limits.
@@ -26,6 +29,7 @@ impl Default for EngineConfig {
         Self {
             max_live_attempts: 512,
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
+            retention: None,
             max_input_bytes: 1 << 20,
             ceiling: Limits::default_ceiling(),
             flow: FlowConfig::default(),

@@ -31,6 +31,7 @@ mod plans;
 mod publish;
 mod read;
 mod recovery;
+mod retention;
 mod slots;
 mod start;
 mod stats;
@@ -135,6 +136,9 @@ impl Engine {
         // Before the first start: a run that had a place keeps it.
         let queued = slots::restore(&engine.0).await?;
         engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), queued, to_recover));
+        if let Some(retention) = engine.0.config.retention {
+            engine.0.tasks.spawn(retention::keep(Arc::clone(&engine.0), retention));
+        }
         Ok(engine)
     }
 

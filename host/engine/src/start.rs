@@ -68,9 +68,13 @@ impl Engine {
         self.0.journal.admit()?;
 
         let claim = request.idempotency_key.as_ref().map(|key| self.claim(&request, key.clone()));
-        let wait = request.wait;
-        let run = self.admit(plan, request)?;
-        let Some(claim) = claim else { return self.drive_accepted(run, wait).await };
+        let (tenant, wait) = (request.tenant.clone(), request.wait);
+        let admitted = self.admit(plan, request);
+        let Some(claim) = claim else { return self.drive_accepted(admitted?, wait).await };
+        let run = match admitted {
+            Err(full @ StartError::Full { .. }) => return self.repeat(&tenant, &claim, wait, full).await,
+            admitted => admitted?,
+        };
         // In a task of its own: a caller who goes away while the claim is decided must not leave an accepted run that nobody drives.
         let (id, engine) = (run.id, self.clone());
         let claimed = self.0.tasks.spawn(async move { engine.start_claimed(run, claim, wait).await });
@@ -89,6 +93,21 @@ impl Engine {
         match self.claim_start(&run, claim).await? {
             Some(earlier) => self.report_earlier(&run.tenant, earlier, wait).await,
             None => self.drive_accepted(run, wait).await,
+        }
+    }
+
+    /// There is no room for another run: but the start may have been made before, and is then no other run.
+    async fn repeat(
+        &self,
+        tenant: &TenantId,
+        claim: &IdempotencyClaim,
+        wait: Option<Duration>,
+        full: StartError,
+    ) -> Result<Started, StartError> {
+        match self.0.journal.claimed(tenant, claim).await? {
+            Some(Accepted::Before(run)) => self.report_earlier(tenant, run, wait).await,
+            Some(Accepted::Mismatch(run)) => Err(StartError::IdempotencyMismatch { run }),
+            Some(Accepted::New) | None => Err(full),
         }
     }
 

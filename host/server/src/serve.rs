@@ -197,6 +197,7 @@ fn engine_config(config: &Config) -> EngineConfig {
     EngineConfig {
         max_live_attempts: config.engine.max_live_attempts,
         idempotency_ttl: config.engine.idempotency_ttl,
+        retention: config.engine.retention,
         max_input_bytes: config.http.max_json_bytes,
         ceiling: config.limits.ceiling,
         flow: policies(&config.breaker, &config.destinations),

@@ -80,6 +80,12 @@ pub enum ConfigError {
         "the admin key (STEPWELL_ADMIN_KEY) is shorter than {MIN_ADMIN_KEY_LENGTH} characters: take a longer one"
     )]
     WeakAdminKey,
+    /// A repeated start could be answered with a run that is gone.
+    #[error(
+        "`engine.retention` is shorter than `engine.idempotency_ttl`: a start that is repeated would be answered with a run that is \
+         gone. Keep runs for longer, or their keys for less long"
+    )]
+    ShortRetention,
 }
 
 /// A key that does not exist.
@@ -152,6 +158,9 @@ impl Config {
         match &self.admin_key {
             Some(key) if key.expose_secret().chars().count() < MIN_ADMIN_KEY_LENGTH => {
                 Err(ConfigError::WeakAdminKey)
+            }
+            _ if self.engine.retention.is_some_and(|kept| kept < self.engine.idempotency_ttl) => {
+                Err(ConfigError::ShortRetention)
             }
             _ => Ok(()),
         }

@@ -6,6 +6,7 @@
 
 mod flow;
 mod layers;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -139,6 +140,9 @@ pub struct EngineSection {
     /// How long an `Idempotency-Key` is remembered.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub idempotency_ttl: Duration,
+    /// How long runs that have ended are kept; none: for ever, written `"forever"`.
+    #[serde(with = "retention")]
+    pub retention: Option<Duration>,
     /// How long attempts in flight may go on once the server is told to stop.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub shutdown_grace: Duration,
@@ -149,6 +153,7 @@ impl Default for EngineSection {
         Self {
             max_live_attempts: 512,
             idempotency_ttl: Duration::from_secs(24 * 3600),
+            retention: None,
             shutdown_grace: Duration::from_secs(10),
         }
     }

@@ -11,6 +11,8 @@
 
 pub mod catalogue;
 pub mod journal;
+pub mod marks;
+pub mod purge;
 pub mod samples;
 
 /// One test for each case of the journal's suite. The expression makes an empty journal and what must live as long as it.
@@ -36,6 +38,27 @@ macro_rules! journal_conformance {
             claims_are_scoped_to_tenant_and_workflow,
             tenants_are_apart,
             a_closed_journal_refuses,
+        );
+        $crate::conformance_cases!(
+            marks,
+            $fresh,
+            a_mark_is_found_by_its_key,
+            a_mark_is_replaced_and_removed_with_its_time,
+            marks_come_with_the_entries_that_they_follow_from,
+            a_start_that_was_done_before_leaves_no_mark,
+            the_later_change_holds,
+            marks_are_due_soonest_first,
+            marks_come_in_pages,
+            a_key_that_is_too_long_is_refused,
+        );
+        $crate::conformance_cases!(
+            purge,
+            $fresh,
+            old_runs_are_removed_whole,
+            runs_that_go_on_and_open_dead_letters_are_kept,
+            old_runs_are_removed_page_by_page,
+            a_removed_run_does_not_go_on,
+            a_run_that_is_taken_up_meanwhile_is_whole,
         );
     };
 }

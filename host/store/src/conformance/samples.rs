@@ -13,7 +13,7 @@ use stepwell_core::priority::Priority;
 use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, Trigger};
 use uuid::Uuid;
 
-use crate::{ApiKeyRecord, Append, IdempotencyClaim, RunSummary, WorkflowVersion};
+use crate::{ApiKeyRecord, Append, IdempotencyClaim, Mark, MarkKind, RunSummary, WorkflowVersion};
 
 /// Samples are of this second and the milliseconds after it.
 const SECOND: i64 = 1_700_000_000;
@@ -122,6 +122,7 @@ pub fn first_batch(tenant: &TenantId, run: RunId, workflow: &WorkflowName) -> Ap
         run,
         entries: vec![accepted(workflow, json!({}))],
         summary: Some(summary(run, workflow, RunStatus::Running)),
+        marks: Vec::new(),
     }
 }
 
@@ -139,6 +140,7 @@ pub fn last_batch(
         run,
         entries: vec![ended(seq, status)],
         summary: Some(summary(run, workflow, status)),
+        marks: Vec::new(),
     }
 }
 
@@ -163,7 +165,19 @@ pub fn next_batch(
 /// A batch in the middle of a run.
 #[must_use]
 pub fn middle_batch(tenant: &TenantId, run: RunId, seqs: std::ops::Range<u64>) -> Append {
-    Append { tenant: tenant.clone(), run, entries: seqs.map(middle).collect(), summary: None }
+    Append {
+        tenant: tenant.clone(),
+        run,
+        entries: seqs.map(middle).collect(),
+        summary: None,
+        marks: Vec::new(),
+    }
+}
+
+/// A mark of a run.
+#[must_use]
+pub fn mark(kind: MarkKind, key: &str, due: Option<Timestamp>) -> Mark {
+    Mark { kind, key: key.to_owned(), run: Some(run(0)), due, body: json!({"key": key}) }
 }
 
 /// A claim that holds for as long as a test runs.

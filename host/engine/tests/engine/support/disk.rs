@@ -6,23 +6,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::run::Entry;
 use stepwell_store::memory::MemoryJournal;
 use stepwell_store::{
-    Accepted, Append, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, StoreError, Ticket,
+    Accepted, Append, IdempotencyClaim, Journal, Mark, MarkChange, MarkKind, RunPage, RunQuery, RunSummary,
+    StoreError, Ticket,
 };
+use tokio::sync::watch;
 
 pub(crate) struct Disk {
     kept: Arc<MemoryJournal>,
     broken: AtomicBool,
     /// Runs of which a batch was lost, until they are read back.
     holed: Mutex<HashSet<RunId>>,
+    /// How often old runs were removed.
+    purges: watch::Sender<usize>,
 }
 
 impl Disk {
     pub(crate) fn over(kept: Arc<MemoryJournal>) -> Arc<Self> {
-        Arc::new(Self { kept, broken: AtomicBool::new(false), holed: Mutex::default() })
+        Arc::new(Self {
+            kept,
+            broken: AtomicBool::new(false),
+            holed: Mutex::default(),
+            purges: watch::Sender::default(),
+        })
     }
 
     /// From now on nothing is written any more.
@@ -32,6 +42,11 @@ impl Disk {
 
     pub(crate) fn mend(&self) {
         self.broken.store(false, Ordering::SeqCst);
+    }
+
+    /// Returns once old runs were looked for and removed.
+    pub(crate) async fn purged(&self) {
+        self.purges.subscribe().wait_for(|purges| *purges > 0).await.unwrap();
     }
 
     fn full(&self) -> Result<(), StoreError> {
@@ -68,6 +83,14 @@ impl Journal for Disk {
         accepted
     }
 
+    async fn claimed(
+        &self,
+        tenant: &TenantId,
+        claim: &IdempotencyClaim,
+    ) -> Result<Option<Accepted>, StoreError> {
+        self.kept.claimed(tenant, claim).await
+    }
+
     async fn read(
         &self,
         tenant: &TenantId,
@@ -93,6 +116,47 @@ impl Journal for Disk {
         limit: usize,
     ) -> Result<Vec<(TenantId, RunId)>, StoreError> {
         self.kept.unfinished(after, limit).await
+    }
+
+    fn note(&self, tenant: &TenantId, marks: Vec<MarkChange>) -> Ticket {
+        match self.full() {
+            Ok(()) => self.kept.note(tenant, marks),
+            Err(error) => Ticket::resolved(Err(error)),
+        }
+    }
+
+    async fn mark(&self, tenant: &TenantId, kind: MarkKind, key: &str) -> Result<Option<Mark>, StoreError> {
+        self.kept.mark(tenant, kind, key).await
+    }
+
+    async fn marks(
+        &self,
+        tenant: &TenantId,
+        kind: MarkKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StoreError> {
+        self.kept.marks(tenant, kind, after, limit).await
+    }
+
+    async fn due(
+        &self,
+        kind: MarkKind,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, Mark)>, StoreError> {
+        self.kept.due(kind, until, limit).await
+    }
+
+    async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError> {
+        self.kept.next_due(kind).await
+    }
+
+    async fn purge(&self, ended_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.full()?;
+        let removed = self.kept.purge(ended_before, limit).await;
+        self.purges.send_modify(|purges| *purges += 1);
+        removed
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -90,6 +90,20 @@ fn secrets_are_read_and_never_printed() {
 }
 
 #[test]
+fn runs_are_kept_for_ever_or_for_longer_than_their_keys() {
+    let retention =
+        |text: &str| load("", &[("STEPWELL_ENGINE_RETENTION", text)]).map(|config| config.engine.retention);
+    assert_eq!(load("", &[]).unwrap().engine.retention, None);
+    assert_eq!(retention("forever").unwrap(), None);
+    assert_eq!(retention("720h").unwrap().map(|kept| kept.as_secs()), Some(720 * 3600));
+    assert!(matches!(retention("23h"), Err(ConfigError::ShortRetention)));
+    let error = retention("a while").unwrap_err().to_string();
+    assert!(error.contains("STEPWELL_ENGINE_RETENTION") && error.contains("720h"), "{error}");
+    let config = load("[engine]\nretention = \"720h\"", &[]).unwrap();
+    assert_eq!(load(&config.to_toml(), &[]).unwrap().engine.retention, config.engine.retention);
+}
+
+#[test]
 fn what_is_printed_can_be_read_back() {
     let printed = Config::default().to_toml();
     assert_eq!(load(&printed, &[]).unwrap().to_toml(), printed);

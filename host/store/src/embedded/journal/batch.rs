@@ -9,20 +9,26 @@ use stepwell_core::digest::Digest;
 use stepwell_core::id::{RunId, TenantId};
 
 use super::super::record;
-use super::database::Table;
+use super::database::{Table, View};
+use super::old::Removal;
 use super::queue::RunKey;
-use super::{entries, index, keys};
-use crate::{Accepted, Append, IdempotencyClaim, RunSummary};
+use super::{entries, index, keys, marks};
+use crate::{Accepted, Append, IdempotencyClaim, MarkChange, RunSummary, StoreError};
 
 /// A batch, ready to be written.
+#[derive(Default)]
 pub(super) struct Handed {
-    pub(super) run: RunKey,
+    /// Whose it is; none if it is no run's.
+    pub(super) run: Option<RunKey>,
     /// The number of its first entry.
     pub(super) first_seq: Option<u64>,
     /// Its entries' key and record; none if it has no entries.
     pub(super) entries: Option<(Slice, Slice)>,
     pub(super) summary: Option<Line>,
+    pub(super) marks: Vec<marks::Change>,
     pub(super) claim: Option<Claim>,
+    /// Runs that are removed; a batch that does so does nothing else.
+    pub(super) removal: Option<Removal>,
 }
 
 impl Handed {
@@ -33,18 +39,34 @@ impl Handed {
             (key.into(), entries::encode(&batch.entries).into())
         });
         Self {
-            run: (batch.tenant.clone(), batch.run),
+            run: Some((batch.tenant.clone(), batch.run)),
             first_seq,
             entries,
             summary: batch.summary.as_ref().map(|summary| Line::new(&batch.tenant, summary)),
+            marks: ready(&batch.tenant, &batch.marks),
             claim,
+            removal: None,
         }
+    }
+
+    /// Marks that are no run's.
+    pub(super) fn of_marks(tenant: &TenantId, marks: &[MarkChange]) -> Self {
+        Self { marks: ready(tenant, marks), ..Self::default() }
+    }
+
+    pub(super) fn of_removal(removal: Removal) -> Self {
+        Self { removal: Some(removal), ..Self::default() }
     }
 
     /// What it takes in memory, about.
     pub(super) fn bytes(&self) -> usize {
-        self.entries.iter().map(|(key, record)| key.len() + record.len()).sum()
+        let entries = self.entries.as_ref().map_or(0, |(key, record)| key.len() + record.len());
+        entries + self.marks.iter().map(marks::Change::bytes).sum::<usize>()
     }
+}
+
+fn ready(tenant: &TenantId, marks: &[MarkChange]) -> Vec<marks::Change> {
+    marks.iter().map(|change| marks::Change::new(tenant, change)).collect()
 }
 
 /// A run's line in the index, and where it can be found.
@@ -87,6 +109,12 @@ pub(super) struct ClaimRecord {
 }
 
 impl ClaimRecord {
+    /// The one that is kept under this key.
+    pub(super) fn on_disk(view: &View<'_>, key: &[u8]) -> Result<Option<Self>, StoreError> {
+        let kept = view.get(Table::Claims, key)?;
+        kept.map(|bytes| record::decode(&bytes, || "an idempotency key's record".to_owned())).transpose()
+    }
+
     pub(super) fn holds_at(&self, now: Timestamp) -> bool {
         now < self.expires_at
     }
@@ -96,7 +124,14 @@ impl ClaimRecord {
         if self.run == later.run {
             // The same batch again, whose first commit failed after it had reached the disk.
             Accepted::New
-        } else if self.request_digest == later.request_digest {
+        } else {
+            self.answer_another(later.request_digest)
+        }
+    }
+
+    /// The same, for a claim of another run.
+    pub(super) fn answer_another(&self, request_digest: Digest) -> Accepted {
+        if self.request_digest == request_digest {
             Accepted::Before(self.run)
         } else {
             Accepted::Mismatch(self.run)

@@ -13,12 +13,13 @@ use crate::StoreError;
 
 /// What is read often: indexes, filters and the newest entries.
 const CACHE_BYTES: u64 = 64 << 20;
-/// fjall keeps what was not yet moved into tables in log files, and moves it when they have this size together.
-const LOG_BYTES: u64 = 128 << 20;
+/// fjall keeps what was not yet moved into tables in log files, and moves it when they have this size together (beside the one that is
+/// being written, of as much). A start reads them back: it takes as long as this is large, whatever the length of the history.
+const LOG_BYTES: u64 = 64 << 20;
 /// Of a table in memory, before it is written out.
 const MEMTABLE_BYTES: u64 = 16 << 20;
-/// Of the table whose lines go away again, so that their remains do.
-const LIVE_MEMTABLE_BYTES: u64 = 2 << 20;
+/// Of tables whose lines go away again, so that their remains do.
+const SMALL_MEMTABLE_BYTES: u64 = 2 << 20;
 /// fjall lets a commit wait at four memtables that are being written out, without an end if their writer died. We wait before, and
 /// look whether it did.
 const MEMTABLES_IN_FLIGHT: usize = 2;
@@ -36,10 +37,11 @@ pub(super) enum Table {
     Index,
     Live,
     Claims,
+    Marks,
 }
 
 impl Table {
-    const ALL: [Self; 5] = [Self::Entries, Self::Runs, Self::Index, Self::Live, Self::Claims];
+    const ALL: [Self; 6] = [Self::Entries, Self::Runs, Self::Index, Self::Live, Self::Claims, Self::Marks];
 
     fn name(self) -> &'static str {
         match self {
@@ -48,11 +50,15 @@ impl Table {
             Self::Index => "index",
             Self::Live => "live",
             Self::Claims => "claims",
+            Self::Marks => "marks",
         }
     }
 
     fn options(self) -> KeyspaceCreateOptions {
-        let memtable = if self == Self::Live { LIVE_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
+        let memtable = match self {
+            Self::Live | Self::Marks => SMALL_MEMTABLE_BYTES,
+            _ => MEMTABLE_BYTES,
+        };
         KeyspaceCreateOptions::default().max_memtable_size(memtable)
     }
 }
@@ -89,13 +95,14 @@ impl Database {
     }
 
     fn table(&self, table: Table) -> &fjall::Keyspace {
-        let [entries, runs, index, live, claims] = &self.tables;
+        let [entries, runs, index, live, claims, marks] = &self.tables;
         match table {
             Table::Entries => entries,
             Table::Runs => runs,
             Table::Index => index,
             Table::Live => live,
             Table::Claims => claims,
+            Table::Marks => marks,
         }
     }
 
@@ -175,8 +182,8 @@ fn open_tables(folder: &Folder) -> fjall::Result<(fjall::Database, [fjall::Keysp
         .worker_threads(WORKERS)
         .open()?;
     let open = |table: Table| fjall.keyspace(table.name(), || table.options());
-    let [entries, runs, index, live, claims] = Table::ALL.map(open);
-    let tables = [entries?, runs?, index?, live?, claims?];
+    let [entries, runs, index, live, claims, marks] = Table::ALL.map(open);
+    let tables = [entries?, runs?, index?, live?, claims?, marks?];
     Ok((fjall, tables))
 }
 

@@ -9,6 +9,7 @@ use stepwell_core::id::{RunId, TenantId};
 use tokio::sync::Notify;
 
 use super::batch::Handed;
+use super::old::Removal;
 use crate::{StoreError, Ticket, TicketState};
 
 /// A group that has reached this size takes no more: it bounds the memory of a commit.
@@ -19,6 +20,9 @@ const GROUP_BYTES: usize = 8 << 20;
 const SIBLINGS: usize = 4;
 const GATHERING_A_BATCH: Duration = Duration::from_micros(100);
 const GATHERING_AT_MOST: Duration = Duration::from_millis(2);
+
+/// So many runs that were removed last are remembered.
+const REMOVED: usize = 10_000;
 
 /// A run, of whomever.
 pub(super) type RunKey = (TenantId, RunId);
@@ -35,6 +39,10 @@ pub(super) struct Group {
 impl Group {
     fn new(resumes: bool) -> Self {
         Self { handed: Vec::new(), ticket: Arc::default(), resumes, bytes: 0 }
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &RunKey> {
+        self.handed.iter().filter_map(|handed| handed.run.as_ref())
     }
 
     fn takes(&self, handed: &Handed) -> bool {
@@ -96,8 +104,10 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Group>,
     committing: Option<Arc<GroupTicket>>,
-    /// Runs of which entries were lost in a failed commit.
+    /// Runs of which entries were lost, in a failed commit or because they were refused.
     lost: HashSet<RunKey>,
+    /// Those of them that were removed lately: nobody can go on with one for long.
+    removed: VecDeque<RunKey>,
     /// The committer waits for work. To wake it is a system call, and most of the time it is awake.
     idle: bool,
     closed: bool,
@@ -110,7 +120,8 @@ impl Queue {
         if state.closed {
             return Err(StoreError::Closed);
         }
-        let resumes = !state.lost.is_empty() && state.lost.contains(&handed.run);
+        let resumes =
+            !state.lost.is_empty() && handed.run.as_ref().is_some_and(|run| state.lost.contains(run));
         let ticket = match state.waiting.back_mut() {
             Some(group) if !resumes && group.takes(&handed) => group.push(handed),
             _ => {
@@ -126,6 +137,27 @@ impl Queue {
             self.work.notify_one();
         }
         Ok(ticket)
+    }
+
+    /// Hands a removal over. What was made for one of its runs before, and comes behind it, must not leave a journal without a beginning.
+    pub(super) fn push_removal(&self, removal: Removal) -> Result<Arc<GroupTicket>, StoreError> {
+        let mut state = self.lock();
+        for run in removal.runs.iter().map(|old| &old.run) {
+            state.lost.insert(run.clone());
+            state.removed.push_back(run.clone());
+        }
+        while state.removed.len() > REMOVED
+            && let Some(run) = state.removed.pop_front()
+        {
+            state.lost.remove(&run);
+        }
+        drop(state);
+        self.push(Handed::of_removal(removal))
+    }
+
+    /// A batch of this run was refused before it was handed over: what follows it may leave a gap.
+    pub(super) fn lacks(&self, run: RunKey) {
+        self.lock().lost.insert(run);
     }
 
     /// What was handed over last, if it is not known yet what became of it.
@@ -159,8 +191,8 @@ impl Queue {
         let mut state = self.lock();
         state.committing = None;
         if group.resumes {
-            for handed in &group.handed {
-                state.lost.remove(&handed.run);
+            for run in group.runs() {
+                state.lost.remove(run);
             }
         }
         drop(state);
@@ -178,7 +210,7 @@ impl Queue {
         let mut state = self.lock();
         state.committing = None;
         let groups: Vec<Group> = std::iter::once(group).chain(state.waiting.drain(..)).collect();
-        state.lost.extend(groups.iter().flat_map(|group| &group.handed).map(|handed| handed.run.clone()));
+        state.lost.extend(groups.iter().flat_map(Group::runs).cloned());
         drop(state);
         for group in groups {
             group.ticket.resolve(Err(why.clone()));
