@@ -13,6 +13,7 @@ mod cli;
 mod control;
 mod durability;
 mod faults;
+mod flow;
 mod hostile;
 mod replay;
 mod sequencing;

@@ -91,9 +91,14 @@ impl World {
         self.shared.let_go.send_replace(true);
     }
 
+    /// Every request so far, in the order in which they arrived.
+    pub(crate) fn all(&self) -> Vec<Seen> {
+        self.shared.seen.borrow().clone()
+    }
+
     /// Every request to this path so far.
     pub(crate) fn seen(&self, path: &str) -> Vec<Seen> {
-        self.shared.seen.borrow().iter().filter(|seen| seen.path == path).cloned().collect()
+        self.all().into_iter().filter(|seen| seen.path == path).collect()
     }
 
     /// Waits until so many requests to paths with this beginning have arrived.

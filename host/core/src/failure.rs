@@ -23,14 +23,14 @@ pub enum FailureKind {
     Limit,
     /// The guest trapped or panicked.
     Trap,
+    /// The circuit breaker of the destination is open: nothing was sent.
+    CircuitOpen,
     /// An expression of the workflow (`when`, `input`, `output`) failed.
     Expression,
     /// The output did not pass the node's `gate`.
     Gate,
     /// What the node's `until` wants does not hold yet.
     Until,
-    /// The circuit breaker of a destination is open.
-    CircuitOpen,
     /// A person refused.
     Rejected,
     /// Nobody decided, called back or signalled in time.
@@ -59,10 +59,10 @@ impl FailureKind {
         Self::Timeout,
         Self::Limit,
         Self::Trap,
+        Self::CircuitOpen,
         Self::Expression,
         Self::Gate,
         Self::Until,
-        Self::CircuitOpen,
         Self::Rejected,
         Self::Expired,
         Self::ChildFailed,
@@ -84,10 +84,10 @@ impl FailureKind {
             Self::Timeout => "timeout",
             Self::Limit => "limit",
             Self::Trap => "trap",
+            Self::CircuitOpen => "circuit-open",
             Self::Expression => "expression",
             Self::Gate => "gate",
             Self::Until => "until",
-            Self::CircuitOpen => "circuit-open",
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::ChildFailed => "child-failed",
@@ -111,7 +111,7 @@ pub struct Failure {
     /// More, for programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Value>,
-    /// Milliseconds that the step asked to let pass before the next attempt.
+    /// Milliseconds to let pass before the next attempt, as the step asked or an open circuit breaker wants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// The limit that was hit, of a failure of kind `limit` or `timeout`.

@@ -10,7 +10,10 @@
 //! comes in as a value.
 
 pub mod attempt;
+pub mod breaker;
+pub mod bucket;
 pub mod definition;
+pub mod destination;
 pub mod digest;
 pub mod effect;
 pub mod expression;
@@ -22,6 +25,7 @@ pub mod manifest;
 pub mod mistake;
 pub mod plan;
 mod pointer;
+pub mod priority;
 mod quantity;
 pub mod run;
 pub mod schema;

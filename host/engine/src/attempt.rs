@@ -13,16 +13,18 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 use stepwell_core::attempt::{Account, LogLevel, LogLine, ModelCall};
+use stepwell_core::destination::Destination;
 use stepwell_core::digest::Digest;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::id::{AttemptNumber, NodeId, Part, SecretName};
 use stepwell_core::plan::Call;
 use stepwell_core::run::{Action, AttemptInFlight, Event};
-use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, AttemptReport, Step};
+use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, AttemptReport, Leave, Step};
 use tracing::Instrument;
 
 use crate::Shared;
+use crate::destinations::Deadline;
 use crate::ledger::Happened;
 use crate::live::LiveRun;
 use crate::memo::Memo;
@@ -132,7 +134,7 @@ async fn execute(engine: &Arc<Shared>, run: &Arc<LiveRun>, order: Order) -> Perf
         },
         None => None,
     };
-    let _place = engine.gate.enter().await;
+    let _place = engine.gate.enter(run.priority).await;
     match prepare(engine, run, &call, order).await {
         Ok(prepared) => {
             let AttemptReport { result, account } = prepared.run(engine).await;
@@ -189,6 +191,7 @@ async fn prepare(
     let call = chosen.call;
     let step = load_step(engine, &call.step.digest).await?;
     let secrets = granted_secrets(engine, run, call).await?;
+    let limits = call.limits.at_most(&engine.config.ceiling);
     let attendant = Arc::new(Attendant {
         engine: Arc::clone(engine),
         run: Arc::clone(run),
@@ -196,6 +199,7 @@ async fn prepare(
         part: order.part,
         attempt: order.attempt,
         spent: AtomicU64::new(0),
+        deadline: Deadline::in_ms(limits.time_ms),
     });
     let context = AttemptContext {
         run: run.id,
@@ -214,7 +218,7 @@ async fn prepare(
         config: Arc::clone(&chosen.config),
         grants: Arc::clone(&call.grants),
         secrets,
-        limits: call.limits.at_most(&engine.config.ceiling),
+        limits,
         replay: order.replay,
     };
     Ok(Prepared { step, attempt, attendant })
@@ -287,11 +291,12 @@ struct Attendant {
     attempt: AttemptNumber,
     /// Millionths of a US dollar that the attempt has cost so far.
     spent: AtomicU64,
+    deadline: Deadline,
 }
 
 #[async_trait]
 impl AttemptHost for Attendant {
-    async fn before_effect(&self) -> Result<(), Failure> {
+    async fn before_effect(&self, to: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
         if self.run.is_ending() {
             return Err(Failure::new(FailureKind::Cancelled, "the run has ended"));
         }
@@ -302,7 +307,10 @@ impl AttemptHost for Attendant {
                 FailureKind::Internal,
                 format!("no effect without a journal, and the journal failed: {error}"),
             )
-        })
+        })?;
+        let Some(destination) = to else { return Ok(Box::new(())) };
+        let door = self.engine.destinations.door(&self.run.tenant, destination);
+        Ok(Box::new(door.pass(self.run.priority, self.deadline).await?))
     }
 
     fn answered(&self, effect: Effect) {

@@ -116,6 +116,7 @@ async fn try_ensure(engine: &Engine, parent: &Arc<LiveRun>, child: &Child) -> Re
         Err(refused) => {
             let kind = match &refused {
                 StartError::InvalidInput(_) | StartError::InputTooLarge { .. } => FailureKind::InvalidInput,
+                StartError::Full { .. } => FailureKind::Retryable,
                 _ => FailureKind::Internal,
             };
             let failure = Failure::new(kind, refused.to_string());
@@ -136,6 +137,7 @@ fn request(parent: &LiveRun, child: &Child, workflow: &LockedWorkflow) -> StartR
         idempotency_key: None,
         wait: None,
         start_at: None,
+        priority: Some(parent.priority),
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use stepwell_core::limits::Limits;
 
+use crate::destinations::FlowConfig;
+
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
@@ -12,12 +14,17 @@ pub struct EngineConfig {
     pub max_live_attempts: usize,
     /// How long a start's idempotency key is remembered.
     pub idempotency_ttl: Duration,
+    /// How long runs that have ended are kept; none: for ever. Shorter than `idempotency_ttl`, a start that is repeated may be answered
+    /// with a run that is gone.
+    pub retention: Option<Duration>,
     /// Bytes of a run's input, as JSON text.
     pub max_input_bytes: usize,
     /// The most that a node may set as its limits.
     pub ceiling: Limits,
     /// How others reach this server: callbacks' URLs begin with it.
     pub public_url: Arc<str>,
+    /// Circuit breakers and rate limits of destinations.
+    pub flow: FlowConfig,
 }
 
 impl Default for EngineConfig {
@@ -25,9 +32,11 @@ impl Default for EngineConfig {
         Self {
             max_live_attempts: 512,
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
+            retention: None,
             max_input_bytes: 1 << 20,
             ceiling: Limits::default_ceiling(),
             public_url: "http://127.0.0.1:8080".into(),
+            flow: FlowConfig::default(),
         }
     }
 }

@@ -63,6 +63,7 @@ async fn drive_to_departure(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted:
         Ok(()) => {
             engine.meters.run_ended(&run);
             children::tell_parent(&engine, &run);
+            engine.release_place(run.id);
         }
         Err(Departure::Stopped) => tracing::debug!("the run goes on at the next start"),
         Err(Departure::Parked) => engine.timers.look(),
@@ -71,7 +72,8 @@ async fn drive_to_departure(engine: Arc<Shared>, run: Arc<LiveRun>, interrupted:
             engine.strand(&run);
         }
         Err(Departure::Fold(why)) => {
-            tracing::error!(run = %run.id, why, "the run contradicts itself; it is left as it stands")
+            tracing::error!(run = %run.id, why, "the run contradicts itself; it is left as it stands");
+            engine.release_place(run.id);
         }
     }
     run.leave(departure);

@@ -1,6 +1,7 @@
 //! What can go wrong, by what was asked for. These errors know nothing of HTTP: the server maps them.
 
 use semver::Version;
+use stepwell_core::failure::Failure;
 use stepwell_core::id::{RunId, WorkflowName};
 use stepwell_core::mistake::Mistake;
 use stepwell_core::schema::SchemaViolation;
@@ -119,6 +120,19 @@ pub enum StartError {
         /// The run that the key started.
         run: RunId,
     },
+    /// As many runs of the workflow are under way as may be, and no more may queue.
+    #[error("{}", full_words(workflow, *limit, *max_queued))]
+    Full {
+        /// The workflow.
+        workflow: WorkflowName,
+        /// So many runs may be under way at once.
+        limit: u32,
+        /// So many may queue; none if the workflow refuses instead.
+        max_queued: Option<u32>,
+    },
+    /// With what the run counts together cannot be made from its input.
+    #[error(transparent)]
+    ConcurrencyKey(Failure),
     /// The store failed; no room on the disk is among its errors.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -137,6 +151,17 @@ impl From<EngineError> for StartError {
             EngineError::ShuttingDown => Self::ShuttingDown,
             other => Self::Engine(other),
         }
+    }
+}
+
+fn full_words(workflow: &WorkflowName, limit: u32, max_queued: Option<u32>) -> String {
+    let under_way =
+        format!("{limit} run(s) of workflow `{workflow}` are under way, as many as its `concurrency` allows");
+    match max_queued {
+        Some(max_queued) => {
+            format!("{under_way}, and {max_queued} queue, which is the most: try again later")
+        }
+        None => format!("{under_way}: try again later"),
     }
 }
 

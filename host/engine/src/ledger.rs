@@ -279,6 +279,8 @@ impl Ledger {
     fn standing(&self) -> RunStatus {
         match (self.state.status(), self.stay) {
             (status, _) if status.is_final() => status,
+            // A start reads these for itself.
+            (_, Stay::Here) if self.state.is_queued() => RunStatus::Queued,
             (status, Stay::Leaving | Stay::Gone) => status,
             (_, Stay::Here) => RunStatus::Running,
         }

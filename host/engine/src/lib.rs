@@ -21,6 +21,7 @@ mod children;
 mod clock;
 mod config;
 mod control;
+mod destinations;
 mod dispatch;
 mod drive;
 mod error;
@@ -38,6 +39,8 @@ mod publish;
 mod read;
 mod recovery;
 pub mod replay;
+mod retention;
+mod slots;
 mod start;
 mod stats;
 mod steps;
@@ -61,6 +64,7 @@ pub use control::{
     ApprovalAnswer, ApprovalError, CallbackError, Cancel, CancelOutcome, ControlError, DeadLetterError,
     Reopen, ReopenError,
 };
+pub use destinations::{BreakerView, DestinationPolicy, DestinationView, FlowConfig};
 pub use error::{ApplyError, EngineError, PublishError, StartError};
 pub use hooks::{Hook, HookLookup};
 pub use publish::Published;
@@ -85,6 +89,9 @@ pub(crate) struct Shared {
     applying: tokio::sync::Mutex<()>,
     runs: live::LiveRuns,
     gate: gate::Gate,
+    destinations: destinations::Destinations,
+    /// Of runs whose workflows bound how many are under way.
+    slots: slots::Slots,
     meters: meters::Meters,
     /// Every run's task, and the one that recovers runs.
     tasks: TaskTracker,
@@ -123,6 +130,8 @@ impl Engine {
         let engine = Self(Arc::new(Shared {
             gate: gate::Gate::new(config.max_live_attempts),
             meters: meters::Meters::new(),
+            destinations: destinations::Destinations::new(config.flow.clone(), meters::FlowMeters::new()),
+            slots: slots::Slots::default(),
             config,
             catalogue,
             journal,
@@ -141,9 +150,14 @@ impl Engine {
             arrivals: Notify::new(),
         }));
         engine.load_hooks().await?;
-        engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), to_recover));
+        // Before the first start: a run that had a place keeps it.
+        let queued = slots::restore(&engine.0).await?;
+        engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), queued, to_recover));
         engine.0.tasks.spawn(timers::keep(Arc::clone(&engine.0)));
         engine.0.tasks.spawn(dispatch::keep(Arc::clone(&engine.0)));
+        if let Some(retention) = engine.0.config.retention {
+            engine.0.tasks.spawn(retention::keep(Arc::clone(&engine.0), retention));
+        }
         Ok(engine)
     }
 

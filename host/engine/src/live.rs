@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::plan::Plan;
+use stepwell_core::priority::Priority;
 use stepwell_core::run::{Event, FoldError, RunOutcome, RunState, RunView};
 use stepwell_store::{Append, Journal, StoreError, Ticket};
 use tokio::sync::{Notify, SetOnce, broadcast};
@@ -26,6 +27,7 @@ pub(crate) struct LiveRun {
     pub(crate) tenant: TenantId,
     pub(crate) plan: Arc<Plan>,
     pub(crate) traceparent: Arc<str>,
+    pub(crate) priority: Priority,
     journal: Arc<dyn Journal>,
     ledger: Mutex<Ledger>,
     /// Wakes the run's task.
@@ -78,6 +80,7 @@ impl LiveRun {
             tenant,
             plan: Arc::clone(state.plan()),
             traceparent: state.traceparent().into(),
+            priority: state.priority(),
             journal,
             ledger: Mutex::new(ledger),
             poke: Notify::new(),
@@ -139,6 +142,22 @@ impl LiveRun {
             ticket.durable().await?;
         }
         Ok(self.ledger().leave())
+    }
+
+    /// A queued run has its place now, and goes on. What is recorded waits for company: nothing depends on it yet, and a run whose
+    /// acceptance is being claimed must not be written before that. `false`: it has left memory, and learns of it when it is back.
+    pub(crate) fn admit(&self) -> Result<bool, FoldError> {
+        let mut ledger = self.ledger();
+        if ledger.is_gone() {
+            return Ok(false);
+        }
+        if ledger.state().is_queued() {
+            ledger.record(Event::RunAdmitted)?;
+        }
+        drop(ledger);
+        self.poke.notify_one();
+        self.news.notify_waiters();
+        Ok(true)
     }
 
     /// Gives the journal all that was recorded, without waiting.
@@ -269,7 +288,12 @@ impl LiveRuns {
     }
 
     pub(crate) fn get(&self, tenant: &TenantId, run: RunId) -> Option<Arc<LiveRun>> {
-        lock(&self.table).get(&run).filter(|run| run.tenant == *tenant).cloned()
+        self.find(run).filter(|run| run.tenant == *tenant)
+    }
+
+    /// Whoever's it is.
+    pub(crate) fn find(&self, run: RunId) -> Option<Arc<LiveRun>> {
+        lock(&self.table).get(&run).cloned()
     }
 
     pub(crate) fn count(&self) -> usize {

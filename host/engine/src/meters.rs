@@ -15,27 +15,55 @@ use crate::live::LiveRun;
 
 const RUNS_STARTED: &str = "stepwell_runs_started_total";
 const RUNS_RECOVERED: &str = "stepwell_runs_recovered_total";
+const RUNS_PURGED: &str = "stepwell_runs_purged_total";
 const RUNS_ENDED: &str = "stepwell_runs_ended_total";
 const ATTEMPTS: &str = "stepwell_attempts_total";
 const ATTEMPT_SECONDS: &str = "stepwell_attempt_seconds";
 const FUEL: &str = "stepwell_fuel_total";
 const EFFECTS: &str = "stepwell_effects_total";
+const BREAKER_OPENS: &str = "stepwell_breaker_opens_total";
+const BREAKER_REFUSALS: &str = "stepwell_breaker_refusals_total";
+const DESTINATION_WAIT_SECONDS: &str = "stepwell_destination_wait_seconds";
 
 /// Gives each metric its unit and its line of help, once a recorder is installed.
 fn describe() {
     describe_counter!(RUNS_STARTED, "Runs accepted");
     describe_counter!(RUNS_RECOVERED, "Runs that were taken up again from the journal");
+    describe_counter!(RUNS_PURGED, "Runs removed because they ended long ago");
     describe_counter!(RUNS_ENDED, "Runs ended, by `status`");
     describe_counter!(ATTEMPTS, "Attempts ended, by `outcome`: `succeeded` or the kind of the failure");
     describe_histogram!(ATTEMPT_SECONDS, Unit::Seconds, "Wall-clock time of attempts");
     describe_counter!(FUEL, "Units of computation that attempts used");
     describe_counter!(EFFECTS, "Effects answered; a replayed one is not counted again");
+    describe_counter!(BREAKER_OPENS, "Circuit breakers that opened");
+    describe_counter!(BREAKER_REFUSALS, "Effects that an open circuit breaker refused");
+    let waits = "Time that effects waited for a token of their destination; those that waited for none are not counted";
+    describe_histogram!(DESTINATION_WAIT_SECONDS, Unit::Seconds, waits);
+}
+
+/// What destinations count. A destination is no label of these: there may be very many.
+#[derive(Clone)]
+pub(crate) struct FlowMeters {
+    pub(crate) opens: Counter,
+    pub(crate) refusals: Counter,
+    pub(crate) wait_seconds: Histogram,
+}
+
+impl FlowMeters {
+    pub(crate) fn new() -> Self {
+        Self {
+            opens: counter!(BREAKER_OPENS),
+            refusals: counter!(BREAKER_REFUSALS),
+            wait_seconds: histogram!(DESTINATION_WAIT_SECONDS),
+        }
+    }
 }
 
 /// The engine's metrics.
 pub(crate) struct Meters {
     pub(crate) runs_started: Counter,
     pub(crate) runs_recovered: Counter,
+    pub(crate) runs_purged: Counter,
     pub(crate) effects_answered: Counter,
     runs_ended: [(RunStatus, Counter); 3],
     attempts_succeeded: Counter,
@@ -50,6 +78,7 @@ impl Meters {
         Self {
             runs_started: counter!(RUNS_STARTED),
             runs_recovered: counter!(RUNS_RECOVERED),
+            runs_purged: counter!(RUNS_PURGED),
             effects_answered: counter!(EFFECTS),
             runs_ended: [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled]
                 .map(|status| (status, counter!(RUNS_ENDED, "status" => status.as_str()))),

@@ -30,16 +30,27 @@ pub(crate) struct Folded {
 }
 
 /// The task: ends when the engine does.
-pub(crate) async fn keep(engine: Arc<Shared>, to_recover: mpsc::UnboundedReceiver<(TenantId, RunId)>) {
+pub(crate) async fn keep(
+    engine: Arc<Shared>,
+    queued: Vec<(TenantId, RunId)>,
+    to_recover: mpsc::UnboundedReceiver<(TenantId, RunId)>,
+) {
     let mut phase = engine.phase.subscribe();
     tokio::select! {
-        () = recover_for_ever(&engine, to_recover) => {}
+        () = recover_for_ever(&engine, queued, to_recover) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }
 }
 
-async fn recover_for_ever(engine: &Arc<Shared>, mut to_recover: mpsc::UnboundedReceiver<(TenantId, RunId)>) {
+async fn recover_for_ever(
+    engine: &Arc<Shared>,
+    queued: Vec<(TenantId, RunId)>,
+    mut to_recover: mpsc::UnboundedReceiver<(TenantId, RunId)>,
+) {
     recover_unfinished(engine).await;
+    for (tenant, run) in recover_all(engine, queued).await {
+        engine.strand_id(tenant, run);
+    }
     if let Err(error) = children::tell_all(engine, &TenantId::default()).await {
         tracing::error!(%error, "not every run could be told of the end of its sub-workflow");
     }
@@ -121,10 +132,11 @@ pub(crate) async fn load(
     if engine.phase() != Phase::Open {
         return Err(EngineError::ShuttingDown);
     }
-    let Some(ledger) = reopen(engine, tenant, run).await? else { return Ok(None) };
-    if ledger.state().outcome().is_some() {
+    let ledger = reopen(engine, tenant, run).await?;
+    let Some(ledger) = ledger.filter(|ledger| ledger.state().outcome().is_none()) else {
+        engine.release_place(run);
         return Ok(None);
-    }
+    };
     Ok(Some(revive(engine, tenant, ledger)))
 }
 
@@ -145,6 +157,7 @@ pub(crate) fn revive(engine: &Arc<Shared>, tenant: &TenantId, ledger: Ledger) ->
     let live = LiveRun::new(tenant.clone(), ledger, Arc::clone(&engine.journal));
     engine.runs.insert(&live);
     engine.meters.runs_recovered.increment(1);
+    engine.admit_if_placed(&live);
     drive::spawn(engine, &live, interrupted);
     engine.arrivals.notify_waiters();
     live
@@ -172,6 +185,18 @@ pub(crate) async fn read_back(
         }
         page = engine.journal.read(tenant, run, state.next_seq(), ENTRIES_A_PAGE).await?;
         fresh = 0;
+    }
+}
+
+/// A run as it was accepted, whatever became of it since. None: there is no such run.
+pub(crate) async fn read_acceptance(
+    engine: &Shared,
+    tenant: &TenantId,
+    run: RunId,
+) -> Result<Option<RunState>, EngineError> {
+    match &engine.journal.read(tenant, run, 0, 1).await?[..] {
+        [first, ..] => accept(engine, tenant, run, first).await.map(Some),
+        [] => Ok(None),
     }
 }
 

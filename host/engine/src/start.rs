@@ -11,7 +11,8 @@ use serde_json::Value;
 use stepwell_core::digest::Digest;
 use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::plan::Plan;
-use stepwell_core::run::{Event, RunOutcome, RunView, Trigger};
+use stepwell_core::priority::Priority;
+use stepwell_core::run::{Event, RunOutcome, RunStatus, RunView, Trigger};
 use stepwell_core::trace;
 use stepwell_store::{Accepted, IdempotencyClaim};
 use uuid::Uuid;
@@ -31,6 +32,8 @@ pub struct StartRequest {
     pub version: Option<Version>,
     /// The run's input.
     pub input: Value,
+    /// How urgent it is; none for what the workflow says.
+    pub priority: Option<Priority>,
     /// Who or what starts it.
     pub trigger: Trigger,
     /// W3C Trace Context of whoever asks; one that is not well-formed is replaced.
@@ -50,6 +53,8 @@ pub struct Started {
     pub run: RunId,
     /// The same request had started it before.
     pub existing: bool,
+    /// Where it stood then.
+    pub status: RunStatus,
     /// How the run ended, if that was waited for and came in time.
     pub ended: Option<RunOutcome>,
 }
@@ -65,9 +70,13 @@ impl Engine {
         self.0.journal.admit()?;
 
         let claim = request.idempotency_key.as_ref().map(|key| self.claim(&request, key.clone()));
-        let wait = request.wait;
-        let run = self.admit(RunId(Uuid::now_v7()), plan, request)?;
-        let Some(claim) = claim else { return self.drive_accepted(run, wait).await };
+        let (tenant, wait) = (request.tenant.clone(), request.wait);
+        let admitted = self.admit(RunId(Uuid::now_v7()), plan, request);
+        let Some(claim) = claim else { return self.drive_accepted(admitted?, wait).await };
+        let run = match admitted {
+            Err(full @ StartError::Full { .. }) => return self.repeat(&tenant, &claim, wait, full).await,
+            admitted => admitted?,
+        };
         // In a task of its own: a caller who goes away while the claim is decided must not leave an accepted run that nobody drives.
         let (id, engine) = (run.id, self.clone());
         let claimed = self.0.tasks.spawn(async move { engine.start_claimed(run, claim, wait).await });
@@ -98,6 +107,21 @@ impl Engine {
         match self.claim_start(&run, claim).await? {
             Some(earlier) => self.report_earlier(&run.tenant, earlier, wait).await,
             None => self.drive_accepted(run, wait).await,
+        }
+    }
+
+    /// There is no room for another run: but the start may have been made before, and is then no other run.
+    async fn repeat(
+        &self,
+        tenant: &TenantId,
+        claim: &IdempotencyClaim,
+        wait: Option<Duration>,
+        full: StartError,
+    ) -> Result<Started, StartError> {
+        match self.0.journal.claimed(tenant, claim).await? {
+            Some(Accepted::Before(run)) => self.report_earlier(tenant, run, wait).await,
+            Some(Accepted::Mismatch(run)) => Err(StartError::IdempotencyMismatch { run }),
+            Some(Accepted::New) | None => Err(full),
         }
     }
 
@@ -163,11 +187,14 @@ impl Engine {
             trigger: request.trigger,
             traceparent: trace::of_run(request.traceparent, id),
             start_at: request.start_at,
+            priority: request.priority.unwrap_or(plan.priority),
         };
         let ledger = Ledger::open(request.tenant.clone(), id, plan, acceptance, self.0.mint())
             .map_err(|error| StartError::Engine(EngineError::Journal { run: id, why: error.to_string() }))?;
+        self.0.claim_place(&request.tenant, ledger.state())?;
         let run = LiveRun::new(request.tenant, ledger, Arc::clone(&self.0.journal));
         self.0.runs.insert(&run);
+        self.0.admit_if_placed(&run);
         Ok(run)
     }
 
@@ -176,6 +203,9 @@ impl Engine {
         let accepted = self.0.journal.accept(run.take_batch(), claim).await;
         if !matches!(accepted, Ok(Accepted::New)) {
             self.0.runs.remove(run.id);
+        }
+        if let Ok(Accepted::Before(_) | Accepted::Mismatch(_)) = accepted {
+            self.0.release_place(run.id);
         }
         match accepted {
             Ok(Accepted::New) => Ok(None),
@@ -199,7 +229,9 @@ impl Engine {
             Some(at_most) => self.wait(tenant, run, at_most).await?.and_then(RunView::into_outcome),
             None => None,
         };
-        Ok(Started { run, existing: true, ended })
+        let summary = self.0.journal.summary(tenant, run).await?;
+        let status = summary.map_or(RunStatus::Running, |summary| summary.status);
+        Ok(Started { run, existing: true, status, ended })
     }
 
     /// Sets the run going, and returns when what the caller is told is on disk.
@@ -219,7 +251,13 @@ impl Engine {
             }
         }
         run.durable().await?;
-        Ok(Started { run: run.id, existing: false, ended: None })
+        Ok(run.started(None))
+    }
+}
+
+impl LiveRun {
+    fn started(&self, ended: Option<RunOutcome>) -> Started {
+        Started { run: self.id, existing: false, status: self.ledger().state().status(), ended }
     }
 }
 
@@ -238,7 +276,7 @@ impl Engine {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Started { run: run.id, existing: false, ended })
+        Ok(run.started(ended))
     }
 }
 
@@ -252,12 +290,15 @@ fn digest_of(request: &StartRequest) -> Digest {
         input: &'a Value,
         #[serde(skip_serializing_if = "Option::is_none")]
         start_at: Option<Timestamp>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        priority: Option<Priority>,
     }
     let asked = Asked {
         workflow: &request.workflow,
         version: request.version.as_ref(),
         input: &request.input,
         start_at: request.start_at,
+        priority: request.priority,
     };
     #[expect(clippy::expect_used, reason = "an invariant")]
     let json = serde_json::to_vec(&asked).expect("names, versions and JSON values are JSON");

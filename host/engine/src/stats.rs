@@ -9,6 +9,8 @@ use crate::Engine;
 pub struct EngineStats {
     /// Runs in memory.
     pub live_runs: usize,
+    /// Runs that wait for a place under their workflow's concurrency limit.
+    pub queued_runs: usize,
     /// Attempts that run.
     pub live_attempts: usize,
     /// Attempts that wait for others to end.
@@ -21,6 +23,7 @@ impl Engine {
     pub fn stats(&self) -> EngineStats {
         EngineStats {
             live_runs: self.0.runs.count(),
+            queued_runs: self.0.slots.queued(),
             live_attempts: self.0.gate.inside(),
             queued_attempts: self.0.gate.queued(),
         }

@@ -12,11 +12,12 @@ use divan::Bencher;
 use jiff::Timestamp;
 use serde_json::Value;
 use stepwell_core::attempt::{LogLine, ModelCall};
+use stepwell_core::destination::Destination;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
 use stepwell_core::id::{AttemptNumber, Part};
 use stepwell_core::limits::Limits;
-use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, Sandbox, SandboxConfig, Step};
+use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, Leave, Sandbox, SandboxConfig, Step};
 use stepwell_toolchain::{BuildOptions, Quiet, Toolchain, build, shared_target_dir};
 use tokio::runtime::{Builder, Runtime};
 
@@ -82,8 +83,8 @@ struct Nobody;
 
 #[async_trait]
 impl AttemptHost for Nobody {
-    async fn before_effect(&self) -> Result<(), Failure> {
-        Ok(())
+    async fn before_effect(&self, _: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
+        Ok(Box::new(()))
     }
     fn answered(&self, _: Effect) {}
     fn used(&self, _: &ModelCall) {}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use secrecy::SecretString;
 use semver::Version;
 use serde_json::Value;
 use stepwell_core::attempt::{Account, LogLine, ModelCall};
+use stepwell_core::destination::Destination;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
 use stepwell_core::grant::Grants;
@@ -74,9 +76,10 @@ impl AttemptContext {
 /// The caller's side of an attempt, while it runs.
 #[async_trait]
 pub trait AttemptHost: Send + Sync + 'static {
-    /// Before a new effect (never before a replayed one) leaves the machine: returns once all that it depends on is on disk.
-    /// An error ends the attempt with it.
-    async fn before_effect(&self) -> Result<(), Failure>;
+    /// Before a new effect (never before a replayed one) leaves the machine: returns once all that it depends on is on disk, and
+    /// once its destination takes it. An error ends the attempt with it. Where the effect goes nowhere (what the node is
+    /// granted or its request's form forbid it), there is no destination.
+    async fn before_effect(&self, to: Option<&Destination>) -> Result<Box<dyn Leave>, Failure>;
     /// A new effect was answered. Called in the order of the effects' indexes. Does not wait.
     fn answered(&self, effect: Effect);
     /// The guest recorded what a call of an AI model cost; it also stands in the report's account.
@@ -85,6 +88,38 @@ pub trait AttemptHost: Send + Sync + 'static {
     fn logged(&self, line: &LogLine);
     /// The guest has news for the run's watchers.
     fn progress(&self, chunk: Value);
+}
+
+/// Leave for one effect, kept while it is under way. Whoever gave it is told how the effect went; one that is dropped untold was
+/// for an effect that was given up, because its attempt ended first.
+pub trait Leave: Send {
+    /// The effect is over.
+    fn ended(self: Box<Self>, how: Exchange);
+}
+
+/// For hosts that do not care.
+impl Leave for () {
+    fn ended(self: Box<Self>, _: Exchange) {}
+}
+
+/// How an effect went, as far as its destination is concerned. A redirect is followed on the account of the destination that
+/// was asked first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exchange {
+    /// A whole answer came, whatever it says.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// How long the destination asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The destination could not be reached, broke off, took too long or does not keep to its protocol.
+    Fault {
+        /// In words; holds no secret.
+        why: String,
+    },
+    /// It says nothing about the destination: nothing was sent, or more came back than the attempt may receive.
+    Inconclusive,
 }
 
 /// What became of an attempt.

@@ -166,7 +166,12 @@ async fn bounded<T>(
     }
     match tokio::time::timeout(Duration::from_millis(time_ms), watched).await {
         Ok(result) => result,
-        Err(_) => Err(Failure::limit(LimitKind::TimeMs, time_ms).into()),
+        Err(_) => {
+            let failure = Failure::limit(LimitKind::TimeMs, time_ms);
+            // For what the call leaves behind when it is dropped.
+            meter.end(failure.clone());
+            Err(failure.into())
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use semver::Version;
 use serde_json::Value;
 use stepwell_core::attempt::{LogLine, ModelCall};
+use stepwell_core::destination::Destination;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::id::StepName;
@@ -14,7 +15,7 @@ use stepwell_core::manifest::{Capability, CapabilityNeed, Manifest};
 use stepwell_core::mistake::Mistake;
 use wasmtime::Engine;
 
-use crate::attempt::AttemptHost;
+use crate::attempt::{AttemptHost, Leave};
 use crate::bindings::stepwell::step::types as wit;
 use crate::call::Guest;
 use crate::error::PublishError;
@@ -43,7 +44,7 @@ struct Nobody;
 
 #[async_trait]
 impl AttemptHost for Nobody {
-    async fn before_effect(&self) -> Result<(), Failure> {
+    async fn before_effect(&self, _: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
         Err(Failure::new(FailureKind::Permanent, "`describe` can't have effects"))
     }
     fn answered(&self, _: Effect) {}

@@ -11,12 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use stepwell_core::destination::Destination;
 use stepwell_core::digest::Digest;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::manifest::Capability;
 
-use crate::attempt::AttemptHost;
+use crate::attempt::{AttemptHost, Exchange, Leave};
+use crate::meter::Meter;
 
 /// What an effect asks of the world.
 #[derive(Debug, Clone)]
@@ -27,11 +29,20 @@ pub(crate) struct Ask {
     pub(crate) summary: String,
     /// Of the whole request as the guest made it.
     pub(crate) digest: Digest,
+    /// Where it goes; none if it will not leave.
+    pub(crate) destination: Option<Destination>,
+}
+
+/// What answers an effect, in the capability's own JSON shape. It must read what it writes.
+pub(crate) trait Reply: Serialize + DeserializeOwned {
+    /// What it says about the destination.
+    fn exchange(&self) -> Exchange;
 }
 
 /// The effects of one attempt.
 pub(crate) struct Effects {
     host: Arc<dyn AttemptHost>,
+    meter: Arc<Meter>,
     state: Mutex<State>,
 }
 
@@ -47,10 +58,10 @@ struct State {
 }
 
 impl Effects {
-    pub(crate) fn new(host: Arc<dyn AttemptHost>, replay: Vec<Effect>) -> Arc<Self> {
+    pub(crate) fn new(host: Arc<dyn AttemptHost>, meter: Arc<Meter>, replay: Vec<Effect>) -> Arc<Self> {
         let replay = replay.into_iter().map(|effect| (effect.index, effect)).collect();
         let state = State { replay, next: 0, next_told: 0, untold: BTreeMap::new() };
-        Arc::new(Self { host, state: Mutex::new(state) })
+        Arc::new(Self { host, meter, state: Mutex::new(state) })
     }
 
     /// Takes the next place in the order of effects.
@@ -115,18 +126,18 @@ impl Slot {
     }
 
     /// Answers what is asked: from the replay if it is known, else by `act`.
-    ///
-    /// `A` is the answer in the capability's own JSON shape; it must read what it writes.
     pub(crate) async fn run<A, F>(mut self, ask: Ask, act: impl FnOnce() -> F) -> Result<A, Failure>
     where
-        A: Serialize + DeserializeOwned,
+        A: Reply,
         F: Future<Output = A>,
     {
         if let Some(known) = self.known() {
             return replayed(&ask, known);
         }
-        self.effects.host.before_effect().await?;
+        let leave = self.effects.host.before_effect(ask.destination.as_ref()).await?;
+        let under_way = UnderWay { leave: Some(leave), meter: &self.effects.meter };
         let answer = act().await;
+        under_way.ended(answer.exchange());
         let value = serde_json::to_value(&answer).map_err(|error| {
             Failure::new(
                 FailureKind::Internal,
@@ -157,6 +168,29 @@ impl Drop for Slot {
     fn drop(&mut self) {
         if !self.ended {
             self.end(None);
+        }
+    }
+}
+
+/// An effect that has left. One that its attempt's time overtook is its destination's fault: nobody else has the answer.
+struct UnderWay<'a> {
+    leave: Option<Box<dyn Leave>>,
+    meter: &'a Meter,
+}
+
+impl UnderWay<'_> {
+    fn ended(mut self, how: Exchange) {
+        if let Some(leave) = self.leave.take() {
+            leave.ended(how);
+        }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let overtaken = self.meter.ended().filter(|failure| failure.kind == FailureKind::Timeout);
+        if let (Some(failure), Some(leave)) = (overtaken, self.leave.take()) {
+            leave.ended(Exchange::Fault { why: format!("no answer came in time: {}", failure.message) });
         }
     }
 }

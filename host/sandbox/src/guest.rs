@@ -50,7 +50,7 @@ impl GuestState {
         let meter = Arc::new(Meter::new(limits));
         Self {
             phase: Phase::Describe,
-            effects: Effects::new(Arc::clone(&host), replay),
+            effects: Effects::new(Arc::clone(&host), Arc::clone(&meter), replay),
             log: Arc::new(Log::new(Arc::clone(&host), Arc::clone(&meter))),
             host,
             meter,

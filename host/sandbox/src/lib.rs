@@ -33,7 +33,7 @@ mod step;
 mod tests;
 mod wasi;
 
-pub use attempt::{Attempt, AttemptContext, AttemptHost, AttemptReport};
+pub use attempt::{Attempt, AttemptContext, AttemptHost, AttemptReport, Exchange, Leave};
 pub use config::SandboxConfig;
 pub use error::{PublishError, SandboxError};
 pub use http::{

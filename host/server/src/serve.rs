@@ -23,7 +23,7 @@ use stepwell_store::{EmbeddedStore, OpenOptions, StoreError};
 
 use crate::api::{self, App};
 use crate::auth::Keys;
-use crate::config::Config;
+use crate::config::{Config, policies};
 use crate::telemetry::{self, TelemetryError};
 
 /// Below the data folder: code that was compiled from the components.
@@ -199,9 +199,11 @@ fn engine_config(config: &Config, address: SocketAddr) -> EngineConfig {
     EngineConfig {
         max_live_attempts: config.engine.max_live_attempts,
         idempotency_ttl: config.engine.idempotency_ttl,
+        retention: config.engine.retention,
         max_input_bytes: config.http.max_json_bytes,
         ceiling: config.limits.ceiling,
         public_url: public_url.into(),
+        flow: policies(&config.breaker, &config.destinations),
     }
 }
 

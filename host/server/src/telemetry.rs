@@ -17,12 +17,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use stepwell_engine::EngineStats;
+use stepwell_engine::Engine;
 
 use crate::config::{LogConfig, LogFormat};
 
 /// The time from a request's head to its answer's head, by route, method and status.
 const REQUEST_SECONDS: &str = "stepwell_http_request_seconds";
+
+/// Where each destination's circuit breaker stands.
+const BREAKER_STATE: &str = "stepwell_breaker_state";
 
 /// From a fraction of a millisecond to the longest `Prefer: wait`.
 const SECONDS: &[f64] = &[
@@ -90,6 +93,10 @@ fn describe() {
     describe_gauge!("stepwell_live_runs", "Runs in memory");
     describe_gauge!("stepwell_live_attempts", "Attempts that run");
     describe_gauge!("stepwell_queued_attempts", "Attempts that wait for a place");
+    describe_gauge!(
+        "stepwell_queued_runs",
+        "Runs that wait for a place under their workflow's concurrency limit"
+    );
 }
 
 /// Histograms by route, of one method and status.
@@ -123,9 +130,23 @@ pub(crate) async fn keep(handle: PrometheusHandle) -> Infallible {
 }
 
 /// The metrics as Prometheus reads them, with the engine's state of this moment.
-pub(crate) fn render(handle: &PrometheusHandle, stats: &EngineStats) -> String {
+pub(crate) fn render(handle: &PrometheusHandle, engine: &Engine) -> String {
+    let stats = engine.stats();
     gauge!("stepwell_live_runs").set(stats.live_runs as f64);
     gauge!("stepwell_live_attempts").set(stats.live_attempts as f64);
     gauge!("stepwell_queued_attempts").set(stats.queued_attempts as f64);
-    handle.render()
+    gauge!("stepwell_queued_runs").set(stats.queued_runs as f64);
+    handle.render() + &breakers(engine)
+}
+
+/// Written by hand: the recorder keeps every label that it has ever seen, and the destinations that steps call come and go. Their
+/// names need no escaping.
+fn breakers(engine: &Engine) -> String {
+    let mut text = format!(
+        "# HELP {BREAKER_STATE} Circuit breakers: 0 closed, 1 half-open, 2 open\n# TYPE {BREAKER_STATE} gauge\n"
+    );
+    for (destination, breaker) in engine.breakers() {
+        text += &format!("{BREAKER_STATE}{{destination=\"{destination}\"}} {}\n", breaker.openness());
+    }
+    text
 }

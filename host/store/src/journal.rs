@@ -170,6 +170,14 @@ pub trait Journal: Send + Sync + 'static {
     /// Appends a run's first batch if the claim is new, in one atomic step, and waits until it is on disk.
     async fn accept(&self, batch: Append, claim: IdempotencyClaim) -> Result<Accepted, StoreError>;
 
+    /// What [`Journal::accept`] would answer if the claim is not new: [`Accepted::Before`] or [`Accepted::Mismatch`]; none if it is
+    /// new. Sees what was handed over, and writes nothing.
+    async fn claimed(
+        &self,
+        tenant: &TenantId,
+        claim: &IdempotencyClaim,
+    ) -> Result<Option<Accepted>, StoreError>;
+
     /// A run's entries from `from` on, at most `limit`. Sees what was handed over, on disk or not.
     async fn read(
         &self,
@@ -220,6 +228,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// When the next mark of a kind is due, of whatever tenant: in the past, too.
     async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Removes runs that ended before a time, with their entries and marks, oldest first: at most `limit`, in batches that are small
+    /// enough to let starts pass. Gives how many there were: fewer than `limit` if no more is to be removed for now. A run with an open
+    /// [dead letter](MarkKind::DeadLetter) is kept.
+    async fn purge(&self, ended_before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
     /// Waits for all that was handed over, then closes.
     async fn close(&self) -> Result<(), StoreError>;

@@ -37,6 +37,7 @@ const RETRYABLE: &[FailureKind] = &[
     FailureKind::Limit,
     FailureKind::Trap,
     FailureKind::Gate,
+    FailureKind::CircuitOpen,
     FailureKind::Replay,
     FailureKind::Internal,
 ];

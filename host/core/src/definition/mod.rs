@@ -4,6 +4,7 @@
 
 mod bounds;
 mod call;
+mod concurrency;
 mod cursor;
 mod limits;
 mod node;
@@ -17,7 +18,8 @@ use crate::digest::Digest;
 use crate::expression::Template;
 use crate::id::{InvalidName, WorkflowName};
 use crate::mistake::{Mistake, code};
-use crate::plan::{Budget, HttpTrigger, OnFailure};
+use crate::plan::{Budget, Concurrency, HttpTrigger, OnFailure};
+use crate::priority::Priority;
 use crate::schema::{InvalidSchema, Schema};
 
 pub(crate) use self::call::CallDraft;
@@ -28,8 +30,20 @@ pub(crate) use self::work::{StepDraft, WorkDraft};
 /// The most nodes of one workflow.
 pub const MAX_NODES: usize = 1_000;
 
-const FIELDS: &[&str] =
-    &["name", "version", "summary", "input", "triggers", "budget", "on_failure", "nodes", "output", "layout"];
+const FIELDS: &[&str] = &[
+    "name",
+    "version",
+    "summary",
+    "input",
+    "triggers",
+    "budget",
+    "on_failure",
+    "priority",
+    "concurrency",
+    "nodes",
+    "output",
+    "layout",
+];
 
 /// The digest of a definition without its `layout`: the same for definitions that mean the same text.
 #[must_use]
@@ -52,6 +66,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) triggers: Vec<HttpTrigger>,
     pub(crate) budget: Budget,
     pub(crate) on_failure: OnFailure,
+    pub(crate) priority: Priority,
+    pub(crate) concurrency: Option<Concurrency>,
     pub(crate) nodes: Vec<NodeDraft<'a>>,
     pub(crate) output: Option<Template>,
 }
@@ -79,6 +95,11 @@ pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'
         triggers: fields.get("triggers").map(|it| trigger::read_all(&it)).unwrap_or_default(),
         budget: fields.get("budget").and_then(|it| limits::read_budget(&it)).unwrap_or_default(),
         on_failure: fields.get("on_failure").and_then(|it| limits::read_on_failure(&it)).unwrap_or_default(),
+        priority: fields
+            .get("priority")
+            .and_then(|it| it.word(&Priority::ALL.map(|priority| (priority.as_str(), priority))))
+            .unwrap_or_default(),
+        concurrency: fields.get("concurrency").and_then(|it| concurrency::read(&it, mistakes)),
         nodes: fields
             .require("nodes", "a workflow has one node at least")
             .map(|it| read_nodes(&it, mistakes))

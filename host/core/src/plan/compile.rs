@@ -40,6 +40,7 @@ fn examine(definition: &Value, surroundings: &dyn Surroundings) -> (Option<Plan>
     let mut draft = definition::read(definition, &mistakes);
     let graph = Graph::draw(&draft.nodes, &mistakes);
     check_output(&draft, &graph, &mistakes);
+    check_concurrency(&draft, &mistakes);
     let nodes = plan_nodes(&mut draft, &graph, surroundings, &mistakes);
     let plan = nodes.and_then(|nodes| assemble(draft, nodes, &graph));
     (plan, sorted(mistakes))
@@ -50,6 +51,14 @@ fn check_output(draft: &Draft<'_>, graph: &Graph<'_>, mistakes: &Mistakes) {
         references::check_nodes(output.references(), Reader::Output, graph, mistakes);
         references::refuse_secrets(output.references(), mistakes);
         references::check_locals(output.references(), &[], mistakes);
+    }
+}
+
+/// A run's key is made when it starts: no node has run by then.
+fn check_concurrency(draft: &Draft<'_>, mistakes: &Mistakes) {
+    if let Some(key) = draft.concurrency.as_ref().and_then(|concurrency| concurrency.key.as_ref()) {
+        references::refuse_nodes(key.references(), mistakes);
+        references::refuse_secrets(key.references(), mistakes);
     }
 }
 
@@ -80,6 +89,8 @@ fn assemble(draft: Draft<'_>, nodes: Vec<PlannedNode>, graph: &Graph<'_>) -> Opt
         triggers: draft.triggers,
         budget: draft.budget,
         on_failure: draft.on_failure,
+        priority: draft.priority,
+        concurrency: draft.concurrency,
         nodes,
         order,
         output: draft.output,

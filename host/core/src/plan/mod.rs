@@ -2,6 +2,7 @@
 
 mod call;
 mod compile;
+mod concurrency;
 mod fit;
 mod graph;
 mod lock;
@@ -23,9 +24,11 @@ use crate::id::{NodeId, StepName, WorkflowName};
 use crate::limits::Limits;
 use crate::manifest::PublishedStep;
 use crate::mistake::Mistake;
+use crate::priority::Priority;
 use crate::schema::Schema;
 
 pub use self::compile::{compile, lint};
+pub use self::concurrency::{Concurrency, OnFull};
 pub use self::lock::{Lock, LockSlot, Locked, LockedStep, LockedWorkflow};
 pub use self::work::{
     Again, ApprovalWork, Budget, Call, CallbackWork, EmitWork, Escalation, Gate, MapWork, NodeKind, OnError,
@@ -97,6 +100,10 @@ pub struct Plan {
     pub budget: Budget,
     /// What a run that failed does by itself.
     pub on_failure: OnFailure,
+    /// How urgent a run is whose start says nothing about it.
+    pub priority: Priority,
+    /// How many runs may be under way at once, if that is bounded.
+    pub concurrency: Option<Concurrency>,
     /// The nodes.
     pub nodes: BTreeMap<NodeId, PlannedNode>,
     /// Every node's id, each after all that it needs.

@@ -88,3 +88,12 @@ pub(super) fn refuse_secrets(references: &References, mistakes: &Mistakes) {
         Mistake::new(&reference.pointer, code::SECRET_NOT_GRANTED, message)
     }));
 }
+
+/// Notes every node: here none may stand, because none has run.
+pub(super) fn refuse_nodes(references: &References, mistakes: &Mistakes) {
+    mistakes.add_all(references.nodes.iter().map(|reference| {
+        let message =
+            format!("`nodes.{}` cannot stand here: no node has run when this is evaluated", reference.node);
+        Mistake::new(&reference.pointer, code::NOT_AN_ANCESTOR, message).with_help("use `input` alone")
+    }));
+}

@@ -42,7 +42,7 @@ impl RunState {
         if let Some(failure) = self.out_of_time(now) {
             return vec![self.give_up(failure)];
         }
-        let mut actions = self.steps_at(now);
+        let mut actions = if self.admitted { self.steps_at(now) } else { Vec::new() };
         if let Some(failure) = self.over_budget(&actions) {
             return vec![Action::GiveUp { failure }];
         }

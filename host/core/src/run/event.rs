@@ -14,6 +14,7 @@ use crate::attempt::Account;
 use crate::effect::Effect;
 use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, Part, RunId, WorkflowName};
+use crate::priority::Priority;
 
 /// One line of a run's journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -68,7 +69,12 @@ pub enum Event {
         )]
         #[schema(value_type = Option<i64>)]
         start_at: Option<Timestamp>,
+        /// How urgent it is.
+        #[serde(default, skip_serializing_if = "Priority::is_normal")]
+        priority: Priority,
     },
+    /// The run has a place under its workflow's concurrency limit, and goes on.
+    RunAdmitted,
     /// An attempt at a node was started.
     AttemptStarted {
         /// The node.
@@ -346,6 +352,7 @@ impl Event {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::RunAccepted { .. } => "run-accepted",
+            Self::RunAdmitted => "run-admitted",
             Self::AttemptStarted { .. } => "attempt-started",
             Self::EffectAnswered { .. } => "effect-answered",
             Self::AttemptSucceeded { .. } => "attempt-succeeded",

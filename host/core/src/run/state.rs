@@ -15,8 +15,10 @@ use super::view::{NodeStatus, NodeView, RunView, Totals};
 use super::waited::Waited;
 use crate::effect::Effect;
 use crate::expression::{RunScope, Scope};
+use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, Part, RunId};
 use crate::plan::Plan;
+use crate::priority::Priority;
 
 /// One run, from its acceptance on. The same entries give the same state, whether it was lived or read back.
 ///
@@ -27,6 +29,8 @@ pub struct RunState {
     pub(super) run: RunId,
     pub(super) plan: Arc<Plan>,
     pub(super) accepted: Acceptance,
+    /// Whether it has a place, or needs none: before that nothing of it starts.
+    pub(super) admitted: bool,
     pub(super) next_seq: u64,
     /// What expressions see.
     pub(super) scope: Scope,
@@ -75,6 +79,7 @@ pub(super) struct Acceptance {
     pub(super) start_at: Option<Timestamp>,
     /// From when on its time budget counts.
     pub(super) clock_from: Timestamp,
+    priority: Priority,
 }
 
 /// How the run ended.
@@ -150,6 +155,7 @@ impl RunState {
         Ok(Self {
             run,
             accepted,
+            admitted: plan.concurrency.is_none(),
             next_seq: 1,
             scope,
             unfinished: nodes.len(),
@@ -236,11 +242,30 @@ impl RunState {
         &self.accepted.traceparent
     }
 
+    /// How urgent it is.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.accepted.priority
+    }
+
+    /// What it counts together with under its workflow's concurrency limit; none if there is no limit.
+    #[must_use]
+    pub fn concurrency_key(&self) -> Option<Result<String, Failure>> {
+        self.plan.concurrency.as_ref().map(|concurrency| concurrency.key_of(&self.scope))
+    }
+
+    /// Whether it waits for a place under its workflow's concurrency limit.
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        !self.admitted && self.ended.is_none()
+    }
+
     /// Where the run stands.
     #[must_use]
     pub fn status(&self) -> RunStatus {
         match self.outcome() {
             Some(outcome) => outcome.status(),
+            None if self.is_queued() => RunStatus::Queued,
             None if self.paused => RunStatus::Paused,
             None if self.next_seq == 1 && self.accepted.start_at.is_some() => RunStatus::Queued,
             None if self.is_waiting() => RunStatus::Waiting,
@@ -392,6 +417,7 @@ impl RunState {
             status: self.status(),
             trigger: self.accepted.trigger.clone(),
             traceparent: self.accepted.traceparent.clone(),
+            priority: self.accepted.priority,
             input: self.accepted.input.clone(),
             output: None,
             failure: None,
@@ -431,7 +457,9 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
     if first.seq != 0 {
         return Err(Misfit::Sequence { expected: 0 });
     }
-    let Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at } = &first.event else {
+    let Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at, priority } =
+        &first.event
+    else {
         return Err(Misfit::NotAccepted);
     };
     if (workflow, version) != (&plan.name, &plan.version) {
@@ -449,5 +477,6 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
         trigger: trigger.clone(),
         traceparent: traceparent.clone(),
         start_at,
+        priority: *priority,
     })
 }

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, RunId, StepName, WorkflowName};
 use crate::manifest::Capability;
 use crate::plan::NodeKind;
+use crate::priority::Priority;
 
 /// One run with its nodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -31,6 +32,9 @@ pub struct RunView {
     pub trigger: Trigger,
     /// The W3C Trace Context that came with the start, or was made for it.
     pub traceparent: String,
+    /// How urgent it is.
+    #[serde(default)]
+    pub priority: Priority,
     /// The run's input.
     #[schema(value_type = Value)]
     pub input: Arc<Value>,

@@ -92,6 +92,7 @@ impl Engine {
             idempotency_key: None,
             wait: None,
             start_at: None,
+            priority: Some(state.priority()),
         };
         self.start(request).await.map_err(|error| match error {
             StartError::Store(error) => EngineError::from(error).into(),

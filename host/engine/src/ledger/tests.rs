@@ -9,6 +9,7 @@ use stepwell_core::attempt::Account;
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::id::{AttemptNumber, NodeId, Part};
 use stepwell_core::plan::{self, LockSlot};
+use stepwell_core::priority::Priority;
 use stepwell_core::run::{RunStatus, Trigger};
 use stepwell_store::{Accepted, IdempotencyClaim, Mark, MarkChange, MarkKind, RunPage, RunQuery};
 use uuid::Uuid;
@@ -47,6 +48,10 @@ impl Journal for Told {
     }
 
     async fn accept(&self, _: Append, _: IdempotencyClaim) -> Result<Accepted, StoreError> {
+        unreachable!("a ledger only appends")
+    }
+
+    async fn claimed(&self, _: &TenantId, _: &IdempotencyClaim) -> Result<Option<Accepted>, StoreError> {
         unreachable!("a ledger only appends")
     }
 
@@ -96,6 +101,10 @@ impl Journal for Told {
         unreachable!("a ledger only appends")
     }
 
+    async fn purge(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        unreachable!("a ledger only appends")
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         unreachable!("a ledger only appends")
     }
@@ -122,6 +131,7 @@ fn ledger() -> Ledger {
         trigger: Trigger::Api,
         traceparent: String::new(),
         start_at: None,
+        priority: Priority::Normal,
     };
     let mint = Random { public_url: "http://here".into() };
     Ledger::open(TenantId::default(), RunId(Uuid::from_u128(1)), plan, acceptance, mint).unwrap()

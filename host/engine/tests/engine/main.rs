@@ -8,6 +8,8 @@
 mod applying;
 mod durability;
 mod failures;
+mod flow;
+mod retention;
 mod sequencing;
 mod starting;
 mod support;

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rustls::RootCertStore;
+use stepwell_core::destination::Destination;
 use stepwell_core::failure::Failure;
 use tokio::time::timeout;
 
@@ -144,18 +145,29 @@ impl Exchanger {
         request.send().await.map(Arrival::Wire).map_err(|error| explain(&error, &hop.host()))
     }
 
+    /// Where a request goes first, if it is well-formed and granted.
+    pub(super) fn destination(&self, request: &HttpRequest) -> Option<Destination> {
+        let hop = Hop::first(request).ok().filter(|hop| self.permit(hop).is_ok())?;
+        Destination::new(&hop.host()).ok()
+    }
+
     /// Every gate that can be asked before there is a connection.
     fn admit(&self, hop: &Hop) -> Result<(), HttpError> {
+        self.permit(hop)?;
+        dial::check_literal(&self.client.policy, &hop.url).map_err(|_| blocked(&hop.host()))
+    }
+
+    /// What the node is granted, within what the operator allows at all.
+    fn permit(&self, hop: &Hop) -> Result<(), HttpError> {
         self.grants.check(hop.method.as_str(), &hop.url)?;
-        let policy = &self.client.policy;
-        if !policy.allows_host(&hop.url) {
-            return Err(HttpError::Denied(format!(
-                "this server's operator does not let steps reach `{}`: it is not in `allow_hosts` in the server's \
-                 configuration",
-                hop.host()
-            )));
+        if self.client.policy.allows_host(&hop.url) {
+            return Ok(());
         }
-        dial::check_literal(policy, &hop.url).map_err(|_| blocked(&hop.host()))
+        Err(HttpError::Denied(format!(
+            "this server's operator does not let steps reach `{}`: it is not in `allow_hosts` in the server's \
+             configuration",
+            hop.host()
+        )))
     }
 
     fn headers(&self, hop: &Hop) -> Result<HeaderMap, HttpError> {

@@ -12,6 +12,7 @@
 //!   fault    what went wrong, in words
 //!   stand_in what answers in the network's place
 //! message  requests and answers as values; the journal's shape
+//! reply    what an answer says about its destination
 //! ```
 
 mod client;
@@ -23,6 +24,7 @@ mod host;
 mod message;
 mod network;
 mod path;
+mod reply;
 mod secret;
 mod session;
 mod stand_in;

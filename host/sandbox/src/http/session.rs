@@ -89,7 +89,12 @@ impl HttpSession {
         slot: Slot,
         request: HttpRequest,
     ) -> Result<Result<HttpResponse, HttpError>, Failure> {
-        let ask = Ask { capability: Capability::Http, summary: request.summary(), digest: request.digest() };
+        let ask = Ask {
+            capability: Capability::Http,
+            summary: request.summary(),
+            digest: request.digest(),
+            destination: self.exchanger.destination(&request),
+        };
         let index = slot.index();
         let is_new = AtomicBool::new(false);
         let act = || async {

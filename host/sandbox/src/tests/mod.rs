@@ -15,6 +15,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 use stepwell_core::attempt::{LogLine, ModelCall};
+use stepwell_core::destination::Destination;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
 use stepwell_core::grant::Grants;
@@ -23,7 +24,7 @@ use stepwell_core::limits::Limits;
 use tempfile::TempDir;
 
 use self::guest::Guest;
-use crate::{Attempt, AttemptContext, AttemptHost, AttemptReport, Sandbox, SandboxConfig};
+use crate::{Attempt, AttemptContext, AttemptHost, AttemptReport, Leave, Sandbox, SandboxConfig};
 
 /// What an attempt told its host.
 #[derive(Default)]
@@ -35,8 +36,8 @@ pub(crate) struct Witness {
 
 #[async_trait]
 impl AttemptHost for Witness {
-    async fn before_effect(&self) -> Result<(), Failure> {
-        Ok(())
+    async fn before_effect(&self, _: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
+        Ok(Box::new(()))
     }
     fn answered(&self, effect: Effect) {
         self.answered.lock().expect("a witness").push(effect);

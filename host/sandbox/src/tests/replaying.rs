@@ -8,19 +8,32 @@ use serde_json::json;
 use stepwell_core::digest::Digest;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::FailureKind;
+use stepwell_core::limits::Limits;
 use stepwell_core::manifest::Capability;
 use tokio::sync::oneshot;
 
 use super::{Guest, HOUSE, Witness, attempt};
-use crate::Attempt;
-use crate::effects::{Ask, Effects};
+use crate::effects::{Ask, Effects, Reply};
+use crate::meter::Meter;
+use crate::{Attempt, AttemptHost, Exchange};
+
+impl Reply for String {
+    fn exchange(&self) -> Exchange {
+        Exchange::Inconclusive
+    }
+}
+
+fn effects_of(host: Arc<dyn AttemptHost>, replay: Vec<Effect>) -> Arc<Effects> {
+    Effects::new(host, Arc::new(Meter::new(&Limits::default())), replay)
+}
 
 fn ask(what: &str) -> Ask {
-    Ask { capability: Capability::Http, summary: format!("GET {what}"), digest: Digest::of(what.as_bytes()) }
+    let (summary, digest) = (format!("GET {what}"), Digest::of(what.as_bytes()));
+    Ask { capability: Capability::Http, summary, digest, destination: None }
 }
 
 fn effect(index: u32, what: &str, answer: &str) -> Effect {
-    let Ask { capability, summary, digest } = ask(what);
+    let Ask { capability, summary, digest, .. } = ask(what);
     Effect { index, capability, summary, request_digest: digest, answer: json!(answer) }
 }
 
@@ -36,7 +49,7 @@ async fn never() -> String {
 #[tokio::test]
 async fn a_known_answer_is_given_again_and_a_new_one_is_told() {
     let witness = Arc::<Witness>::default();
-    let effects = Effects::new(witness.clone(), vec![effect(0, "a", "known")]);
+    let effects = effects_of(witness.clone(), vec![effect(0, "a", "known")]);
     assert_eq!(effects.reserve().run(ask("a"), never).await, Ok("known".to_owned()));
     assert_eq!(effects.reserve().run(ask("b"), text("new")).await, Ok("new".to_owned()));
     assert_eq!(*witness.answered.lock().expect("a witness"), [effect(1, "b", "new")]);
@@ -46,7 +59,7 @@ async fn a_known_answer_is_given_again_and_a_new_one_is_told() {
 
 #[tokio::test]
 async fn another_question_than_before_is_a_failure_that_names_both() {
-    let effects = Effects::new(Arc::<Witness>::default(), vec![effect(0, "a", "known")]);
+    let effects = effects_of(Arc::<Witness>::default(), vec![effect(0, "a", "known")]);
     let failure = effects.reserve().run(ask("b"), never).await.expect_err("another question");
     assert_eq!(failure.kind, FailureKind::Replay);
     assert!(failure.message.contains("`GET a`") && failure.message.contains("`GET b`"), "{failure}");
@@ -56,7 +69,7 @@ async fn another_question_than_before_is_a_failure_that_names_both() {
 #[tokio::test]
 async fn the_host_hears_of_effects_in_their_order() {
     let witness = Arc::<Witness>::default();
-    let effects = Effects::new(witness.clone(), Vec::new());
+    let effects = effects_of(witness.clone(), Vec::new());
     let (release, released) = oneshot::channel::<()>();
     let (first, second, third) = (effects.reserve(), effects.reserve(), effects.reserve());
     let first = first.run(ask("a"), || async {
@@ -79,7 +92,7 @@ async fn the_host_hears_of_effects_in_their_order() {
 #[tokio::test]
 async fn an_effect_that_was_given_up_leaves_the_order_whole() {
     let witness = Arc::<Witness>::default();
-    let effects = Effects::new(witness.clone(), Vec::new());
+    let effects = effects_of(witness.clone(), Vec::new());
     let (first, second) = (effects.reserve(), effects.reserve());
     second.run(ask("b"), text("2")).await.expect("an answer");
     drop(first);
@@ -90,12 +103,15 @@ async fn an_effect_that_was_given_up_leaves_the_order_whole() {
 #[tokio::test]
 async fn an_effect_waits_for_the_host() {
     use stepwell_core::attempt::{LogLine, ModelCall};
+    use stepwell_core::destination::Destination;
     use stepwell_core::failure::Failure;
+
+    use crate::Leave;
 
     struct FullDisk;
     #[async_trait::async_trait]
-    impl crate::AttemptHost for FullDisk {
-        async fn before_effect(&self) -> Result<(), Failure> {
+    impl AttemptHost for FullDisk {
+        async fn before_effect(&self, _: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
             Err(Failure::new(FailureKind::Internal, "no space left"))
         }
         fn answered(&self, _: Effect) {}
@@ -105,7 +121,7 @@ async fn an_effect_waits_for_the_host() {
     }
 
     let happened = AtomicU32::new(0);
-    let effects = Effects::new(Arc::new(FullDisk), Vec::new());
+    let effects = effects_of(Arc::new(FullDisk), Vec::new());
     let result: Result<String, _> = effects
         .reserve()
         .run(ask("a"), || async {

@@ -60,6 +60,6 @@ pub(crate) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Resul
     if !app.http.metrics_open {
         Caller::authenticate(&app, &headers)?;
     }
-    let text = telemetry::render(&app.metrics, &app.engine.stats());
+    let text = telemetry::render(&app.metrics, &app.engine);
     Ok(([(CONTENT_TYPE, PROMETHEUS_TEXT)], text).into_response())
 }

@@ -57,6 +57,7 @@ pub(crate) async fn hook(
         version: None,
         input: body.map(|Json(input)| input),
         start_at: None,
+        priority: None,
         trigger: Trigger::Http { path: hook.path },
         traceparent,
         preferences,

@@ -9,6 +9,7 @@ mod callbacks;
 mod control;
 mod cursor;
 mod dead_letters;
+mod destinations;
 mod edge;
 mod events;
 mod extract;
@@ -115,6 +116,8 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(secrets::put))
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
+        .routes(routes!(destinations::list))
+        .routes(routes!(destinations::reset))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
@@ -134,7 +137,7 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         (name = "steps", description = "WebAssembly components, published under `name@version`."),
         (name = "workflows", description = "Graphs of steps."),
         (name = "runs", description = "Executions of workflows."),
-        (name = "operation", description = "Secrets, keys, health."),
+        (name = "operation", description = "Secrets, keys, destinations, health."),
     )
 )]
 struct Document;

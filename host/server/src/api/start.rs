@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use stepwell_core::failure::Failure;
 use stepwell_core::id::{NodeId, RunId, TenantId, WorkflowName};
+use stepwell_core::priority::Priority;
 use stepwell_core::run::{RunOutcome, RunStatus, Trigger};
 use stepwell_engine::StartRequest;
 
@@ -37,6 +38,8 @@ pub(crate) struct StartBody {
     version: Option<Version>,
     /// Begin then, and not at once (RFC 3339).
     start_at: Option<Timestamp>,
+    /// How urgent it is, where not all can run at once; what the workflow says if it is left out.
+    priority: Option<Priority>,
 }
 
 /// A run that was started, and how it ended if that is known already.
@@ -87,7 +90,8 @@ impl RunAnswer {
 ///
 /// With `Prefer: wait=SECONDS` the answer waits for the run's end, and is a 200 if it comes in time. A run that failed
 /// is a 200 as well: the call was served, and `status` says what became of the run. With an `Idempotency-Key`, the same
-/// start sent again is answered with the run that it started first.
+/// start sent again is answered with the run that it started first. Where the workflow bounds how many of its runs are under
+/// way at once, the run may be `queued`, or refused with a 429.
 #[utoipa::path(
     post, path = "/v1/workflows/{name}/runs", tag = "runs",
     params(
@@ -111,13 +115,14 @@ pub(crate) async fn start(
     Query(NoParameters {}): Query<NoParameters>,
     body: Option<Json<StartBody>>,
 ) -> Result<Response, Problem> {
-    let StartBody { input, version, start_at } = body.map(|Json(body)| body).unwrap_or_default();
+    let StartBody { input, version, start_at, priority } = body.map(|Json(body)| body).unwrap_or_default();
     let start = Start {
         tenant: caller.tenant,
         workflow,
         version,
         input,
         start_at,
+        priority,
         trigger: Trigger::Api,
         traceparent,
         preferences,
@@ -132,6 +137,7 @@ pub(crate) struct Start {
     pub(crate) version: Option<Version>,
     pub(crate) input: Option<Value>,
     pub(crate) start_at: Option<Timestamp>,
+    pub(crate) priority: Option<Priority>,
     pub(crate) trigger: Trigger,
     pub(crate) traceparent: Traceparent,
     pub(crate) preferences: StartPreferences,
@@ -145,7 +151,7 @@ impl Start {
 
         let (status, answer) = match started.ended {
             Some(outcome) => (StatusCode::OK, RunAnswer::ended(started.run, outcome)),
-            None => (StatusCode::ACCEPTED, RunAnswer::bare(started.run, RunStatus::Running)),
+            None => (StatusCode::ACCEPTED, RunAnswer::bare(started.run, started.status)),
         };
         let location = HeaderValue::from_str(&answer.status_url);
         let mut response = (status, axum::Json(answer)).into_response();
@@ -164,6 +170,7 @@ impl Start {
             workflow: self.workflow,
             version: self.version,
             input: self.input.unwrap_or_else(|| Value::Object(Map::new())),
+            priority: self.priority,
             trigger: self.trigger,
             traceparent: self.traceparent.as_str().to_owned(),
             idempotency_key: self.preferences.idempotency_key,

@@ -105,6 +105,7 @@ async fn nothing_but_health_and_the_document_is_open() {
         let path = path
             .replace("{id}", "01936b2e-8f0a-7cc3-a2cf-5f7d3a1a9e11")
             .replace("{name}", "x")
+            .replace("{host}", "a.example")
             .replace("{version}", "1.0.0");
         for method in operations.as_object().unwrap().keys() {
             let request = Request::builder().method(method.to_uppercase().as_str()).uri(&path);
@@ -135,6 +136,9 @@ async fn what_is_not_there_is_a_problem_like_any_other() {
     }
     let (status, problem) = api.json(call("POST", "/v1/workflows/ghost/runs"), &json!({})).await;
     assert_eq!((status, slug(&problem)), (404, "unknown-workflow"));
+    let (status, problem) =
+        read(api.send(call("POST", "/v1/destinations/ghost.example/reset"), "").await).await;
+    assert_eq!((status, slug(&problem)), (404, "unknown-destination"));
 }
 
 #[tokio::test]

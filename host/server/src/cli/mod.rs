@@ -6,6 +6,7 @@
 mod bench;
 mod client;
 mod demo;
+mod destinations;
 mod difference;
 mod error;
 mod key;
@@ -60,6 +61,9 @@ enum Command {
     /// Set secrets, and list their names.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
+    /// See where steps send requests, and how that goes.
+    #[command(subcommand)]
+    Destinations(destinations::DestinationsCommand),
     /// Create, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -97,6 +101,7 @@ async fn dispatch(command: Command, screen: &Screen) -> Result<ExitCode, CliErro
         Command::Workflow(command) => workflow::workflow(command, screen).await,
         Command::Run(command) => run::run(command, screen).await,
         Command::Secret(command) => secret::secret(command, screen).await,
+        Command::Destinations(command) => destinations::destinations(command, screen).await,
         Command::Key(command) => key::key(command, screen).await,
         Command::Toolchain(args) => toolchain::toolchain(&args, screen).await,
         Command::Bench(args) => bench::bench(args, screen).await,

@@ -22,6 +22,9 @@ pub(crate) enum RunCommand {
         /// The run's input: JSON, `@FILE`, or `-` for standard input.
         #[arg(long, short, default_value = "{}", value_name = "JSON|@FILE|-")]
         input: String,
+        /// How urgent it is: high, normal or low [default: what the workflow says]
+        #[arg(long, value_name = "PRIORITY")]
+        priority: Option<String>,
         /// Wait so many seconds for its end, and show it.
         #[arg(long, value_name = "SECONDS")]
         wait: Option<u64>,
@@ -78,8 +81,11 @@ pub(crate) enum RunCommand {
 
 pub(crate) async fn run(command: RunCommand, screen: &Screen) -> Result<ExitCode, CliError> {
     match command {
-        RunCommand::Start { workflow, input, wait, idempotency_key, connection } => {
-            let body = json!({"input": read_input(&input)?});
+        RunCommand::Start { workflow, input, priority, wait, idempotency_key, connection } => {
+            let mut body = json!({"input": read_input(&input)?});
+            if let Some(priority) = priority {
+                body["priority"] = json!(priority);
+            }
             let client = Client::new(&connection)?;
             let path = format!("/v1/workflows/{}/runs", escape(&workflow));
             let wait = wait.map(Duration::from_secs);

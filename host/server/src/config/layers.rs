@@ -80,6 +80,12 @@ pub enum ConfigError {
         "the admin key (STEPWELL_ADMIN_KEY) is shorter than {MIN_ADMIN_KEY_LENGTH} characters: take a longer one"
     )]
     WeakAdminKey,
+    /// A repeated start could be answered with a run that is gone.
+    #[error(
+        "`engine.retention` is shorter than `engine.idempotency_ttl`: a start that is repeated would be answered with a run that is \
+         gone. Keep runs for longer, or their keys for less long"
+    )]
+    ShortRetention,
 }
 
 /// A key that does not exist.
@@ -153,6 +159,9 @@ impl Config {
             Some(key) if key.expose_secret().chars().count() < MIN_ADMIN_KEY_LENGTH => {
                 Err(ConfigError::WeakAdminKey)
             }
+            _ if self.engine.retention.is_some_and(|kept| kept < self.engine.idempotency_ttl) => {
+                Err(ConfigError::ShortRetention)
+            }
             _ => Ok(()),
         }
     }
@@ -176,6 +185,23 @@ fn known_keys() -> Table {
     table
 }
 
+/// Stands for the names that are the operator's own: below it is what may be set for each.
+const ANY: &str = "*";
+
+/// Every key that a file can set: those that are known, and what may stand below names of the operator's own.
+fn keys_of_a_file() -> Table {
+    let mut table = known_keys();
+    let changes = ["failures", "open_for", "cap"].map(|key| (key.to_owned(), Value::String(String::new())));
+    let one = Table::from_iter([
+        ("breaker".to_owned(), Value::Table(Table::from_iter(changes))),
+        ("rate".to_owned(), Value::String(String::new())),
+        ("burst".to_owned(), Value::Integer(0)),
+    ]);
+    let each = Table::from_iter([(ANY.to_owned(), Value::Table(one))]);
+    table.insert("destinations".to_owned(), Value::Table(each));
+    table
+}
+
 fn config_file(overrides: &Overrides, environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let named = overrides.config.clone().or_else(|| environment("STEPWELL_CONFIG").map(PathBuf::from));
     named.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| PathBuf::from(DEFAULT_FILE)))
@@ -196,7 +222,7 @@ fn check_file(path: &Path, text: &str) -> Result<(), ConfigError> {
     let invalid = |why| ConfigError::Invalid { path: path.to_owned(), why };
     let spanned = DeTable::parse(text).map_err(invalid)?;
     let mut keys = Vec::new();
-    collect_unknown(spanned.get_ref(), &known_keys(), "", text, &mut keys);
+    collect_unknown(spanned.get_ref(), &keys_of_a_file(), "", text, &mut keys);
     if !keys.is_empty() {
         keys.sort_by_key(|unknown: &UnknownKey| unknown.line);
         return Err(ConfigError::UnknownKeys { path: path.to_owned(), keys });
@@ -207,7 +233,7 @@ fn check_file(path: &Path, text: &str) -> Result<(), ConfigError> {
 fn collect_unknown(given: &DeTable<'_>, known: &Table, prefix: &str, text: &str, out: &mut Vec<UnknownKey>) {
     for (key, value) in given {
         let name = key.get_ref().as_ref();
-        match (known.get(name), value.get_ref()) {
+        match (known.get(name).or_else(|| known.get(ANY)), value.get_ref()) {
             (Some(Value::Table(known)), DeValue::Table(given)) => {
                 collect_unknown(given, known, &format!("{prefix}{name}."), text, out);
             }

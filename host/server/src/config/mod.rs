@@ -4,8 +4,11 @@
 //! ([`Overrides`]). How they are put together is `layers`' to know; what a key does is its owner's.
 //! `docs/configuration.md` is this page for readers without the source.
 
+mod flow;
 mod layers;
+mod retention;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,8 +16,11 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use stepwell_core::destination::Destination;
 use stepwell_core::limits::Limits;
 
+pub(crate) use flow::policies;
+pub use flow::{BreakerChanges, BreakerChoice, BreakerConfig, DestinationConfig};
 pub use layers::{ConfigError, Overrides};
 
 /// The shortest admin key that is accepted, in characters.
@@ -42,6 +48,10 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Where steps may connect to.
     pub network: NetworkConfig,
+    /// What happens to destinations that fail.
+    pub breaker: BreakerConfig,
+    /// What holds for some destinations.
+    pub destinations: BTreeMap<Destination, DestinationConfig>,
     /// The HTTP API.
     pub http: HttpConfig,
     /// The engine.
@@ -61,6 +71,8 @@ impl Default for Config {
             master_key: None,
             limits: LimitsConfig::default(),
             network: NetworkConfig::default(),
+            breaker: BreakerConfig::default(),
+            destinations: BTreeMap::new(),
             http: HttpConfig::default(),
             engine: EngineSection::default(),
             store: StoreConfig::default(),
@@ -133,6 +145,9 @@ pub struct EngineSection {
     /// How long an `Idempotency-Key` is remembered.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub idempotency_ttl: Duration,
+    /// How long runs that have ended are kept; none: for ever, written `"forever"`.
+    #[serde(with = "retention")]
+    pub retention: Option<Duration>,
     /// How long attempts in flight may go on once the server is told to stop.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub shutdown_grace: Duration,
@@ -143,6 +158,7 @@ impl Default for EngineSection {
         Self {
             max_live_attempts: 512,
             idempotency_ttl: Duration::from_secs(24 * 3600),
+            retention: None,
             shutdown_grace: Duration::from_secs(10),
         }
     }

@@ -1,5 +1,6 @@
 //! What the errors of the rooms below mean to a client.
 
+use stepwell_core::schema::SchemaViolation;
 use stepwell_engine::{
     ApplyError, ApprovalError, CallbackError, ControlError, DeadLetterError, EngineError, PublishError,
     ReopenError, StartError,
@@ -82,6 +83,12 @@ impl From<StartError> for Problem {
             StartError::InvalidInput(violations) => Self::InvalidInput { violations },
             StartError::InputTooLarge { limit, .. } => Self::TooLarge { limit, key: "http.max_json_bytes" },
             StartError::IdempotencyMismatch { run } => Self::IdempotencyMismatch { run },
+            StartError::Full { limit, max_queued, .. } => {
+                Self::WorkflowFull { message: error.to_string(), limit, max_queued }
+            }
+            StartError::ConcurrencyKey(failure) => Self::InvalidInput {
+                violations: vec![SchemaViolation { pointer: String::new(), message: failure.message }],
+            },
             StartError::Store(error) => error.into(),
             StartError::ShuttingDown => Self::ShuttingDown,
             StartError::Engine(error) => error.into(),

@@ -64,6 +64,7 @@ kinds! {
     UNKNOWN_APPROVAL = 404 "unknown-approval" "There is no such approval";
     UNKNOWN_CALLBACK = 404 "unknown-callback" "There is no such callback";
     UNKNOWN_DEAD_LETTER = 404 "unknown-dead-letter" "There is no such dead letter";
+    UNKNOWN_DESTINATION = 404 "unknown-destination" "The destination is not known";
     METHOD_NOT_ALLOWED = 405 "method-not-allowed" "The path does not take this method";
     CONFLICT = 409 "conflict" "Something of that name is there already, and is not the same";
     RUN_ENDED = 409 "run-ended" "The run has ended";
@@ -81,6 +82,7 @@ kinds! {
     IDEMPOTENCY_MISMATCH = 422 "idempotency-mismatch" "The idempotency key was used for another request";
     SCHEMA_MISMATCH = 422 "schema-mismatch" "What was sent does not match its schema";
     TOO_MANY_SIGNALS = 429 "too-many-signals" "The run keeps too many signals already";
+    WORKFLOW_FULL = 429 "workflow-full" "The workflow takes no more runs at the moment";
     INTERNAL = 500 "internal" "The server failed";
     NOT_READY = 503 "not-ready" "The server is not ready";
     RUN_UNAVAILABLE = 503 "run-unavailable" "The run is not being driven at the moment";

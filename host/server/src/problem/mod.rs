@@ -26,6 +26,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{self, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
+use stepwell_core::destination::Destination;
 use stepwell_core::id::{RunId, WorkflowName};
 use stepwell_core::mistake::Mistake;
 use stepwell_core::run::RunStatus;
@@ -66,6 +67,9 @@ pub(crate) enum Problem {
     /// No key of that id.
     #[error("there is no API key `{0}`: GET /v1/keys lists them")]
     UnknownKey(String),
+    /// No run has called it lately, and the configuration does not name it.
+    #[error("`{0}` is not a destination that steps have called lately: GET /v1/destinations lists those")]
+    UnknownDestination(Destination),
     /// The path is there, the method is not.
     #[error("`{method}` is not taken here: {}", allowed_words(allowed))]
     MethodNotAllowed { method: String, allowed: Vec<String> },
@@ -133,6 +137,9 @@ pub(crate) enum Problem {
         "this Idempotency-Key was used before, for another request (run {run}): take a new key for a new request"
     )]
     IdempotencyMismatch { run: RunId },
+    /// As many runs as may be are under way, and no more may queue.
+    #[error("{message}")]
+    WorkflowFull { message: String, limit: u32, max_queued: Option<u32> },
     /// Something broke. The words are for the log alone.
     #[error("something broke inside the server; its log says more, under this answer's traceparent")]
     Internal(String),
@@ -197,6 +204,7 @@ impl Problem {
             Self::UnknownRun(_) => &Kind::UNKNOWN_RUN,
             Self::UnknownHook(_) => &Kind::UNKNOWN_HOOK,
             Self::UnknownKey(_) => &Kind::UNKNOWN_KEY,
+            Self::UnknownDestination(_) => &Kind::UNKNOWN_DESTINATION,
             Self::MethodNotAllowed { .. } => &Kind::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => &Kind::CONFLICT,
             Self::RunEnded { .. } => &Kind::RUN_ENDED,
@@ -218,6 +226,7 @@ impl Problem {
             Self::InvalidDefinition { .. } => &Kind::INVALID_DEFINITION,
             Self::InvalidInput { .. } => &Kind::INVALID_INPUT,
             Self::IdempotencyMismatch { .. } => &Kind::IDEMPOTENCY_MISMATCH,
+            Self::WorkflowFull { .. } => &Kind::WORKFLOW_FULL,
             Self::Internal(_) => &Kind::INTERNAL,
             Self::NotReady => &Kind::NOT_READY,
             Self::RunUnavailable(_) => &Kind::RUN_UNAVAILABLE,
@@ -246,6 +255,10 @@ impl Problem {
             Self::InvalidDefinition { mistakes } => json!({"mistakes": mistakes}),
             Self::InvalidInput { violations } => json!({"violations": violations}),
             Self::IdempotencyMismatch { run } => json!({"run_id": run}),
+            Self::WorkflowFull { limit, max_queued: Some(max_queued), .. } => {
+                json!({"limit": limit, "max_queued": max_queued})
+            }
+            Self::WorkflowFull { limit, max_queued: None, .. } => json!({"limit": limit}),
             Self::DiskFull { free, reserve } => json!({"free_bytes": free, "reserve_bytes": reserve}),
             _ => json!({}),
         };
@@ -262,9 +275,11 @@ impl Problem {
             Self::MethodNotAllowed { allowed, .. } if !allowed.is_empty() => {
                 Some((ALLOW, allowed.join(", ").into()))
             }
-            Self::NotReady | Self::RunUnavailable(_) | Self::ShuttingDown | Self::TooManySignals(_) => {
-                Some((RETRY_AFTER, "1".into()))
-            }
+            Self::NotReady
+            | Self::RunUnavailable(_)
+            | Self::ShuttingDown
+            | Self::TooManySignals(_)
+            | Self::WorkflowFull { .. } => Some((RETRY_AFTER, "1".into())),
             _ => None,
         }
     }

@@ -214,8 +214,14 @@ pub async fn a_claim_is_for_one_run(journal: Arc<dyn Journal>) {
         let batch = samples::first_batch(&tenant, run, &workflow);
         journal.accept(batch, samples::claim(&workflow, key, request)).await.unwrap()
     };
+    let claimed = async |key, request| {
+        journal.claimed(&tenant, &samples::claim(&workflow, key, request)).await.unwrap()
+    };
     let (first, second, third) = (samples::run(0), samples::run(1), samples::run(2));
+    assert_eq!(claimed("key", "request").await, None);
     assert_eq!(accept(first, "key", "request").await, Accepted::New);
+    assert_eq!(claimed("key", "request").await, Some(Accepted::Before(first)));
+    assert_eq!(claimed("key", "another request").await, Some(Accepted::Mismatch(first)));
     assert_eq!(accept(second, "key", "request").await, Accepted::Before(first));
     assert_eq!(accept(second, "key", "another request").await, Accepted::Mismatch(first));
     assert_eq!(accept(third, "another key", "request").await, Accepted::New);
@@ -252,6 +258,7 @@ pub async fn an_expired_claim_is_forgotten(journal: Arc<dyn Journal>) {
     for n in 0..3 {
         let batch = samples::first_batch(&tenant, samples::run(n), &workflow);
         assert_eq!(journal.accept(batch, claim.clone()).await.unwrap(), Accepted::New);
+        assert_eq!(journal.claimed(&tenant, &claim).await.unwrap(), None);
     }
     let lasting = samples::claim(&workflow, "key", "request");
     for expected in [Accepted::New, Accepted::Before(samples::run(3))] {

@@ -12,6 +12,7 @@
 pub mod catalogue;
 pub mod journal;
 pub mod marks;
+pub mod purge;
 pub mod samples;
 
 /// One test for each case of the journal's suite. The expression makes an empty journal and what must live as long as it.
@@ -49,6 +50,15 @@ macro_rules! journal_conformance {
             marks_are_due_soonest_first,
             marks_come_in_pages,
             a_key_that_is_too_long_is_refused,
+        );
+        $crate::conformance_cases!(
+            purge,
+            $fresh,
+            old_runs_are_removed_whole,
+            runs_that_go_on_and_open_dead_letters_are_kept,
+            old_runs_are_removed_page_by_page,
+            a_removed_run_does_not_go_on,
+            a_run_that_is_taken_up_meanwhile_is_whole,
         );
     };
 }

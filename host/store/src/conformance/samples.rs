@@ -9,6 +9,7 @@ use stepwell_core::digest::Digest;
 use stepwell_core::id::{NodeId, RunId, SecretName, StepName, TenantId, WorkflowName};
 use stepwell_core::manifest::{Manifest, PublishedStep};
 use stepwell_core::plan::{Lock, LockSlot, Locked, LockedStep};
+use stepwell_core::priority::Priority;
 use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, Trigger};
 use uuid::Uuid;
 
@@ -79,6 +80,7 @@ pub fn accepted(workflow: &WorkflowName, input: Value) -> Entry {
             trigger: Trigger::Api,
             traceparent,
             start_at: None,
+            priority: Priority::Normal,
         },
     }
 }

@@ -25,7 +25,7 @@ struct State {
     summaries: BTreeMap<(TenantId, RunId), RunSummary>,
     claims: HashMap<(TenantId, WorkflowName, String), (RunId, IdempotencyClaim)>,
     marks: Marks,
-    /// Runs of which a batch was refused.
+    /// Runs of which a batch was refused, or that were removed.
     lacking: HashSet<(TenantId, RunId)>,
     closed: bool,
 }
@@ -49,7 +49,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether a batch leaves no gap; only behind one that was refused it may.
+    /// Whether a batch leaves no gap; only behind one that was refused, or in a run that was removed, it may.
     fn goes_on(&mut self, run: &(TenantId, RunId), entries: &[Entry]) -> bool {
         let kept = self.entries.get(run).and_then(|entries| entries.last_key_value());
         let next = kept.map_or(0, |(last, _)| last + 1);
@@ -72,14 +72,18 @@ impl State {
         Ok(())
     }
 
+    fn claimed(&self, tenant: &TenantId, claim: &IdempotencyClaim) -> Option<Accepted> {
+        let key = (tenant.clone(), claim.workflow.clone(), claim.key.clone());
+        let (run, kept) = self.claims.get(&key).filter(|(_, kept)| Timestamp::now() < kept.expires_at)?;
+        let same = kept.request_digest == claim.request_digest;
+        Some(if same { Accepted::Before(*run) } else { Accepted::Mismatch(*run) })
+    }
+
     fn accept(&mut self, batch: Append, claim: IdempotencyClaim) -> Result<Accepted, StoreError> {
-        let key = (batch.tenant.clone(), claim.workflow.clone(), claim.key.clone());
-        if let Some((run, kept)) =
-            self.claims.get(&key).filter(|(_, kept)| Timestamp::now() < kept.expires_at)
-        {
-            let same = kept.request_digest == claim.request_digest;
-            return Ok(if same { Accepted::Before(*run) } else { Accepted::Mismatch(*run) });
+        if let Some(before) = self.claimed(&batch.tenant, &claim) {
+            return Ok(before);
         }
+        let key = (batch.tenant.clone(), claim.workflow.clone(), claim.key.clone());
         let run = batch.run;
         self.append(batch)?;
         self.claims.insert(key, (run, claim));
@@ -103,6 +107,31 @@ impl State {
         let more = runs.len() > limit;
         runs.truncate(limit);
         RunPage { next: runs.last().filter(|_| more).map(|last| Cursor(last.id)), runs }
+    }
+
+    fn purge(&mut self, ended_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        if self.closed {
+            return Err(StoreError::Closed);
+        }
+        let is_old =
+            |line: &RunSummary| line.status.is_final() && line.ended_at.is_some_and(|at| at < ended_before);
+        let mut old: Vec<(RunId, TenantId)> = self
+            .summaries
+            .iter()
+            .filter(|((tenant, run), line)| is_old(line) && !self.marks.has_dead_letter(tenant, *run))
+            .map(|((tenant, run), _)| (*run, tenant.clone()))
+            .collect();
+        old.sort();
+        old.truncate(limit);
+        let removed = old.len();
+        for (run, tenant) in old {
+            self.marks.remove_of_run(&tenant, run);
+            let run = (tenant, run);
+            self.entries.remove(&run);
+            self.summaries.remove(&run);
+            self.lacking.insert(run);
+        }
+        Ok(removed)
     }
 
     fn unfinished(&self, after: Option<(TenantId, RunId)>, limit: usize) -> Vec<(TenantId, RunId)> {
@@ -134,6 +163,14 @@ impl Journal for MemoryJournal {
 
     async fn accept(&self, batch: Append, claim: IdempotencyClaim) -> Result<Accepted, StoreError> {
         self.state().accept(batch, claim)
+    }
+
+    async fn claimed(
+        &self,
+        tenant: &TenantId,
+        claim: &IdempotencyClaim,
+    ) -> Result<Option<Accepted>, StoreError> {
+        Ok(self.state().claimed(tenant, claim))
     }
 
     async fn read(
@@ -195,6 +232,10 @@ impl Journal for MemoryJournal {
 
     async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.state().marks.next_due(kind))
+    }
+
+    async fn purge(&self, ended_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.state().purge(ended_before, limit)
     }
 
     async fn close(&self) -> Result<(), StoreError> {

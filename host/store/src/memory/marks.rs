@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use jiff::Timestamp;
-use stepwell_core::id::TenantId;
+use stepwell_core::id::{RunId, TenantId};
 
 use crate::{Mark, MarkChange, MarkKind};
 
@@ -66,6 +66,23 @@ impl Marks {
         for place in over {
             self.remove(&place);
         }
+    }
+
+    pub(super) fn has_dead_letter(&self, tenant: &TenantId, run: RunId) -> bool {
+        self.of_run(tenant, run).any(|(kind, ..)| *kind == MarkKind::DeadLetter)
+    }
+
+    pub(super) fn remove_of_run(&mut self, tenant: &TenantId, run: RunId) {
+        let places: Vec<Place> = self.of_run(tenant, run).cloned().collect();
+        for place in places {
+            self.remove(&place);
+        }
+    }
+
+    fn of_run(&self, tenant: &TenantId, run: RunId) -> impl Iterator<Item = &Place> {
+        let own =
+            self.all.iter().filter(move |((_, owner, _), mark)| owner == tenant && mark.run == Some(run));
+        own.map(|(place, _)| place)
     }
 
     fn dues_of(&self, kind: MarkKind) -> impl Iterator<Item = &(Timestamp, Place)> {

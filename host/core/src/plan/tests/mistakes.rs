@@ -64,6 +64,32 @@ fn each_mistake_of_the_frame_has_its_place() {
 }
 
 #[test]
+fn each_mistake_of_flow_control_has_its_place() {
+    let with = |name: &str, value: Value| {
+        let mut definition = echo(&json!({}));
+        definition[name] = value;
+        definition
+    };
+    one(&with("priority", json!("urgent")), code::BAD_VALUE, "/priority");
+    let bounded = |concurrency: Value| with("concurrency", concurrency);
+    one(&bounded(json!(5)), code::WRONG_TYPE, "/concurrency");
+    one(&bounded(json!({})), code::MISSING_FIELD, "/concurrency");
+    one(&bounded(json!({"limit": 0})), code::BAD_VALUE, "/concurrency/limit");
+    one(&bounded(json!({"limit": 1, "max": 1})), code::UNKNOWN_FIELD, "/concurrency/max");
+    one(&bounded(json!({"limit": 1, "on_full": "drop"})), code::BAD_VALUE, "/concurrency/on_full");
+    one(&bounded(json!({"limit": 1, "max_queued": -1})), code::BAD_VALUE, "/concurrency/max_queued");
+    one(
+        &bounded(json!({"limit": 1, "on_full": "reject", "max_queued": 1})),
+        code::BAD_VALUE,
+        "/concurrency/max_queued",
+    );
+    let keyed = |key: &str| bounded(json!({"limit": 1, "key": key}));
+    one(&keyed("{{ input. }}"), code::BAD_EXPRESSION, "/concurrency/key");
+    one(&keyed("{{ nodes.a.output }}"), code::NOT_AN_ANCESTOR, "/concurrency/key");
+    one(&keyed("{{ secret.KEY }}"), code::SECRET_NOT_GRANTED, "/concurrency/key");
+}
+
+#[test]
 fn each_mistake_of_a_trigger_has_its_place() {
     let with = |triggers: Value| {
         let mut definition = echo(&json!({}));

@@ -6,7 +6,8 @@ use super::{plan, workflow};
 use crate::definition::digest_of;
 use crate::failure::FailureKind;
 use crate::limits::Limits;
-use crate::plan::{Join, RetryPolicy};
+use crate::plan::{Join, OnFull, RetryPolicy};
+use crate::priority::Priority;
 
 #[test]
 fn a_definition_becomes_a_plan() {
@@ -58,6 +59,19 @@ fn a_definition_becomes_a_plan() {
     assert!(call.effect_free && answer.when.is_some());
     assert_eq!((answer.join, &call.retry), (Join::Any, &RetryPolicy::never()));
     assert_eq!(plan.lock.0["answer"].step().unwrap().version.to_string(), "1.4.0", "`1.0` means `^1.0`");
+}
+
+#[test]
+fn flow_control_has_its_defaults() {
+    let mut definition = workflow(&json!({"a": {"step": "echo@^1"}}));
+    let unbounded = plan(&definition);
+    assert!(unbounded.concurrency.is_none() && unbounded.priority == Priority::Normal);
+    definition["priority"] = json!("low");
+    definition["concurrency"] = json!({"limit": 5});
+    let plan = plan(&definition);
+    let concurrency = plan.concurrency.unwrap();
+    assert_eq!(plan.priority, Priority::Low);
+    assert_eq!((concurrency.limit, concurrency.on_full, concurrency.max_queued), (5, OnFull::Queue, 1_000));
 }
 
 #[test]

@@ -19,6 +19,9 @@ impl RunState {
     /// The node waits for its work to begin, and its turn has come.
     pub(super) fn check_ready(&self, id: &NodeId) -> Result<&NodeState, Misfit> {
         let node = self.check_node(id)?;
+        if !self.admitted {
+            return Err(Misfit::Queued);
+        }
         self.check_not_winding_down()?;
         match node.phase {
             Phase::Pending if self.ready.contains(id) => Ok(node),

@@ -15,6 +15,14 @@ use crate::run::state::{Ended, RunState};
 use crate::run::task::AttemptEnd;
 
 impl RunState {
+    pub(super) fn run_admitted(&mut self) -> Result<(), Misfit> {
+        if self.admitted {
+            return Err(Misfit::AdmittedTwice);
+        }
+        self.admitted = true;
+        Ok(())
+    }
+
     /// A wish to cancel counts more than a failure; a second wish adds nothing.
     pub(super) fn cancel_requested(
         &mut self,

@@ -40,6 +40,12 @@ pub enum Misfit {
     /// The run was accepted before.
     #[error("the run was accepted before")]
     AcceptedTwice,
+    /// The run had a place, or needed none.
+    #[error("the run had its place, or needs none")]
+    AdmittedTwice,
+    /// The run had no place yet, so nothing of it could start.
+    #[error("the run was queued, so nothing of it could start")]
+    Queued,
     /// The run was accepted for another workflow, or another version of it, than the plan's.
     #[error("the run was accepted for {accepted}, but the plan is that of {planned}")]
     OtherPlan {
@@ -140,6 +146,7 @@ impl RunState {
     fn follow_living(&mut self, event: &Event, at: jiff::Timestamp) -> Result<(), Misfit> {
         match event {
             Event::RunAccepted { .. } => Err(Misfit::AcceptedTwice),
+            Event::RunAdmitted => self.run_admitted(),
             Event::AttemptStarted { node, part, attempt, input, deadline, call } => {
                 let deadline = whole_millisecond(*deadline);
                 self.attempt_started(node, *part, *attempt, *call, input, at, deadline)

@@ -75,8 +75,9 @@ fn run_accepted() {
             "traceparent": traceparent,
         }),
     );
-    if let Event::RunAccepted { trigger, .. } = &mut event {
+    if let Event::RunAccepted { trigger, priority, .. } = &mut event {
         *trigger = Trigger::Http { path: "/tickets".to_owned() };
+        *priority = Priority::High;
     }
     golden(
         event,
@@ -87,8 +88,14 @@ fn run_accepted() {
             "input": {"subject": "Invoice"},
             "trigger": {"kind": "http", "path": "/tickets"},
             "traceparent": traceparent,
+            "priority": "high",
         }),
     );
+}
+
+#[test]
+fn run_admitted() {
+    golden(Event::RunAdmitted, &json!({"type": "run-admitted"}));
 }
 
 #[test]

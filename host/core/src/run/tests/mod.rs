@@ -22,6 +22,7 @@ use crate::mistake::Mistake;
 use crate::plan::{
     LockSlot, LockedWorkflow, Plan, PublishedWorkflow, Resolution, Surroundings, WorkflowResolution, compile,
 };
+use crate::priority::Priority;
 use crate::schema::Schema;
 
 mod asynchronous;
@@ -34,6 +35,7 @@ mod kinds;
 mod lives;
 mod maps;
 mod people;
+mod queueing;
 mod readiness;
 mod reopening;
 mod retries;
@@ -123,6 +125,7 @@ fn accepted(input: Value) -> Event {
         trigger: Trigger::Api,
         traceparent: "00-00000000000000000000000000000001-0000000000000001-01".to_owned(),
         start_at: None,
+        priority: Priority::Normal,
     }
 }
 

@@ -78,6 +78,7 @@ fn a_view_is_this_json() {
         "status": "succeeded",
         "trigger": {"kind": "api"},
         "traceparent": "00-00000000000000000000000000000001-0000000000000001-01",
+        "priority": "normal",
         "input": {"n": 1},
         "output": {},
         "accepted_at": "2026-01-01T00:00:00Z",

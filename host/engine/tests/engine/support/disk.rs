@@ -14,17 +14,25 @@ use stepwell_store::{
     Accepted, Append, IdempotencyClaim, Journal, Mark, MarkChange, MarkKind, RunPage, RunQuery, RunSummary,
     StoreError, Ticket,
 };
+use tokio::sync::watch;
 
 pub(crate) struct Disk {
     kept: Arc<MemoryJournal>,
     broken: AtomicBool,
     /// Runs of which a batch was lost, until they are read back.
     holed: Mutex<HashSet<RunId>>,
+    /// How often old runs were removed.
+    purges: watch::Sender<usize>,
 }
 
 impl Disk {
     pub(crate) fn over(kept: Arc<MemoryJournal>) -> Arc<Self> {
-        Arc::new(Self { kept, broken: AtomicBool::new(false), holed: Mutex::default() })
+        Arc::new(Self {
+            kept,
+            broken: AtomicBool::new(false),
+            holed: Mutex::default(),
+            purges: watch::Sender::default(),
+        })
     }
 
     /// From now on nothing is written any more.
@@ -34,6 +42,11 @@ impl Disk {
 
     pub(crate) fn mend(&self) {
         self.broken.store(false, Ordering::SeqCst);
+    }
+
+    /// Returns once old runs were looked for and removed.
+    pub(crate) async fn purged(&self) {
+        self.purges.subscribe().wait_for(|purges| *purges > 0).await.unwrap();
     }
 
     fn full(&self) -> Result<(), StoreError> {
@@ -68,6 +81,14 @@ impl Journal for Disk {
         // It is kept before whoever asked hears of it.
         tokio::task::yield_now().await;
         accepted
+    }
+
+    async fn claimed(
+        &self,
+        tenant: &TenantId,
+        claim: &IdempotencyClaim,
+    ) -> Result<Option<Accepted>, StoreError> {
+        self.kept.claimed(tenant, claim).await
     }
 
     async fn read(
@@ -129,6 +150,13 @@ impl Journal for Disk {
 
     async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError> {
         self.kept.next_due(kind).await
+    }
+
+    async fn purge(&self, ended_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.full()?;
+        let removed = self.kept.purge(ended_before, limit).await;
+        self.purges.send_modify(|purges| *purges += 1);
+        removed
     }
 
     async fn close(&self) -> Result<(), StoreError> {

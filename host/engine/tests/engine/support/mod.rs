@@ -122,7 +122,7 @@ impl Life {
     /// Starts a run of the test's workflow and waits for its end.
     pub(crate) fn complete(&self, input: Value) -> RunView {
         let started = self.block_on(self.engine.start(waiting(request(input)))).unwrap();
-        let Started { run, ended: Some(outcome), existing: false } = started else {
+        let Started { run, ended: Some(outcome), existing: false, .. } = started else {
             panic!("not ended: {started:?}")
         };
         let view = self.end_of(run);
@@ -170,6 +170,7 @@ pub(crate) fn request(input: Value) -> StartRequest {
         workflow: workflow(),
         version: None,
         input,
+        priority: None,
         trigger: Trigger::Api,
         traceparent: String::new(),
         idempotency_key: None,

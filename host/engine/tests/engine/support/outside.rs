@@ -63,6 +63,11 @@ impl Outside {
         self.state.let_go.send_replace(true);
     }
 
+    /// Every request so far, in the order in which they arrived.
+    pub(crate) fn all(&self) -> Vec<Seen> {
+        self.state.seen.borrow().clone()
+    }
+
     /// The requests to this path so far.
     pub(crate) fn seen(&self, path: &str) -> Vec<Seen> {
         self.state.seen.borrow().iter().filter(|seen| seen.path == path).cloned().collect()

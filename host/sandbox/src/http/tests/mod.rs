@@ -1,5 +1,6 @@
 //! Requests over real sockets of this machine, through every gate.
 
+mod destinations;
 mod effects;
 mod gates;
 mod peer;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stepwell_core::attempt::{LogLine, ModelCall};
+use stepwell_core::destination::Destination;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
 use stepwell_core::id::{AttemptNumber, Part, RunId, SecretName};
@@ -21,23 +23,46 @@ use stepwell_core::limits::Limits;
 
 use self::peer::Peer;
 use super::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSession, NetworkPolicy, prepare};
-use crate::attempt::{Attempt, AttemptContext, AttemptHost};
+use crate::attempt::{Attempt, AttemptContext, AttemptHost, Exchange, Leave};
 use crate::effects::Effects;
 use crate::meter::Meter;
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const RUN: &str = "0190f3a5-0000-7000-8000-000000000000";
 
-/// Keeps what a journal would be told.
+/// Where each effect went, and how that went if it was told.
+type Exchanges = Mutex<Vec<(Option<Destination>, Option<Exchange>)>>;
+
+/// Keeps what a journal would be told, and how it went with each destination.
 #[derive(Default)]
 struct Host {
     journal: Mutex<Vec<Effect>>,
+    exchanges: Arc<Exchanges>,
+}
+
+/// Tells, at its end, how the effect went.
+struct Told {
+    to: Option<Destination>,
+    how: Option<Exchange>,
+    exchanges: Arc<Exchanges>,
+}
+
+impl Leave for Told {
+    fn ended(mut self: Box<Self>, how: Exchange) {
+        self.how = Some(how);
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.exchanges.lock().expect("exchanges").push((self.to.take(), self.how.take()));
+    }
 }
 
 #[async_trait]
 impl AttemptHost for Host {
-    async fn before_effect(&self) -> Result<(), Failure> {
-        Ok(())
+    async fn before_effect(&self, to: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
+        Ok(Box::new(Told { to: to.cloned(), how: None, exchanges: Arc::clone(&self.exchanges) }))
     }
     fn answered(&self, effect: Effect) {
         self.journal.lock().expect("a journal").push(effect);
@@ -103,7 +128,8 @@ impl Setup {
         };
         let host = Arc::new(Host::default());
         let meter = Arc::new(Meter::new(&self.limits));
-        let effects = Effects::new(Arc::clone(&host) as Arc<dyn AttemptHost>, self.replay);
+        let effects =
+            Effects::new(Arc::clone(&host) as Arc<dyn AttemptHost>, Arc::clone(&meter), self.replay);
         let session = prepare(Arc::new(self.client), &attempt, effects, Arc::clone(&meter));
         Running { session, host, meter }
     }
@@ -127,6 +153,12 @@ impl Running {
             Err(HttpError::Denied(message)) => message,
             other => panic!("not denied: {other:?}"),
         }
+    }
+
+    /// Where each new effect went, and how that went, in the order of their ends.
+    fn exchanges(&self) -> Vec<(Option<String>, Option<Exchange>)> {
+        let exchanges = self.host.exchanges.lock().expect("exchanges");
+        exchanges.iter().map(|(to, how)| (to.as_ref().map(ToString::to_string), how.clone())).collect()
     }
 
     fn journal(&self) -> Vec<Effect> {

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde_json::Value;
 use stepwell_core::attempt::{LogLine, ModelCall};
+use stepwell_core::destination::Destination;
 use stepwell_core::digest::Digest;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::{Failure, FailureKind};
-use stepwell_sandbox::{AttemptHost, EffectStandIn, HttpAnswer, HttpAsked};
+use stepwell_sandbox::{AttemptHost, EffectStandIn, HttpAnswer, HttpAsked, Leave};
 
 /// Which recorded effect answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,8 +119,8 @@ impl Witness {
 
 #[async_trait]
 impl AttemptHost for Witness {
-    async fn before_effect(&self) -> Result<(), Failure> {
-        Ok(())
+    async fn before_effect(&self, _: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
+        Ok(Box::new(()))
     }
 
     fn answered(&self, effect: Effect) {

@@ -188,6 +188,18 @@ impl Journal for CutJournal {
         }
     }
 
+    async fn claimed(
+        &self,
+        tenant: &TenantId,
+        claim: &IdempotencyClaim,
+    ) -> Result<Option<Accepted>, StoreError> {
+        self.kept.claimed(tenant, claim).await
+    }
+
+    async fn purge(&self, ended_before: jiff::Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.kept.purge(ended_before, limit).await
+    }
+
     async fn read(
         &self,
         tenant: &TenantId,
@@ -278,6 +290,7 @@ mod tests {
             trigger: stepwell_core::run::Trigger::Api,
             traceparent: String::new(),
             start_at: None,
+            priority: stepwell_core::priority::Priority::Normal,
         };
         let ended = Event::RunEnded { outcome: RunOutcome::Cancelled { reason: None } };
         let cancelled = Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None };

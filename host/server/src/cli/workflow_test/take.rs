@@ -112,6 +112,7 @@ fn start(case: &Case, workflow: &WorkflowName) -> impl AsyncFnOnce(&Engine) -> E
         idempotency_key: None,
         wait: None,
         start_at: None,
+        priority: None,
     };
     async move |engine| match timeout(PATIENCE, engine.start(request)).await {
         Ok(Ok(started)) => ended(engine, started.run).await,

@@ -9,12 +9,14 @@ use stepwell_core::digest::Digest;
 use stepwell_core::id::{RunId, TenantId};
 
 use super::super::record;
-use super::database::Table;
+use super::database::{Table, View};
+use super::old::Removal;
 use super::queue::RunKey;
 use super::{entries, index, keys, marks};
-use crate::{Accepted, Append, IdempotencyClaim, MarkChange, RunSummary};
+use crate::{Accepted, Append, IdempotencyClaim, MarkChange, RunSummary, StoreError};
 
 /// A batch, ready to be written.
+#[derive(Default)]
 pub(super) struct Handed {
     /// Whose it is; none if it is no run's.
     pub(super) run: Option<RunKey>,
@@ -25,6 +27,8 @@ pub(super) struct Handed {
     pub(super) summary: Option<Line>,
     pub(super) marks: Vec<marks::Change>,
     pub(super) claim: Option<Claim>,
+    /// Runs that are removed; a batch that does so does nothing else.
+    pub(super) removal: Option<Removal>,
 }
 
 impl Handed {
@@ -41,13 +45,17 @@ impl Handed {
             summary: batch.summary.as_ref().map(|summary| Line::new(&batch.tenant, summary)),
             marks: ready(&batch.tenant, &batch.marks),
             claim,
+            removal: None,
         }
     }
 
     /// Marks that are no run's.
     pub(super) fn of_marks(tenant: &TenantId, marks: &[MarkChange]) -> Self {
-        let marks = ready(tenant, marks);
-        Self { run: None, first_seq: None, entries: None, summary: None, marks, claim: None }
+        Self { marks: ready(tenant, marks), ..Self::default() }
+    }
+
+    pub(super) fn of_removal(removal: Removal) -> Self {
+        Self { removal: Some(removal), ..Self::default() }
     }
 
     /// What it takes in memory, about.
@@ -101,6 +109,12 @@ pub(super) struct ClaimRecord {
 }
 
 impl ClaimRecord {
+    /// The one that is kept under this key.
+    pub(super) fn on_disk(view: &View<'_>, key: &[u8]) -> Result<Option<Self>, StoreError> {
+        let kept = view.get(Table::Claims, key)?;
+        kept.map(|bytes| record::decode(&bytes, || "an idempotency key's record".to_owned())).transpose()
+    }
+
     pub(super) fn holds_at(&self, now: Timestamp) -> bool {
         now < self.expires_at
     }
@@ -110,7 +124,14 @@ impl ClaimRecord {
         if self.run == later.run {
             // The same batch again, whose first commit failed after it had reached the disk.
             Accepted::New
-        } else if self.request_digest == later.request_digest {
+        } else {
+            self.answer_another(later.request_digest)
+        }
+    }
+
+    /// The same, for a claim of another run.
+    pub(super) fn answer_another(&self, request_digest: Digest) -> Accepted {
+        if self.request_digest == request_digest {
             Accepted::Before(self.run)
         } else {
             Accepted::Mismatch(self.run)

@@ -13,8 +13,9 @@ use crate::StoreError;
 
 /// What is read often: indexes, filters and the newest entries.
 const CACHE_BYTES: u64 = 64 << 20;
-/// fjall keeps what was not yet moved into tables in log files, and moves it when they have this size together.
-const LOG_BYTES: u64 = 128 << 20;
+/// fjall keeps what was not yet moved into tables in log files, and moves it when they have this size together (beside the one that is
+/// being written, of as much). A start reads them back: it takes as long as this is large, whatever the length of the history.
+const LOG_BYTES: u64 = 64 << 20;
 /// Of a table in memory, before it is written out.
 const MEMTABLE_BYTES: u64 = 16 << 20;
 /// Of tables whose lines go away again, so that their remains do.

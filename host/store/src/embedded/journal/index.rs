@@ -3,18 +3,20 @@
 //! A run stands in one list, of its workflow and status. Whoever asks for more gets several lists, merged: all as they were at one
 //! moment, so that a run that goes from one to another meanwhile is neither missed nor told twice.
 
-use std::collections::BinaryHeap;
-
 use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::run::RunStatus;
 
 use super::super::record;
 use super::database::{Table, View};
 use super::keys;
+use super::merged::{List, Merged};
 use crate::{Cursor, RunPage, RunQuery, RunSummary, StoreError};
 
+/// A list of runs, or a place in one: its table, and how its keys begin.
+type Place = (Table, Vec<u8>);
+
 /// Every place where a run is listed, beside the list of all runs.
-pub(super) fn places(tenant: &TenantId, summary: &RunSummary) -> Vec<(Table, Vec<u8>)> {
+pub(super) fn places(tenant: &TenantId, summary: &RunSummary) -> Vec<Place> {
     let (id, status) = (summary.id, summary.status);
     let listed = keys::with_run(keys::list(tenant, &summary.workflow, status), id);
     let mut places = vec![(table_of(status), listed)];
@@ -41,7 +43,9 @@ pub(super) fn summary(
 pub(super) fn page(view: &View<'_>, tenant: &TenantId, query: &RunQuery) -> Result<RunPage, StoreError> {
     let limit = query.limit.max(1);
     let mut runs = Vec::new();
-    for found in Merged::open(view, lists_of(view, tenant, query)?, query.cursor)? {
+    let lists = lists_of(view, tenant, query)?.into_iter();
+    let open = |(table, prefix): Place| newest_first(view, table, &prefix, query.cursor);
+    for found in Merged::of(lists.map(open).collect())? {
         if runs.len() == limit {
             return Ok(RunPage { next: runs.last().map(|last: &RunSummary| Cursor(last.id)), runs });
         }
@@ -66,11 +70,8 @@ pub(super) fn unfinished(
     pairs.map(|pair| keys::unfinished_parts(&pair?.0).ok_or_else(damaged)).collect()
 }
 
-/// A list of runs: where it is, and how its keys begin.
-type List = (Table, Vec<u8>);
-
 /// Lists that together have every run of the query, each once.
-fn lists_of(view: &View<'_>, tenant: &TenantId, query: &RunQuery) -> Result<Vec<List>, StoreError> {
+fn lists_of(view: &View<'_>, tenant: &TenantId, query: &RunQuery) -> Result<Vec<Place>, StoreError> {
     if query.workflow.is_none() && query.status.is_none() {
         return Ok(vec![(Table::Runs, keys::tenant(tenant))]);
     }
@@ -104,41 +105,12 @@ fn workflows(view: &View<'_>, table: Table, lists: &[u8]) -> Result<Vec<Workflow
     Ok(workflows)
 }
 
-/// Runs of one list, newest first.
-type Runs<'a> = Box<dyn Iterator<Item = Result<RunId, StoreError>> + 'a>;
-
-/// The runs of several lists, newest first.
-struct Merged<'a> {
-    lists: Vec<Runs<'a>>,
-    /// The next run of each list that has one, and the list's place.
-    heads: BinaryHeap<(RunId, usize)>,
-}
-
-impl<'a> Merged<'a> {
-    fn open(view: &'a View<'_>, lists: Vec<List>, cursor: Option<Cursor>) -> Result<Self, StoreError> {
-        let open = |(table, prefix): List| newest_first(view, table, &prefix, cursor);
-        let mut merged = Self { lists: lists.into_iter().map(open).collect(), heads: BinaryHeap::new() };
-        (0..merged.lists.len()).try_for_each(|place| merged.take_head(place))?;
-        Ok(merged)
-    }
-
-    fn take_head(&mut self, place: usize) -> Result<(), StoreError> {
-        let head = self.lists[place].next().transpose()?;
-        self.heads.extend(head.map(|run| (run, place)));
-        Ok(())
-    }
-}
-
-impl Iterator for Merged<'_> {
-    type Item = Result<RunId, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (run, place) = self.heads.pop()?;
-        Some(self.take_head(place).map(|()| run))
-    }
-}
-
-fn newest_first<'a>(view: &'a View<'_>, table: Table, prefix: &[u8], cursor: Option<Cursor>) -> Runs<'a> {
+fn newest_first<'a>(
+    view: &'a View<'_>,
+    table: Table,
+    prefix: &[u8],
+    cursor: Option<Cursor>,
+) -> List<'a, RunId> {
     let to = match cursor {
         Some(Cursor(run)) => keys::with_run(prefix.to_vec(), run),
         None => keys::behind(prefix),
@@ -151,6 +123,6 @@ fn damaged() -> StoreError {
     StoreError::corrupt("the journal's index", "a key in it names no run or no workflow")
 }
 
-fn decode(bytes: &[u8], run: RunId) -> Result<RunSummary, StoreError> {
+pub(super) fn decode(bytes: &[u8], run: RunId) -> Result<RunSummary, StoreError> {
     record::decode(bytes, || format!("the index line of run {run}"))
 }

@@ -37,6 +37,12 @@ pub(super) fn tenant(tenant: &TenantId) -> Vec<u8> {
     closed([tenant.as_str()])
 }
 
+/// The tenant that a key begins with.
+pub(super) fn tenant_before(key: &[u8]) -> Option<TenantId> {
+    let name = key.split(|byte| *byte == 0).next()?;
+    TenantId::new(std::str::from_utf8(name).ok()?).ok()
+}
+
 pub(super) fn run(of: &TenantId, run: RunId) -> Vec<u8> {
     with_run(tenant(of), run)
 }
@@ -157,7 +163,18 @@ pub(super) fn mark_name_of_due(due: &[u8]) -> Option<&[u8]> {
 }
 
 pub(super) fn mark_of_run(run: RunId, kind: MarkKind, name: &[u8]) -> Vec<u8> {
-    [b"r", &run.0.as_bytes()[..], &[letter(kind)], name].concat()
+    [&marks_of_run(run), &[letter(kind)][..], name].concat()
+}
+
+/// What every key begins with that finds the marks of a run, whosever it is.
+pub(super) fn marks_of_run(run: RunId) -> Vec<u8> {
+    [b"r", &run.0.as_bytes()[..]].concat()
+}
+
+/// A mark's kind and name, from a key that finds it with its run.
+pub(super) fn mark_with_run(key: &[u8]) -> Option<(MarkKind, &[u8])> {
+    let (letter, name) = key.get(1 + RUN_BYTES..)?.split_first()?;
+    Some((MarkKind::ALL.into_iter().find(|kind| self::letter(*kind) == *letter)?, name))
 }
 
 /// Milliseconds, so that they sort as times do, those before 1970 as well.
@@ -178,6 +195,9 @@ fn letter(kind: MarkKind) -> u8 {
         MarkKind::Child => b'h',
     }
 }
+
+/// A key behind all that begin with a name.
+pub(super) const BEHIND_ALL: &[u8] = &[u8::MAX];
 
 /// The first key behind all that begin with this prefix, whose last byte is never 255.
 pub(super) fn behind(prefix: &[u8]) -> Vec<u8> {

@@ -30,6 +30,10 @@ impl Place {
         Ok(Self { kind, name: name.into() })
     }
 
+    pub(super) fn kind(&self) -> MarkKind {
+        self.kind
+    }
+
     /// Where its record is.
     pub(super) fn key(&self) -> Vec<u8> {
         keys::mark(self.kind, &self.name)
@@ -175,6 +179,20 @@ pub(super) fn places_due<'a>(
 pub(super) fn next_due(view: &View<'_>, kind: MarkKind) -> Result<Option<Timestamp>, StoreError> {
     let first = view.prefix(Table::Marks, &keys::dues(kind)).next().transpose()?;
     first.map(|(key, _)| keys::time_of_due(&key).ok_or_else(damaged)).transpose()
+}
+
+/// Which marks are about a run.
+pub(super) fn of_run(view: &View<'_>, tenant: &TenantId, run: RunId) -> Result<Vec<Place>, StoreError> {
+    let own = keys::tenant(tenant);
+    let mut places = Vec::new();
+    for pair in view.prefix(Table::Marks, &keys::marks_of_run(run)) {
+        let (key, _) = pair?;
+        let (kind, name) = keys::mark_with_run(&key).ok_or_else(damaged)?;
+        if name.starts_with(&own) {
+            places.push(Place { kind, name: name.into() });
+        }
+    }
+    Ok(places)
 }
 
 fn decode(place: &Place, key: String, bytes: &[u8]) -> Result<Mark, StoreError> {

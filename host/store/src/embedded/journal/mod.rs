@@ -13,9 +13,12 @@ mod index;
 mod keeper;
 mod keys;
 mod marks;
+mod merged;
+mod old;
 mod queue;
 mod writer;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -24,7 +27,7 @@ use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::run::Entry;
 
-use self::batch::{Claim, Handed};
+use self::batch::{Claim, ClaimRecord, Handed};
 use self::database::View;
 use self::keeper::Keeper;
 use self::queue::{GroupTicket, Queue};
@@ -41,6 +44,9 @@ pub(crate) struct EmbeddedJournal {
     queue: Arc<Queue>,
     keeper: Arc<Keeper>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    /// Where the search for old runs goes on: those before stay, and what was removed before need not be passed over again. Held by
+    /// whoever removes.
+    searched: tokio::sync::Mutex<Option<RunId>>,
 }
 
 impl EmbeddedJournal {
@@ -54,7 +60,13 @@ impl EmbeddedJournal {
                 move || committer::run(&queue, &keeper)
             })
             .map_err(|why| StoreError::io("cannot start the journal's thread", why))?;
-        Ok(Self { folder, queue, keeper, committer: Mutex::new(Some(committer)) })
+        Ok(Self {
+            folder,
+            queue,
+            keeper,
+            committer: Mutex::new(Some(committer)),
+            searched: tokio::sync::Mutex::default(),
+        })
     }
 
     fn hand_over(&self, batch: &Append, claim: Option<Claim>) -> Result<Arc<GroupTicket>, StoreError> {
@@ -104,6 +116,20 @@ impl Journal for EmbeddedJournal {
             reason = "the committer tells the verdicts of a group before its outcome"
         )]
         Ok(*verdict.get().expect("a claim whose group is on disk is decided"))
+    }
+
+    async fn claimed(
+        &self,
+        tenant: &TenantId,
+        claim: &IdempotencyClaim,
+    ) -> Result<Option<Accepted>, StoreError> {
+        self.settle().await;
+        let (key, digest) = (keys::claim(tenant, &claim.workflow, &claim.key), claim.request_digest);
+        self.look(move |view| {
+            let kept = ClaimRecord::on_disk(view, &key)?.filter(|kept| kept.holds_at(Timestamp::now()));
+            Ok(kept.map(|kept| kept.answer_another(digest)))
+        })
+        .await
     }
 
     async fn read(
@@ -172,6 +198,22 @@ impl Journal for EmbeddedJournal {
     async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError> {
         self.settle().await;
         self.look(move |view| marks::next_due(view, kind)).await
+    }
+
+    async fn purge(&self, ended_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut searched = self.searched.lock().await;
+        self.settle().await;
+        let behind = *searched;
+        let found = self.look(move |view| old::find(view, ended_before, behind, limit)).await?;
+        let last = found.last().map(|old| old.run.1).filter(|_| found.len() == limit);
+        let mut removed = 0;
+        for removal in old::in_removals(found) {
+            let count = Arc::clone(&removal.removed);
+            self.queue.push_removal(removal)?.durable().await?;
+            removed += count.load(Ordering::Relaxed);
+        }
+        *searched = last;
+        Ok(removed)
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ use stepwell_core::id::{RunId, TenantId};
 use tokio::sync::Notify;
 
 use super::batch::Handed;
+use super::old::Removal;
 use crate::{StoreError, Ticket, TicketState};
 
 /// A group that has reached this size takes no more: it bounds the memory of a commit.
@@ -19,6 +20,9 @@ const GROUP_BYTES: usize = 8 << 20;
 const SIBLINGS: usize = 4;
 const GATHERING_A_BATCH: Duration = Duration::from_micros(100);
 const GATHERING_AT_MOST: Duration = Duration::from_millis(2);
+
+/// So many runs that were removed last are remembered.
+const REMOVED: usize = 10_000;
 
 /// A run, of whomever.
 pub(super) type RunKey = (TenantId, RunId);
@@ -102,6 +106,8 @@ struct State {
     committing: Option<Arc<GroupTicket>>,
     /// Runs of which entries were lost, in a failed commit or because they were refused.
     lost: HashSet<RunKey>,
+    /// Those of them that were removed lately: nobody can go on with one for long.
+    removed: VecDeque<RunKey>,
     /// The committer waits for work. To wake it is a system call, and most of the time it is awake.
     idle: bool,
     closed: bool,
@@ -131,6 +137,22 @@ impl Queue {
             self.work.notify_one();
         }
         Ok(ticket)
+    }
+
+    /// Hands a removal over. What was made for one of its runs before, and comes behind it, must not leave a journal without a beginning.
+    pub(super) fn push_removal(&self, removal: Removal) -> Result<Arc<GroupTicket>, StoreError> {
+        let mut state = self.lock();
+        for run in removal.runs.iter().map(|old| &old.run) {
+            state.lost.insert(run.clone());
+            state.removed.push_back(run.clone());
+        }
+        while state.removed.len() > REMOVED
+            && let Some(run) = state.removed.pop_front()
+        {
+            state.lost.remove(&run);
+        }
+        drop(state);
+        self.push(Handed::of_removal(removal))
     }
 
     /// A batch of this run was refused before it was handed over: what follows it may leave a gap.

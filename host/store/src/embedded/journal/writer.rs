@@ -1,6 +1,7 @@
 //! One group on its way to the disk: what it changes, given what is there.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use fjall::Slice;
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use super::super::record;
 use super::batch::{Claim, ClaimRecord, Handed, Line};
 use super::database::{Batch, Database, Table, View};
 use super::marks::{self, Place, Put};
+use super::old::{OldRun, Removal};
 use super::queue::{Group, RunKey};
 use super::{entries, index, keys};
 use crate::{Accepted, MarkKind, StoreError};
@@ -63,6 +65,9 @@ pub(super) fn write(database: &Database, group: &Group, purge: bool) -> Result<W
             }
         }
         writer.append(handed)?;
+        if let Some(removal) = &handed.removal {
+            writer.remove(removal)?;
+        }
     }
     if purge {
         writer.purge_claims()?;
@@ -148,11 +153,39 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Removes runs, but for those that were taken up again since they were found. (What comes behind this, for a run that it removes,
+    /// is in no group with it.)
+    fn remove(&mut self, removal: &Removal) -> Result<(), StoreError> {
+        let mut removed = 0;
+        for OldRun { run, line, places, marks } in &removal.runs {
+            let found = self.view.get(Table::Runs, &keys::run(&run.0, run.1))?;
+            if self.lines.contains_key(run) || found.as_ref() != Some(line) {
+                continue;
+            }
+            for (table, key) in places {
+                self.batch.remove(*table, key.as_slice());
+            }
+            for place in marks {
+                self.remove_unless_changed(place)?;
+            }
+            removed += 1;
+        }
+        removal.removed.store(removed, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn remove_unless_changed(&mut self, place: &Place) -> Result<(), StoreError> {
+        match self.marks.contains_key(place) {
+            true => Ok(()),
+            false => self.change_mark(place, None),
+        }
+    }
+
     fn decide(&mut self, claim: &'a Claim) -> Result<Accepted, StoreError> {
         if let Some(decided) = self.claims.get(&claim.key) {
             return Ok(decided.answer(&claim.record));
         }
-        let kept = self.claim_on_disk(&claim.key)?;
+        let kept = ClaimRecord::on_disk(&self.view, &claim.key)?;
         if let Some(kept) = kept.as_ref().filter(|kept| kept.holds_at(self.now)) {
             return Ok(kept.answer(&claim.record));
         }
@@ -164,11 +197,6 @@ impl<'a> Writer<'a> {
         self.batch.insert(Table::Claims, keys::expiry(claim.record.expires_at, &claim.key), Slice::new(&[]));
         self.claims.insert(&claim.key, &claim.record);
         Ok(Accepted::New)
-    }
-
-    fn claim_on_disk(&self, key: &[u8]) -> Result<Option<ClaimRecord>, StoreError> {
-        let kept = self.view.get(Table::Claims, key)?;
-        kept.map(|bytes| record::decode(&bytes, || "an idempotency key's record".to_owned())).transpose()
     }
 
     /// Removes claims that have expired, but for those that this group renews.
@@ -190,9 +218,7 @@ impl<'a> Writer<'a> {
         let over: Vec<Place> =
             marks::places_due(&self.view, MarkKind::Memo, self.now).take(PURGE).collect::<Result<_, _>>()?;
         for place in over {
-            if !self.marks.contains_key(&place) {
-                self.change_mark(&place, None)?;
-            }
+            self.remove_unless_changed(&place)?;
         }
         Ok(())
     }
