@@ -10,6 +10,7 @@
 //! comes in as a value.
 
 pub mod attempt;
+pub mod cloud_event;
 pub mod definition;
 pub mod digest;
 pub mod effect;
@@ -24,6 +25,8 @@ pub mod plan;
 mod pointer;
 mod quantity;
 pub mod run;
+pub mod schedule;
 pub mod schema;
 pub mod spelling;
 pub mod trace;
+pub mod wildcard;

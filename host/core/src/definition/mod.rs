@@ -13,14 +13,14 @@ use semver::Version;
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::expression::Template;
+use crate::expression::{Setting, Template};
 use crate::id::{InvalidName, WorkflowName};
 use crate::mistake::{Mistake, code};
-use crate::plan::HttpTrigger;
 use crate::schema::{InvalidSchema, Schema};
 
 pub(crate) use self::cursor::{Cursor, Mistakes};
 pub(crate) use self::node::NodeDraft;
+pub(crate) use self::trigger::TriggerDraft;
 
 /// The most nodes of one workflow.
 pub const MAX_NODES: usize = 1_000;
@@ -46,7 +46,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) name: Option<WorkflowName>,
     pub(crate) version: Option<Version>,
     pub(crate) input: Option<Schema>,
-    pub(crate) triggers: Vec<HttpTrigger>,
+    pub(crate) triggers: Vec<TriggerDraft>,
     pub(crate) time_budget: Option<Duration>,
     pub(crate) nodes: Vec<NodeDraft<'a>>,
     pub(crate) output: Option<Template>,
@@ -72,13 +72,15 @@ pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'
             })
         }),
         input: fields.get("input").and_then(|it| read_schema(&it, mistakes)),
-        triggers: fields.get("triggers").map(|it| trigger::read_all(&it)).unwrap_or_default(),
+        triggers: fields.get("triggers").map(|it| trigger::read_all(&it, mistakes)).unwrap_or_default(),
         time_budget: fields.get("budget").and_then(|it| it.fields(&["time"])?.get("time")?.duration()),
         nodes: fields
             .require("nodes", "a workflow has one node at least")
             .map(|it| read_nodes(&it, mistakes))
             .unwrap_or_default(),
-        output: fields.get("output").map(|it| mistakes.note(Template::examine(it.value, &it.pointer))),
+        output: fields
+            .get("output")
+            .map(|it| mistakes.note(Template::examine(it.value, &it.pointer, Setting::Run))),
     }
 }
 

@@ -6,7 +6,7 @@ use semver::VersionReq;
 use serde_json::Value;
 
 use super::cursor::{Cursor, Fields, Mistakes};
-use crate::expression::{Expression, Template};
+use crate::expression::{Expression, Setting, Template};
 use crate::failure::FailureKind;
 use crate::grant::{Grants, HttpGrant};
 use crate::id::{NodeId, SecretName, StepName};
@@ -86,10 +86,11 @@ pub(super) fn read<'a>(name: &'a str, node: &Cursor<'a>, mistakes: &'a Mistakes)
         config: field("config").map_or_else(empty, |it| it.value.clone()),
         input: field("input").map_or_else(
             || Template::literal(empty()),
-            |it| mistakes.note(Template::examine(it.value, &it.pointer)),
+            |it| mistakes.note(Template::examine(it.value, &it.pointer, Setting::Run)),
         ),
         needs: field("needs").map(|it| read_needs(&it)).unwrap_or_default(),
-        when: field("when").and_then(|it| mistakes.note(Expression::examine(it.text()?, &it.pointer))),
+        when: field("when")
+            .and_then(|it| mistakes.note(Expression::examine(it.text()?, &it.pointer, Setting::Run))),
         join: field("join")
             .and_then(|it| it.word(&[("all", Join::All), ("any", Join::Any)]))
             .unwrap_or_default(),

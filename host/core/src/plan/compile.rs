@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::graph::Graph;
 use super::node::{self, Site};
 use super::references::{self, Reader};
-use super::{Lock, Plan, PlannedNode, Surroundings};
+use super::{Lock, Plan, PlannedNode, Surroundings, trigger};
 use crate::definition::{self, Draft, Mistakes};
 use crate::id::NodeId;
 use crate::mistake::{Mistake, code};
@@ -40,6 +40,9 @@ fn examine(definition: &Value, surroundings: &dyn Surroundings) -> (Option<Plan>
     let mut draft = definition::read(definition, &mistakes);
     let graph = Graph::draw(&draft.nodes, &mistakes);
     check_output(&draft, &graph, &mistakes);
+    if let Some(input) = &draft.input {
+        trigger::check_inputs(&draft.triggers, input, &mistakes);
+    }
     let nodes = plan_nodes(&mut draft, &graph, surroundings, &mistakes);
     let plan = nodes.and_then(|nodes| assemble(draft, nodes, &graph));
     (plan, sorted(mistakes))
@@ -76,7 +79,7 @@ fn assemble(draft: Draft<'_>, nodes: Vec<PlannedNode>, graph: &Graph<'_>) -> Opt
         name: draft.name?,
         version: draft.version?,
         input: draft.input.unwrap_or_else(Schema::any),
-        triggers: draft.triggers,
+        triggers: draft.triggers.into_iter().map(|draft| draft.trigger).collect(),
         time_budget: draft.time_budget,
         nodes,
         order,

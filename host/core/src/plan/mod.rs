@@ -5,6 +5,7 @@ mod fit;
 mod graph;
 mod node;
 mod references;
+mod trigger;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,9 @@ use crate::mistake::Mistake;
 use crate::schema::Schema;
 
 pub use self::compile::{compile, lint};
+pub use self::trigger::{CronTrigger, EventTrigger, HttpTrigger, Overlap, PlannedTrigger};
+
+pub(crate) use self::trigger::empty as empty_input;
 
 /// What a definition is compiled against.
 pub trait Surroundings {
@@ -73,7 +77,7 @@ pub struct Plan {
     /// What a run's input must match.
     pub input: Schema,
     /// What starts a run beside the API.
-    pub triggers: Vec<HttpTrigger>,
+    pub triggers: Vec<PlannedTrigger>,
     /// How long a run may take, from its acceptance.
     pub time_budget: Option<Duration>,
     /// The nodes.
@@ -84,17 +88,6 @@ pub struct Plan {
     pub output: Option<Template>,
     /// What the definition's steps were resolved to.
     pub lock: Lock,
-}
-
-/// An HTTP trigger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpTrigger {
-    /// Below `/hooks`, starting with `/`.
-    pub path: String,
-    /// In upper case.
-    pub method: String,
-    /// Whether a call needs no API key.
-    pub open: bool,
 }
 
 /// A node that can run.
