@@ -113,7 +113,7 @@ impl Ledger {
         let entries = std::mem::take(&mut self.held);
         self.held_since = None;
         let summary = self.summary_after(&entries);
-        Append { tenant: self.tenant.clone(), run: self.state.run(), entries, summary }
+        Append { tenant: self.tenant.clone(), run: self.state.run(), entries, summary, marks: Vec::new() }
     }
 
     /// When entries that are held back have lingered long enough.

@@ -52,9 +52,7 @@ impl Engine {
         let Some(live) = self.0.runs.get(tenant, run) else {
             return match self.0.journal.summary(tenant, run).await? {
                 None => Ok(CancelOutcome::Unknown),
-                Some(summary) if summary.status == RunStatus::Running => {
-                    Err(EngineError::Unavailable { run })
-                }
+                Some(summary) if !summary.status.is_final() => Err(EngineError::Unavailable { run }),
                 Some(summary) => Ok(CancelOutcome::AlreadyEnded(summary.status)),
             };
         };
@@ -78,7 +76,7 @@ impl Engine {
                 return live.ended().await;
             }
             let summary = self.0.journal.summary(tenant, run).await?;
-            if summary.is_none_or(|summary| summary.status != RunStatus::Running) {
+            if summary.is_none_or(|summary| summary.status.is_final()) {
                 return Ok(());
             }
             if self.0.phase() != Phase::Open {

@@ -58,7 +58,8 @@ impl Writer {
         let seq = self.next.fetch_add(1, Ordering::Relaxed);
         let event = Event::CancelRequested { reason: Some("x".repeat(TEXT)) };
         let entries = vec![Entry { seq, at: Timestamp::UNIX_EPOCH, event }];
-        let batch = Append { tenant: TenantId::default(), run: self.run, entries, summary: None };
+        let batch =
+            Append { tenant: TenantId::default(), run: self.run, entries, summary: None, marks: Vec::new() };
         self.journal.append(batch).durable().await.unwrap();
     }
 }

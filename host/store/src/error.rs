@@ -67,6 +67,18 @@ pub enum StoreError {
         /// The run.
         run: RunId,
     },
+    /// A mark cannot be kept under its key.
+    #[error(
+        "the key of a mark of the kind {kind} has {bytes} bytes, and may have {limit}: take a shorter one, or its digest"
+    )]
+    MarkKey {
+        /// The mark's kind.
+        kind: &'static str,
+        /// The key's length.
+        bytes: usize,
+        /// The longest that there may be.
+        limit: usize,
+    },
     /// The store was closed before.
     #[error("the store is closed: the server is shutting down")]
     Closed,

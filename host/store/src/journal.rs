@@ -12,7 +12,7 @@ use stepwell_core::digest::Digest;
 use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::run::{Entry, RunStatus};
 
-use crate::StoreError;
+use crate::{Mark, MarkChange, MarkKind, StoreError};
 
 /// Entries for one run's journal, kept whole or not at all.
 #[derive(Debug, Clone)]
@@ -23,8 +23,10 @@ pub struct Append {
     pub run: RunId,
     /// In order, going on where the run's journal ends.
     pub entries: Vec<Entry>,
-    /// The run's line in the index, where this batch changes it: when it is accepted and when it ends.
+    /// The run's line in the index, where this batch changes it: when it is accepted, when its status changes, when it ends.
     pub summary: Option<RunSummary>,
+    /// Marks that follow from the entries, in order: of two changes to one mark the later holds.
+    pub marks: Vec<MarkChange>,
 }
 
 /// A run's line in the index.
@@ -183,13 +185,41 @@ pub trait Journal: Send + Sync + 'static {
     /// A page of the index.
     async fn list(&self, tenant: &TenantId, query: RunQuery) -> Result<RunPage, StoreError>;
 
-    /// Every run that has not ended, of every tenant, oldest first: what to go on with after a start. Pages: at most
-    /// `limit` behind `after`.
+    /// Every [running](RunStatus::Running) run, of every tenant, oldest first: what to go on with after a start. Runs that wait, are
+    /// paused or are queued are not among them: there may be very many, and a [`Mark`] tells when they go on. Pages: at most `limit` behind
+    /// `after`.
     async fn unfinished(
         &self,
         after: Option<(TenantId, RunId)>,
         limit: usize,
     ) -> Result<Vec<(TenantId, RunId)>, StoreError>;
+
+    /// Changes marks that belong to no run's batch, in one atomic step. Otherwise like [`append`](Journal::append).
+    fn note(&self, tenant: &TenantId, marks: Vec<MarkChange>) -> Ticket;
+
+    /// One mark. Sees what was handed over, on disk or not, as all that reads marks does.
+    async fn mark(&self, tenant: &TenantId, kind: MarkKind, key: &str) -> Result<Option<Mark>, StoreError>;
+
+    /// A tenant's marks of a kind, by key. Pages: at most `limit` behind `after`.
+    async fn marks(
+        &self,
+        tenant: &TenantId,
+        kind: MarkKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StoreError>;
+
+    /// Marks of a kind that are due by this time, of every tenant, soonest first: at most `limit`. A mark is told until it is removed
+    /// or put with another time.
+    async fn due(
+        &self,
+        kind: MarkKind,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, Mark)>, StoreError>;
+
+    /// When the next mark of a kind is due, of whatever tenant: in the past, too.
+    async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError>;
 
     /// Waits for all that was handed over, then closes.
     async fn close(&self) -> Result<(), StoreError>;

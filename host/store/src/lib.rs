@@ -9,6 +9,7 @@ pub mod conformance;
 mod embedded;
 mod error;
 mod journal;
+mod mark;
 pub mod memory;
 
 pub use catalogue::{ApiKeyRecord, Catalogue, WorkflowSummary, WorkflowVersion};
@@ -17,6 +18,7 @@ pub use error::StoreError;
 pub use journal::{
     Accepted, Append, Cursor, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, Ticket, TicketState,
 };
+pub use mark::{MAX_MARK_KEY_BYTES, Mark, MarkChange, MarkKind};
 
 #[cfg(test)]
 mod tests;

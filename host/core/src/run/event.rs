@@ -234,8 +234,14 @@ impl RunOutcome {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum RunStatus {
-    /// Accepted and not ended.
+    /// Accepted; waits for a place under its workflow's concurrency limit, or for its time to start.
+    Queued,
+    /// Something of it is in flight.
     Running,
+    /// Nothing is in flight: it waits for a time, a person, a callback or another run, and takes no memory.
+    Waiting,
+    /// Somebody paused it.
+    Paused,
     /// Ended with an output.
     Succeeded,
     /// Ended with a failure.
@@ -245,11 +251,34 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// Every one, in the order of a run's life.
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::Paused,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// Whether the run has ended.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Queued | Self::Running | Self::Waiting | Self::Paused => false,
+            Self::Succeeded | Self::Failed | Self::Cancelled => true,
+        }
+    }
+
     /// As written in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",

@@ -61,7 +61,7 @@ impl RunView {
     #[must_use]
     pub fn into_outcome(self) -> Option<RunOutcome> {
         match self.status {
-            RunStatus::Running => None,
+            RunStatus::Queued | RunStatus::Running | RunStatus::Waiting | RunStatus::Paused => None,
             RunStatus::Succeeded => self.output.map(|output| RunOutcome::Succeeded { output }),
             RunStatus::Failed => {
                 self.failure.map(|failure| RunOutcome::Failed { failure, node: self.failed_node })

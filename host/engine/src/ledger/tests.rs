@@ -10,7 +10,7 @@ use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::id::{AttemptNumber, NodeId};
 use stepwell_core::plan;
 use stepwell_core::run::{RunStatus, Trigger};
-use stepwell_store::{Accepted, IdempotencyClaim, RunPage, RunQuery};
+use stepwell_store::{Accepted, IdempotencyClaim, Mark, MarkChange, MarkKind, RunPage, RunQuery};
 use uuid::Uuid;
 
 use super::*;
@@ -67,6 +67,32 @@ impl Journal for Told {
         _: Option<(TenantId, RunId)>,
         _: usize,
     ) -> Result<Vec<(TenantId, RunId)>, StoreError> {
+        unreachable!("a ledger only appends")
+    }
+
+    fn note(&self, _: &TenantId, _: Vec<MarkChange>) -> Ticket {
+        unreachable!("a ledger only appends")
+    }
+
+    async fn mark(&self, _: &TenantId, _: MarkKind, _: &str) -> Result<Option<Mark>, StoreError> {
+        unreachable!("a ledger only appends")
+    }
+
+    async fn marks(
+        &self,
+        _: &TenantId,
+        _: MarkKind,
+        _: Option<&str>,
+        _: usize,
+    ) -> Result<Vec<Mark>, StoreError> {
+        unreachable!("a ledger only appends")
+    }
+
+    async fn due(&self, _: MarkKind, _: Timestamp, _: usize) -> Result<Vec<(TenantId, Mark)>, StoreError> {
+        unreachable!("a ledger only appends")
+    }
+
+    async fn next_due(&self, _: MarkKind) -> Result<Option<Timestamp>, StoreError> {
         unreachable!("a ledger only appends")
     }
 

@@ -36,7 +36,7 @@ pub(crate) enum RunCommand {
         /// Of this workflow alone.
         #[arg(long)]
         workflow: Option<String>,
-        /// With this status alone: running, succeeded, failed or cancelled.
+        /// With this status alone: queued, running, waiting, paused, succeeded, failed or cancelled.
         #[arg(long)]
         status: Option<String>,
         /// At most so many.
@@ -130,7 +130,9 @@ fn read_input(input: &str) -> Result<Value, CliError> {
 
 fn describe_start(started: &Value) -> String {
     match started["status"].as_str() {
-        Some("running") | None => format!("{} is accepted", screen::cell(&started["run_id"])),
+        Some("queued" | "running" | "waiting" | "paused") | None => {
+            format!("{} is accepted", screen::cell(&started["run_id"]))
+        }
         Some(status) => {
             let what = if status == "succeeded" { &started["output"] } else { &started["failure"] };
             format!("{} {status}\n{what:#}", screen::cell(&started["run_id"]))

@@ -24,7 +24,13 @@ pub async fn entries_come_back_as_they_were(journal: Arc<dyn Journal>) {
         samples::ended(2, RunStatus::Succeeded),
     ];
     journal
-        .append(Append { tenant: tenant.clone(), run, entries: entries.clone(), summary: None })
+        .append(Append {
+            tenant: tenant.clone(),
+            run,
+            entries: entries.clone(),
+            summary: None,
+            marks: Vec::new(),
+        })
         .durable()
         .await
         .unwrap();
@@ -99,10 +105,53 @@ pub async fn a_run_that_goes_on_is_listed_as_running_again(journal: Arc<dyn Jour
     assert_eq!(journal.unfinished(None, 10).await.unwrap(), [(tenant, run)]);
 }
 
+/// A start takes up what was at work. What waits is found where it stands, and costs the start nothing.
+pub async fn a_run_that_waits_is_listed_and_not_taken_up(journal: Arc<dyn Journal>) {
+    let (tenant, run, workflow) = (TenantId::default(), samples::run(0), samples::workflow("triage"));
+    journal.append(samples::first_batch(&tenant, run, &workflow)).durable().await.unwrap();
+    let statuses = [RunStatus::Queued, RunStatus::Waiting, RunStatus::Paused, RunStatus::Running];
+    for (seq, status) in (1..).zip(statuses) {
+        journal.append(samples::next_batch(&tenant, run, &workflow, seq, status)).durable().await.unwrap();
+        assert_eq!(listed_statuses(&*journal, &tenant).await, [status]);
+        let taken_up = journal.unfinished(None, 10).await.unwrap();
+        assert_eq!(taken_up.contains(&(tenant.clone(), run)), status == RunStatus::Running, "{status:?}");
+    }
+}
+
+/// A run that moves from list to list while they are read is on every page that should have it, once.
+pub async fn a_run_that_moves_is_told_once(journal: Arc<dyn Journal>) {
+    let (tenant, workflow) = (TenantId::default(), samples::workflow("triage"));
+    for n in 0..20 {
+        journal.append(samples::first_batch(&tenant, samples::run(n), &workflow)).durable().await.unwrap();
+    }
+    let moving = tokio::spawn({
+        let (journal, tenant, workflow) = (Arc::clone(&journal), tenant.clone(), workflow.clone());
+        async move {
+            for n in 0..400_u32 {
+                let status = if n % 40 < 20 { RunStatus::Waiting } else { RunStatus::Running };
+                let (run, seq) = (samples::run(n % 20), u64::from(n / 20) + 1);
+                journal
+                    .append(samples::next_batch(&tenant, run, &workflow, seq, status))
+                    .durable()
+                    .await
+                    .unwrap();
+            }
+        }
+    });
+    while !moving.is_finished() {
+        let query = RunQuery { workflow: Some(workflow.clone()), limit: 100, ..RunQuery::default() };
+        let page = journal.list(&tenant, query).await.unwrap();
+        let told: Vec<_> = page.runs.iter().rev().map(|line| line.id).collect();
+        assert_eq!(told, (0..20).map(samples::run).collect::<Vec<_>>());
+    }
+    moving.await.unwrap();
+}
+
 /// Pages together are the list: whole, newest first, nothing twice.
 pub async fn pages_are_complete(journal: Arc<dyn Journal>) {
-    let statuses = [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
-    let history: Vec<Past> = (0..40_u8).map(|n| (n % 3, statuses[usize::from(n / 3) % 4])).collect();
+    let statuses = RunStatus::ALL;
+    let history: Vec<Past> =
+        (0..70_u8).map(|n| (n % 3, statuses[usize::from(n / 3) % statuses.len()])).collect();
     pages_are_complete_after(&*journal, &TenantId::default(), &history, 7).await;
 }
 
@@ -115,9 +164,8 @@ pub async fn pages_are_complete_after(
 ) {
     let lines = live_through(journal, tenant, history).await;
     let workflows: BTreeSet<_> = lines.iter().map(|line| line.workflow.clone()).collect();
-    let statuses = [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
     for workflow in workflows.into_iter().map(Some).chain([None]) {
-        for status in statuses.map(Some).into_iter().chain([None]) {
+        for status in RunStatus::ALL.map(Some).into_iter().chain([None]) {
             let query = RunQuery { workflow: workflow.clone(), status, limit, cursor: None };
             let wanted = |line: &&RunSummary| {
                 workflow.as_ref().is_none_or(|workflow| line.workflow == *workflow)
@@ -265,7 +313,7 @@ async fn live_through(journal: &dyn Journal, tenant: &TenantId, history: &[Past]
         let (run, workflow) = (samples::run(n), samples::workflow(&format!("workflow-{workflow}")));
         last = Some(journal.append(samples::first_batch(tenant, run, &workflow)));
         if *status != RunStatus::Running {
-            last = Some(journal.append(samples::last_batch(tenant, run, &workflow, 1, *status)));
+            last = Some(journal.append(samples::next_batch(tenant, run, &workflow, 1, *status)));
         }
         lines.push(samples::summary(run, &workflow, *status));
     }
@@ -292,7 +340,7 @@ async fn all_pages(journal: &dyn Journal, tenant: &TenantId, mut query: RunQuery
 /// Under which statuses runs are listed.
 async fn listed_statuses(journal: &dyn Journal, tenant: &TenantId) -> Vec<RunStatus> {
     let mut found = Vec::new();
-    for status in [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled] {
+    for status in RunStatus::ALL {
         let query = RunQuery { status: Some(status), limit: 10, ..RunQuery::default() };
         found.extend(journal.list(tenant, query).await.unwrap().runs.iter().map(|line| line.status));
     }

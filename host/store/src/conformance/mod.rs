@@ -11,6 +11,7 @@
 
 pub mod catalogue;
 pub mod journal;
+pub mod marks;
 pub mod samples;
 
 /// One test for each case of the journal's suite. The expression makes an empty journal and what must live as long as it.
@@ -26,6 +27,8 @@ macro_rules! journal_conformance {
             a_ticket_answers_whoever_asks,
             the_index_follows_a_run,
             a_run_that_goes_on_is_listed_as_running_again,
+            a_run_that_waits_is_listed_and_not_taken_up,
+            a_run_that_moves_is_told_once,
             pages_are_complete,
             unfinished_runs_are_paged_oldest_first,
             a_claim_is_for_one_run,
@@ -34,6 +37,18 @@ macro_rules! journal_conformance {
             claims_are_scoped_to_tenant_and_workflow,
             tenants_are_apart,
             a_closed_journal_refuses,
+        );
+        $crate::conformance_cases!(
+            marks,
+            $fresh,
+            a_mark_is_found_by_its_key,
+            a_mark_is_replaced_and_removed_with_its_time,
+            marks_come_with_the_entries_that_they_follow_from,
+            a_start_that_was_done_before_leaves_no_mark,
+            the_later_change_holds,
+            marks_are_due_soonest_first,
+            marks_come_in_pages,
+            a_key_that_is_too_long_is_refused,
         );
     };
 }

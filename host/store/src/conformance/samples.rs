@@ -12,7 +12,7 @@ use stepwell_core::plan::{Lock, LockedStep};
 use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, Trigger};
 use uuid::Uuid;
 
-use crate::{ApiKeyRecord, Append, IdempotencyClaim, RunSummary, WorkflowVersion};
+use crate::{ApiKeyRecord, Append, IdempotencyClaim, Mark, MarkKind, RunSummary, WorkflowVersion};
 
 /// Samples are of this second and the milliseconds after it.
 const SECOND: i64 = 1_700_000_000;
@@ -101,7 +101,7 @@ pub fn ended(seq: u64, status: RunStatus) -> Entry {
 /// A run's line in the index.
 #[must_use]
 pub fn summary(run: RunId, workflow: &WorkflowName, status: RunStatus) -> RunSummary {
-    let ended_at = (status != RunStatus::Running).then(|| at(2));
+    let ended_at = status.is_final().then(|| at(2));
     RunSummary {
         id: run,
         workflow: workflow.clone(),
@@ -120,6 +120,7 @@ pub fn first_batch(tenant: &TenantId, run: RunId, workflow: &WorkflowName) -> Ap
         run,
         entries: vec![accepted(workflow, json!({}))],
         summary: Some(summary(run, workflow, RunStatus::Running)),
+        marks: Vec::new(),
     }
 }
 
@@ -137,13 +138,44 @@ pub fn last_batch(
         run,
         entries: vec![ended(seq, status)],
         summary: Some(summary(run, workflow, status)),
+        marks: Vec::new(),
+    }
+}
+
+/// A batch that brings a run to this status: its last one, if that is final.
+#[must_use]
+pub fn next_batch(
+    tenant: &TenantId,
+    run: RunId,
+    workflow: &WorkflowName,
+    seq: u64,
+    status: RunStatus,
+) -> Append {
+    match status.is_final() {
+        true => last_batch(tenant, run, workflow, seq, status),
+        false => Append {
+            summary: Some(summary(run, workflow, status)),
+            ..middle_batch(tenant, run, seq..seq + 1)
+        },
     }
 }
 
 /// A batch in the middle of a run.
 #[must_use]
 pub fn middle_batch(tenant: &TenantId, run: RunId, seqs: std::ops::Range<u64>) -> Append {
-    Append { tenant: tenant.clone(), run, entries: seqs.map(middle).collect(), summary: None }
+    Append {
+        tenant: tenant.clone(),
+        run,
+        entries: seqs.map(middle).collect(),
+        summary: None,
+        marks: Vec::new(),
+    }
+}
+
+/// A mark of a run.
+#[must_use]
+pub fn mark(kind: MarkKind, key: &str, due: Option<Timestamp>) -> Mark {
+    Mark { kind, key: key.to_owned(), run: Some(run(0)), due, body: json!({"key": key}) }
 }
 
 /// A claim that holds for as long as a test runs.

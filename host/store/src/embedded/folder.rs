@@ -1,7 +1,7 @@
 //! The data folder: what lies where, which format it has, whose it is now, and how much room is left.
 //!
 //! ```text
-//! DATA/FORMAT       {"format": 2}
+//! DATA/FORMAT       {"format": 3}
 //! DATA/LOCK         locked as long as a process uses the folder
 //! DATA/master.key   encrypts the secrets, unless the operator gives a key
 //! DATA/catalogue/   sled: what people wrote
@@ -21,7 +21,7 @@ use super::files;
 use crate::StoreError;
 
 /// The format that is written.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// How long a look at the free space holds good.
 const SPACE_IS_KNOWN_FOR: Duration = Duration::from_millis(100);
@@ -230,11 +230,13 @@ mod tests {
     #[test]
     fn a_folder_of_an_older_format_is_marked_once_this_version_has_opened_it() {
         let temp = tempfile::tempdir().unwrap();
-        fs::write(temp.path().join("FORMAT"), r#"{"format": 1}"#).unwrap();
-        let folder = open(temp.path()).unwrap();
-        assert!(!folder.is_new());
-        folder.mark_complete().unwrap();
-        assert_eq!(fs::read_to_string(temp.path().join("FORMAT")).unwrap(), "{\"format\":2}\n");
+        for older in 1..FORMAT {
+            fs::write(temp.path().join("FORMAT"), format!("{{\"format\": {older}}}")).unwrap();
+            let folder = open(temp.path()).unwrap();
+            assert!(!folder.is_new());
+            folder.mark_complete().unwrap();
+            assert_eq!(fs::read_to_string(temp.path().join("FORMAT")).unwrap(), "{\"format\":3}\n");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The journal in memory: everything is "on disk" at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::run::{Entry, RunStatus};
 
+use super::marks::Marks;
 use crate::{
-    Accepted, Append, Cursor, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, StoreError, Ticket,
+    Accepted, Append, Cursor, IdempotencyClaim, Journal, Mark, MarkChange, MarkKind, RunPage, RunQuery,
+    RunSummary, StoreError, Ticket, mark,
 };
 
 /// A journal that is gone with its value.
@@ -22,15 +24,21 @@ struct State {
     /// By tenant, then by time.
     summaries: BTreeMap<(TenantId, RunId), RunSummary>,
     claims: HashMap<(TenantId, WorkflowName, String), (RunId, IdempotencyClaim)>,
+    marks: Marks,
+    /// Runs of which a batch was refused.
+    lacking: HashSet<(TenantId, RunId)>,
     closed: bool,
 }
 
 impl State {
     fn append(&mut self, batch: Append) -> Result<(), StoreError> {
-        if self.closed {
-            return Err(StoreError::Closed);
-        }
         let run = (batch.tenant, batch.run);
+        if !self.goes_on(&run, &batch.entries) {
+            return Err(StoreError::JournalGap { run: run.1 });
+        }
+        self.note(&run.0, batch.marks).inspect_err(|_| {
+            self.lacking.insert(run.clone());
+        })?;
         if let Some(summary) = batch.summary {
             self.summaries.insert(run.clone(), summary);
         }
@@ -38,6 +46,29 @@ impl State {
             .entry(run)
             .or_default()
             .extend(batch.entries.into_iter().map(|entry| (entry.seq, entry)));
+        Ok(())
+    }
+
+    /// Whether a batch leaves no gap; only behind one that was refused it may.
+    fn goes_on(&mut self, run: &(TenantId, RunId), entries: &[Entry]) -> bool {
+        let kept = self.entries.get(run).and_then(|entries| entries.last_key_value());
+        let next = kept.map_or(0, |(last, _)| last + 1);
+        let goes_on = !self.lacking.contains(run) || entries.first().is_some_and(|first| first.seq == next);
+        if goes_on {
+            self.lacking.remove(run);
+        }
+        goes_on
+    }
+
+    fn note(&mut self, tenant: &TenantId, marks: Vec<MarkChange>) -> Result<(), StoreError> {
+        if self.closed {
+            return Err(StoreError::Closed);
+        }
+        mark::check(&marks)?;
+        self.marks.purge_memos(Timestamp::now());
+        for change in marks {
+            self.marks.change(tenant, change);
+        }
         Ok(())
     }
 
@@ -133,6 +164,37 @@ impl Journal for MemoryJournal {
         limit: usize,
     ) -> Result<Vec<(TenantId, RunId)>, StoreError> {
         Ok(self.state().unfinished(after, limit))
+    }
+
+    fn note(&self, tenant: &TenantId, marks: Vec<MarkChange>) -> Ticket {
+        Ticket::resolved(self.state().note(tenant, marks))
+    }
+
+    async fn mark(&self, tenant: &TenantId, kind: MarkKind, key: &str) -> Result<Option<Mark>, StoreError> {
+        Ok(self.state().marks.get(tenant, kind, key))
+    }
+
+    async fn marks(
+        &self,
+        tenant: &TenantId,
+        kind: MarkKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StoreError> {
+        Ok(self.state().marks.page(tenant, kind, after, limit))
+    }
+
+    async fn due(
+        &self,
+        kind: MarkKind,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, Mark)>, StoreError> {
+        Ok(self.state().marks.due(kind, until, limit))
+    }
+
+    async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state().marks.next_due(kind))
     }
 
     async fn close(&self) -> Result<(), StoreError> {

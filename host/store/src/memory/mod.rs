@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod journal;
+mod marks;
 
 pub use catalogue::MemoryCatalogue;
 pub use journal::MemoryJournal;

@@ -117,7 +117,13 @@ fn large(run: u32, seq: u64) -> Append {
         .map(|n| stepwell_core::digest::Digest::of(&(seq * 1024 + n).to_be_bytes()).to_hex())
         .collect();
     entry.event = Event::CancelRequested { reason: Some(noise) };
-    Append { tenant: TenantId::default(), run: samples::run(run), entries: vec![entry], summary: None }
+    Append {
+        tenant: TenantId::default(),
+        run: samples::run(run),
+        entries: vec![entry],
+        summary: None,
+        marks: Vec::new(),
+    }
 }
 
 /// Leaves so many bytes free.

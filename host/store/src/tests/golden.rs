@@ -2,6 +2,7 @@
 //!
 //! - Format 1: a record an entry, and lists of runs by workflow or status alone.
 //! - Format 2: a record a batch of entries, and a list for each workflow and status.
+//! - Format 3: marks, and runs that are queued, wait or are paused.
 //!
 //! A golden folder is written once for each format, by `cargo test -p stepwell-store write_the_golden_folder -- --ignored`, and
 //! never again: a change that makes this test fail breaks the stores that people have.
@@ -20,20 +21,23 @@ use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, SkipReason};
 
 use super::damage::copy_of;
 use crate::conformance::samples;
-use crate::{Accepted, Append, EmbeddedStore, OpenOptions, RunQuery};
+use crate::{Accepted, Append, EmbeddedStore, Mark, MarkChange, MarkKind, OpenOptions, RunQuery};
 
 /// A key file would not keep its mode in a repository.
 const MASTER_KEY: &str = "Z29sZGVuLWtleS1vZi10aGUtZm9ybWF0LTEtdGVzdCE=";
-const NEWEST: &str = "format-2";
+const NEWEST: &str = "format-3";
+/// The run that waits.
+const WAITING: u32 = 3;
 const COMPONENT: &[u8] = b"golden component";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_format_is_read() {
-    for format in ["format-1", NEWEST] {
+    for format in ["format-1", "format-2", NEWEST] {
         let folder = copy_of(&golden_folder(format));
         let store = open(folder.path());
         check_catalogue(&store).await;
         check_journal(&store).await;
+        check_marks(&store, format == NEWEST).await;
         check_that_runs_go_on(&store).await;
     }
 }
@@ -85,8 +89,15 @@ async fn write(store: &EmbeddedStore) {
         run: samples::run(1),
         entries: every_event(),
         summary: Some(samples::summary(samples::run(1), &workflow, RunStatus::Failed)),
+        marks: Vec::new(),
     };
     journal.append(whole).durable().await.unwrap();
+    journal.append(samples::first_batch(&tenant, samples::run(WAITING), &workflow)).durable().await.unwrap();
+    let waiting = Append {
+        marks: marks().map(MarkChange::Put).to_vec(),
+        ..samples::next_batch(&tenant, samples::run(WAITING), &workflow, 1, RunStatus::Waiting)
+    };
+    journal.append(waiting).durable().await.unwrap();
 }
 
 async fn check_catalogue(store: &EmbeddedStore) {
@@ -121,6 +132,18 @@ async fn check_journal(store: &EmbeddedStore) {
     assert_eq!(answer, Accepted::Before(samples::run(0)));
 }
 
+async fn check_marks(store: &EmbeddedStore, written: bool) {
+    let (tenant, journal) = (TenantId::default(), store.journal());
+    for mark in marks() {
+        let expected = written.then_some(mark.clone());
+        assert_eq!(journal.mark(&tenant, mark.kind, &mark.key).await.unwrap(), expected);
+        let due = journal.due(mark.kind, mark.due.unwrap(), 10).await.unwrap();
+        assert_eq!(due, expected.map(|mark| (tenant.clone(), mark)).into_iter().collect::<Vec<_>>());
+    }
+    let waiting = RunQuery { status: Some(RunStatus::Waiting), limit: 10, ..RunQuery::default() };
+    assert_eq!(journal.list(&tenant, waiting).await.unwrap().runs.len(), usize::from(written));
+}
+
 /// A run that an older version began is ended by this one, and listed as such.
 async fn check_that_runs_go_on(store: &EmbeddedStore) {
     let (tenant, workflow, journal) = (TenantId::default(), samples::workflow("triage"), store.journal());
@@ -137,6 +160,14 @@ async fn check_that_runs_go_on(store: &EmbeddedStore) {
         let found = page.runs.iter().any(|line| line.id == run && line.status == RunStatus::Succeeded);
         assert_eq!(found, status != Some(RunStatus::Running), "{status:?}: {:?}", page.runs);
     }
+}
+
+/// One mark of each kind, with every field.
+fn marks() -> [Mark; MarkKind::ALL.len()] {
+    MarkKind::ALL.map(|kind| Mark {
+        run: Some(samples::run(WAITING)),
+        ..samples::mark(kind, "golden key", Some("9999-01-01T00:00:00Z".parse().unwrap()))
+    })
 }
 
 fn versions() -> [crate::WorkflowVersion; 2] {

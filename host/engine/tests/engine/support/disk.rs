@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::run::Entry;
 use stepwell_store::memory::MemoryJournal;
 use stepwell_store::{
-    Accepted, Append, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, StoreError, Ticket,
+    Accepted, Append, IdempotencyClaim, Journal, Mark, MarkChange, MarkKind, RunPage, RunQuery, RunSummary,
+    StoreError, Ticket,
 };
 
 pub(crate) struct Disk {
@@ -93,6 +95,40 @@ impl Journal for Disk {
         limit: usize,
     ) -> Result<Vec<(TenantId, RunId)>, StoreError> {
         self.kept.unfinished(after, limit).await
+    }
+
+    fn note(&self, tenant: &TenantId, marks: Vec<MarkChange>) -> Ticket {
+        match self.full() {
+            Ok(()) => self.kept.note(tenant, marks),
+            Err(error) => Ticket::resolved(Err(error)),
+        }
+    }
+
+    async fn mark(&self, tenant: &TenantId, kind: MarkKind, key: &str) -> Result<Option<Mark>, StoreError> {
+        self.kept.mark(tenant, kind, key).await
+    }
+
+    async fn marks(
+        &self,
+        tenant: &TenantId,
+        kind: MarkKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StoreError> {
+        self.kept.marks(tenant, kind, after, limit).await
+    }
+
+    async fn due(
+        &self,
+        kind: MarkKind,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, Mark)>, StoreError> {
+        self.kept.due(kind, until, limit).await
+    }
+
+    async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError> {
+        self.kept.next_due(kind).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -11,17 +11,19 @@ use stepwell_core::id::{RunId, TenantId};
 use super::super::record;
 use super::database::Table;
 use super::queue::RunKey;
-use super::{entries, index, keys};
-use crate::{Accepted, Append, IdempotencyClaim, RunSummary};
+use super::{entries, index, keys, marks};
+use crate::{Accepted, Append, IdempotencyClaim, MarkChange, RunSummary};
 
 /// A batch, ready to be written.
 pub(super) struct Handed {
-    pub(super) run: RunKey,
+    /// Whose it is; none if it is no run's.
+    pub(super) run: Option<RunKey>,
     /// The number of its first entry.
     pub(super) first_seq: Option<u64>,
     /// Its entries' key and record; none if it has no entries.
     pub(super) entries: Option<(Slice, Slice)>,
     pub(super) summary: Option<Line>,
+    pub(super) marks: Vec<marks::Change>,
     pub(super) claim: Option<Claim>,
 }
 
@@ -33,18 +35,30 @@ impl Handed {
             (key.into(), entries::encode(&batch.entries).into())
         });
         Self {
-            run: (batch.tenant.clone(), batch.run),
+            run: Some((batch.tenant.clone(), batch.run)),
             first_seq,
             entries,
             summary: batch.summary.as_ref().map(|summary| Line::new(&batch.tenant, summary)),
+            marks: ready(&batch.tenant, &batch.marks),
             claim,
         }
     }
 
+    /// Marks that are no run's.
+    pub(super) fn of_marks(tenant: &TenantId, marks: &[MarkChange]) -> Self {
+        let marks = ready(tenant, marks);
+        Self { run: None, first_seq: None, entries: None, summary: None, marks, claim: None }
+    }
+
     /// What it takes in memory, about.
     pub(super) fn bytes(&self) -> usize {
-        self.entries.iter().map(|(key, record)| key.len() + record.len()).sum()
+        let entries = self.entries.as_ref().map_or(0, |(key, record)| key.len() + record.len());
+        entries + self.marks.iter().map(marks::Change::bytes).sum::<usize>()
     }
+}
+
+fn ready(tenant: &TenantId, marks: &[MarkChange]) -> Vec<marks::Change> {
+    marks.iter().map(|change| marks::Change::new(tenant, change)).collect()
 }
 
 /// A run's line in the index, and where it can be found.

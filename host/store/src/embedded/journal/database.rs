@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fjall::{KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Slice};
+use fjall::{KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable as _, Slice, Snapshot};
 
 use super::super::folder::Folder;
 use super::super::panics;
@@ -17,8 +17,8 @@ const CACHE_BYTES: u64 = 64 << 20;
 const LOG_BYTES: u64 = 128 << 20;
 /// Of a table in memory, before it is written out.
 const MEMTABLE_BYTES: u64 = 16 << 20;
-/// Of the table whose lines go away again, so that their remains do.
-const LIVE_MEMTABLE_BYTES: u64 = 2 << 20;
+/// Of tables whose lines go away again, so that their remains do.
+const SMALL_MEMTABLE_BYTES: u64 = 2 << 20;
 /// fjall lets a commit wait at four memtables that are being written out, without an end if their writer died. We wait before, and
 /// look whether it did.
 const MEMTABLES_IN_FLIGHT: usize = 2;
@@ -36,10 +36,11 @@ pub(super) enum Table {
     Index,
     Live,
     Claims,
+    Marks,
 }
 
 impl Table {
-    const ALL: [Self; 5] = [Self::Entries, Self::Runs, Self::Index, Self::Live, Self::Claims];
+    const ALL: [Self; 6] = [Self::Entries, Self::Runs, Self::Index, Self::Live, Self::Claims, Self::Marks];
 
     fn name(self) -> &'static str {
         match self {
@@ -48,11 +49,15 @@ impl Table {
             Self::Index => "index",
             Self::Live => "live",
             Self::Claims => "claims",
+            Self::Marks => "marks",
         }
     }
 
     fn options(self) -> KeyspaceCreateOptions {
-        let memtable = if self == Self::Live { LIVE_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
+        let memtable = match self {
+            Self::Live | Self::Marks => SMALL_MEMTABLE_BYTES,
+            _ => MEMTABLE_BYTES,
+        };
         KeyspaceCreateOptions::default().max_memtable_size(memtable)
     }
 }
@@ -78,18 +83,9 @@ impl Database {
         Ok(Self { folder, fjall, tables })
     }
 
-    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Slice>, StoreError> {
-        self.table(table).get(key).map_err(|why| self.unreadable(why))
-    }
-
-    /// Keys and values from one key to before another.
-    pub(super) fn range<'a>(&'a self, table: Table, from: &[u8], to: &[u8]) -> impl Pairs + use<'a> {
-        self.table(table).range(from..to).map(|pair| pair.into_inner().map_err(|why| self.unreadable(why)))
-    }
-
-    /// Keys and values that begin with a prefix.
-    pub(super) fn prefix<'a>(&'a self, table: Table, prefix: &[u8]) -> impl Pairs + use<'a> {
-        self.table(table).prefix(prefix).map(|pair| pair.into_inner().map_err(|why| self.unreadable(why)))
+    /// What the tables hold at this moment. To be kept for a short time: what is written over meanwhile stays until it is dropped.
+    pub(super) fn view(&self) -> View<'_> {
+        View { database: self, at: self.fjall.snapshot() }
     }
 
     /// Begins a group of writes.
@@ -98,13 +94,14 @@ impl Database {
     }
 
     fn table(&self, table: Table) -> &fjall::Keyspace {
-        let [entries, runs, index, live, claims] = &self.tables;
+        let [entries, runs, index, live, claims, marks] = &self.tables;
         match table {
             Table::Entries => entries,
             Table::Runs => runs,
             Table::Index => index,
             Table::Live => live,
             Table::Claims => claims,
+            Table::Marks => marks,
         }
     }
 
@@ -124,6 +121,30 @@ impl Database {
 
     fn unwritable(&self, why: fjall::Error) -> StoreError {
         fault(&self.folder, "cannot write `journal`", why)
+    }
+}
+
+/// All tables as they stood at one moment: what moves from one list to another stands in one of them here.
+pub(super) struct View<'a> {
+    database: &'a Database,
+    at: Snapshot,
+}
+
+impl View<'_> {
+    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Slice>, StoreError> {
+        self.at.get(self.database.table(table), key).map_err(|why| self.database.unreadable(why))
+    }
+
+    /// Keys and values from one key to before another.
+    pub(super) fn range<'a>(&'a self, table: Table, from: &[u8], to: &[u8]) -> impl Pairs + use<'a> {
+        let pairs = self.at.range(self.database.table(table), from..to);
+        pairs.map(|pair| pair.into_inner().map_err(|why| self.database.unreadable(why)))
+    }
+
+    /// Keys and values that begin with a prefix.
+    pub(super) fn prefix<'a>(&'a self, table: Table, prefix: &[u8]) -> impl Pairs + use<'a> {
+        let pairs = self.at.prefix(self.database.table(table), prefix);
+        pairs.map(|pair| pair.into_inner().map_err(|why| self.database.unreadable(why)))
     }
 }
 
@@ -160,8 +181,8 @@ fn open_tables(folder: &Folder) -> fjall::Result<(fjall::Database, [fjall::Keysp
         .worker_threads(WORKERS)
         .open()?;
     let open = |table: Table| fjall.keyspace(table.name(), || table.options());
-    let [entries, runs, index, live, claims] = Table::ALL.map(open);
-    let tables = [entries?, runs?, index?, live?, claims?];
+    let [entries, runs, index, live, claims, marks] = Table::ALL.map(open);
+    let tables = [entries?, runs?, index?, live?, claims?, marks?];
     Ok((fjall, tables))
 }
 

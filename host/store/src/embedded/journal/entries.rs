@@ -7,7 +7,7 @@ use stepwell_core::id::RunId;
 use stepwell_core::run::Entry;
 
 use super::super::record;
-use super::database::{Database, Table};
+use super::database::{Table, View};
 use super::keys;
 use crate::StoreError;
 
@@ -26,15 +26,15 @@ pub(super) fn encode(entries: &[Entry]) -> Vec<u8> {
 
 /// A run's entries from `from` on, at most `limit`. `prefix` begins the keys of all its batches.
 pub(super) fn read(
-    database: &Database,
+    view: &View<'_>,
     prefix: &[u8],
     run: RunId,
     from: u64,
     limit: usize,
 ) -> Result<Vec<Entry>, StoreError> {
-    let (first, behind) = (batch_with(database, prefix, from)?, keys::batch(prefix, u64::MAX));
+    let (first, behind) = (batch_with(view, prefix, from)?, keys::batch(prefix, u64::MAX));
     let (mut entries, mut next) = (Vec::new(), from);
-    for pair in database.range(Table::Entries, &first, &behind) {
+    for pair in view.range(Table::Entries, &first, &behind) {
         let wanted = decode(&pair?.1, || format!("the record of run {run} with entry {next}"))?
             .into_iter()
             .filter(|entry| entry.seq >= from);
@@ -56,8 +56,8 @@ pub(super) fn read(
 }
 
 /// The number of the entry that comes next in a run's journal.
-pub(super) fn next_seq(database: &Database, prefix: &[u8], run: RunId) -> Result<u64, StoreError> {
-    let Some((_, last)) = database.prefix(Table::Entries, prefix).next_back().transpose()? else {
+pub(super) fn next_seq(view: &View<'_>, prefix: &[u8], run: RunId) -> Result<u64, StoreError> {
+    let Some((_, last)) = view.prefix(Table::Entries, prefix).next_back().transpose()? else {
         return Ok(0);
     };
     let last = decode(&last, || format!("the last record of run {run}"))?;
@@ -65,9 +65,9 @@ pub(super) fn next_seq(database: &Database, prefix: &[u8], run: RunId) -> Result
 }
 
 /// The key of the batch with this entry, which begins with it or before it.
-fn batch_with(database: &Database, prefix: &[u8], seq: u64) -> Result<Vec<u8>, StoreError> {
+fn batch_with(view: &View<'_>, prefix: &[u8], seq: u64) -> Result<Vec<u8>, StoreError> {
     let behind = keys::batch(prefix, seq.saturating_add(1));
-    let newest = database.range(Table::Entries, prefix, &behind).next_back().transpose()?;
+    let newest = view.range(Table::Entries, prefix, &behind).next_back().transpose()?;
     Ok(newest.map_or_else(|| keys::batch(prefix, seq), |(key, _)| key.to_vec()))
 }
 

@@ -1,6 +1,7 @@
 //! The index of runs: where a run's line can be found, and reading it page by page.
 //!
-//! A run stands in one list, of its workflow and status. Whoever asks for more gets several lists, merged.
+//! A run stands in one list, of its workflow and status. Whoever asks for more gets several lists, merged: all as they were at one
+//! moment, so that a run that goes from one to another meanwhile is neither missed nor told twice.
 
 use std::collections::BinaryHeap;
 
@@ -8,7 +9,7 @@ use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::run::RunStatus;
 
 use super::super::record;
-use super::database::{Database, Table};
+use super::database::{Table, View};
 use super::keys;
 use crate::{Cursor, RunPage, RunQuery, RunSummary, StoreError};
 
@@ -16,38 +17,42 @@ use crate::{Cursor, RunPage, RunQuery, RunSummary, StoreError};
 pub(super) fn places(tenant: &TenantId, summary: &RunSummary) -> Vec<(Table, Vec<u8>)> {
     let (id, status) = (summary.id, summary.status);
     let listed = keys::with_run(keys::list(tenant, &summary.workflow, status), id);
-    match status {
-        RunStatus::Running => vec![(Table::Live, listed), (Table::Live, keys::unfinished(tenant, id))],
-        _ => vec![(Table::Index, listed)],
+    let mut places = vec![(table_of(status), listed)];
+    if status == RunStatus::Running {
+        places.push((Table::Live, keys::unfinished(tenant, id)));
     }
+    places
+}
+
+/// Where runs of a status are listed.
+fn table_of(status: RunStatus) -> Table {
+    if status.is_final() { Table::Index } else { Table::Live }
 }
 
 pub(super) fn summary(
-    database: &Database,
+    view: &View<'_>,
     tenant: &TenantId,
     run: RunId,
 ) -> Result<Option<RunSummary>, StoreError> {
-    let line = database.get(Table::Runs, &keys::run(tenant, run))?;
+    let line = view.get(Table::Runs, &keys::run(tenant, run))?;
     line.map(|bytes| decode(&bytes, run)).transpose()
 }
 
-pub(super) fn page(database: &Database, tenant: &TenantId, query: &RunQuery) -> Result<RunPage, StoreError> {
+pub(super) fn page(view: &View<'_>, tenant: &TenantId, query: &RunQuery) -> Result<RunPage, StoreError> {
     let limit = query.limit.max(1);
     let mut runs = Vec::new();
-    for found in Merged::open(database, lists_of(database, tenant, query)?, query.cursor)? {
+    for found in Merged::open(view, lists_of(view, tenant, query)?, query.cursor)? {
         if runs.len() == limit {
             return Ok(RunPage { next: runs.last().map(|last: &RunSummary| Cursor(last.id)), runs });
         }
-        let line = summary(database, tenant, found?)?;
-        // It may have gone elsewhere since.
-        runs.extend(line.filter(|line| matches(line, query)));
+        runs.extend(summary(view, tenant, found?)?);
     }
     Ok(RunPage { runs, next: None })
 }
 
-/// Unfinished runs, oldest first.
+/// Runs that are to be gone on with after a start, oldest first.
 pub(super) fn unfinished(
-    database: &Database,
+    view: &View<'_>,
     after: Option<&(TenantId, RunId)>,
     limit: usize,
 ) -> Result<Vec<(TenantId, RunId)>, StoreError> {
@@ -56,29 +61,28 @@ pub(super) fn unfinished(
         Some((tenant, run)) => [keys::unfinished(tenant, *run), vec![0]].concat(),
         None => keys::UNFINISHED.to_vec(),
     };
-    let damaged = || StoreError::corrupt("the journal's list of unfinished runs", "a key in it names no run");
-    let pairs = database.range(Table::Live, &from, &behind(keys::UNFINISHED)).take(limit);
+    let damaged = || StoreError::corrupt("the journal's list of running runs", "a key in it names no run");
+    let pairs = view.range(Table::Live, &from, &keys::behind(keys::UNFINISHED)).take(limit);
     pairs.map(|pair| keys::unfinished_parts(&pair?.0).ok_or_else(damaged)).collect()
 }
 
 /// A list of runs: where it is, and how its keys begin.
 type List = (Table, Vec<u8>);
 
-/// Lists that together have every run of the query. Those that runs leave come first: a run that ends meanwhile is then
-/// in one of them at least.
-fn lists_of(database: &Database, tenant: &TenantId, query: &RunQuery) -> Result<Vec<List>, StoreError> {
+/// Lists that together have every run of the query, each once.
+fn lists_of(view: &View<'_>, tenant: &TenantId, query: &RunQuery) -> Result<Vec<List>, StoreError> {
     if query.workflow.is_none() && query.status.is_none() {
         return Ok(vec![(Table::Runs, keys::tenant(tenant))]);
     }
     let mut lists = Vec::new();
-    for status in [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled] {
+    for status in RunStatus::ALL {
         if query.status.is_some_and(|wanted| wanted != status) {
             continue;
         }
-        let table = if status == RunStatus::Running { Table::Live } else { Table::Index };
+        let table = table_of(status);
         let workflows = match &query.workflow {
             Some(workflow) => vec![workflow.clone()],
-            None => workflows(database, table, &keys::lists(tenant, status))?,
+            None => workflows(view, table, &keys::lists(tenant, status))?,
         };
         lists.extend(workflows.iter().map(|workflow| (table, keys::list(tenant, workflow, status))));
     }
@@ -86,10 +90,10 @@ fn lists_of(database: &Database, tenant: &TenantId, query: &RunQuery) -> Result<
 }
 
 /// The workflows that have lists with this beginning: one look each, however long the lists are.
-fn workflows(database: &Database, table: Table, lists: &[u8]) -> Result<Vec<WorkflowName>, StoreError> {
-    let (mut from, end) = (lists.to_vec(), behind(lists));
+fn workflows(view: &View<'_>, table: Table, lists: &[u8]) -> Result<Vec<WorkflowName>, StoreError> {
+    let (mut from, end) = (lists.to_vec(), keys::behind(lists));
     let mut workflows = Vec::new();
-    while let Some((key, _)) = database.range(table, &from, &end).next().transpose()? {
+    while let Some((key, _)) = view.range(table, &from, &end).next().transpose()? {
         let name = keys::workflow_behind(lists, &key).ok_or_else(damaged)?;
         if !name.is_empty() {
             let name = std::str::from_utf8(name).ok().and_then(|name| WorkflowName::new(name).ok());
@@ -103,19 +107,17 @@ fn workflows(database: &Database, table: Table, lists: &[u8]) -> Result<Vec<Work
 /// Runs of one list, newest first.
 type Runs<'a> = Box<dyn Iterator<Item = Result<RunId, StoreError>> + 'a>;
 
-/// The runs of several lists, newest first, each once.
+/// The runs of several lists, newest first.
 struct Merged<'a> {
     lists: Vec<Runs<'a>>,
     /// The next run of each list that has one, and the list's place.
     heads: BinaryHeap<(RunId, usize)>,
-    last: Option<RunId>,
 }
 
 impl<'a> Merged<'a> {
-    fn open(database: &'a Database, lists: Vec<List>, cursor: Option<Cursor>) -> Result<Self, StoreError> {
-        let open = |(table, prefix): List| newest_first(database, table, &prefix, cursor);
-        let mut merged =
-            Self { lists: lists.into_iter().map(open).collect(), heads: BinaryHeap::new(), last: None };
+    fn open(view: &'a View<'_>, lists: Vec<List>, cursor: Option<Cursor>) -> Result<Self, StoreError> {
+        let open = |(table, prefix): List| newest_first(view, table, &prefix, cursor);
+        let mut merged = Self { lists: lists.into_iter().map(open).collect(), heads: BinaryHeap::new() };
         (0..merged.lists.len()).try_for_each(|place| merged.take_head(place))?;
         Ok(merged)
     }
@@ -131,43 +133,22 @@ impl Iterator for Merged<'_> {
     type Item = Result<RunId, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (run, place) = self.heads.pop()?;
-            if let Err(why) = self.take_head(place) {
-                return Some(Err(why));
-            }
-            if self.last.replace(run) != Some(run) {
-                return Some(Ok(run));
-            }
-        }
+        let (run, place) = self.heads.pop()?;
+        Some(self.take_head(place).map(|()| run))
     }
 }
 
-fn newest_first<'a>(database: &'a Database, table: Table, prefix: &[u8], cursor: Option<Cursor>) -> Runs<'a> {
+fn newest_first<'a>(view: &'a View<'_>, table: Table, prefix: &[u8], cursor: Option<Cursor>) -> Runs<'a> {
     let to = match cursor {
         Some(Cursor(run)) => keys::with_run(prefix.to_vec(), run),
-        None => behind(prefix),
+        None => keys::behind(prefix),
     };
-    let pairs = database.range(table, prefix, &to).rev();
+    let pairs = view.range(table, prefix, &to).rev();
     Box::new(pairs.map(|pair| keys::run_at_end(&pair?.0).ok_or_else(damaged)))
 }
 
 fn damaged() -> StoreError {
     StoreError::corrupt("the journal's index", "a key in it names no run or no workflow")
-}
-
-fn matches(line: &RunSummary, query: &RunQuery) -> bool {
-    query.status.is_none_or(|status| status == line.status)
-        && query.workflow.as_ref().is_none_or(|workflow| *workflow == line.workflow)
-}
-
-/// The first key behind all that begin with this prefix, whose last byte is never 255.
-fn behind(prefix: &[u8]) -> Vec<u8> {
-    let mut end = prefix.to_vec();
-    if let Some(last) = end.last_mut() {
-        *last = last.saturating_add(1);
-    }
-    end
 }
 
 fn decode(bytes: &[u8], run: RunId) -> Result<RunSummary, StoreError> {

@@ -12,22 +12,28 @@ mod entries;
 mod index;
 mod keeper;
 mod keys;
+mod marks;
 mod queue;
+mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::run::Entry;
 
 use self::batch::{Claim, Handed};
-use self::database::Database;
+use self::database::View;
 use self::keeper::Keeper;
-use self::queue::Queue;
+use self::queue::{GroupTicket, Queue};
 use super::blocking::blocking;
 use super::folder::Folder;
-use crate::{Accepted, Append, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, StoreError, Ticket};
+use crate::{
+    Accepted, Append, IdempotencyClaim, Journal, Mark, MarkChange, MarkKind, RunPage, RunQuery, RunSummary,
+    StoreError, Ticket, mark,
+};
 
 /// The embedded store's journal.
 pub(crate) struct EmbeddedJournal {
@@ -51,12 +57,26 @@ impl EmbeddedJournal {
         Ok(Self { folder, queue, keeper, committer: Mutex::new(Some(committer)) })
     }
 
-    async fn with<T: Send + 'static>(
+    fn hand_over(&self, batch: &Append, claim: Option<Claim>) -> Result<Arc<GroupTicket>, StoreError> {
+        mark::check(&batch.marks)
+            .inspect_err(|_| self.queue.lacks((batch.tenant.clone(), batch.run)))
+            .and_then(|()| self.queue.push(Handed::new(batch, claim)))
+    }
+
+    /// Waits until the disk tells of all that was handed over so far.
+    async fn settle(&self) {
+        if let Some(last) = self.queue.last() {
+            // Whether it is kept or lost, the disk says afterwards what there is.
+            let _ = last.durable().await;
+        }
+    }
+
+    async fn look<T: Send + 'static>(
         &self,
-        work: impl Fn(&Database) -> Result<T, StoreError> + Send + 'static,
+        at: impl Fn(&View<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let keeper = Arc::clone(&self.keeper);
-        blocking(move || keeper.with(work)).await
+        blocking(move || keeper.with(|database| at(&database.view()))).await
     }
 
     fn take_committer(&self) -> Option<JoinHandle<()>> {
@@ -68,10 +88,7 @@ impl EmbeddedJournal {
 #[async_trait]
 impl Journal for EmbeddedJournal {
     fn append(&self, batch: Append) -> Ticket {
-        match self.queue.push(Handed::new(&batch, None)) {
-            Ok(ticket) => ticket.into(),
-            Err(refused) => Ticket::resolved(Err(refused)),
-        }
+        self.hand_over(&batch, None).map_or_else(|refused| Ticket::resolved(Err(refused)), Ticket::from)
     }
 
     fn admit(&self) -> Result<(), StoreError> {
@@ -81,7 +98,7 @@ impl Journal for EmbeddedJournal {
     async fn accept(&self, batch: Append, claim: IdempotencyClaim) -> Result<Accepted, StoreError> {
         let claim = Claim::new(&batch.tenant, batch.run, &claim);
         let verdict = Arc::clone(&claim.verdict);
-        self.queue.push(Handed::new(&batch, Some(claim)))?.durable().await?;
+        self.hand_over(&batch, Some(claim))?.durable().await?;
         #[expect(
             clippy::expect_used,
             reason = "the committer tells the verdicts of a group before its outcome"
@@ -96,22 +113,19 @@ impl Journal for EmbeddedJournal {
         from: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        if let Some(last) = self.queue.last() {
-            // Whether it is kept or lost, the disk says afterwards what there is.
-            let _ = last.durable().await;
-        }
+        self.settle().await;
         let prefix = keys::run(tenant, run);
-        self.with(move |database| entries::read(database, &prefix, run, from, limit)).await
+        self.look(move |view| entries::read(view, &prefix, run, from, limit)).await
     }
 
     async fn summary(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunSummary>, StoreError> {
         let tenant = tenant.clone();
-        self.with(move |database| index::summary(database, &tenant, run)).await
+        self.look(move |view| index::summary(view, &tenant, run)).await
     }
 
     async fn list(&self, tenant: &TenantId, query: RunQuery) -> Result<RunPage, StoreError> {
         let tenant = tenant.clone();
-        self.with(move |database| index::page(database, &tenant, &query)).await
+        self.look(move |view| index::page(view, &tenant, &query)).await
     }
 
     async fn unfinished(
@@ -119,7 +133,45 @@ impl Journal for EmbeddedJournal {
         after: Option<(TenantId, RunId)>,
         limit: usize,
     ) -> Result<Vec<(TenantId, RunId)>, StoreError> {
-        self.with(move |database| index::unfinished(database, after.as_ref(), limit)).await
+        self.look(move |view| index::unfinished(view, after.as_ref(), limit)).await
+    }
+
+    fn note(&self, tenant: &TenantId, marks: Vec<MarkChange>) -> Ticket {
+        let handed = mark::check(&marks).and_then(|()| self.queue.push(Handed::of_marks(tenant, &marks)));
+        handed.map_or_else(|refused| Ticket::resolved(Err(refused)), Ticket::from)
+    }
+
+    async fn mark(&self, tenant: &TenantId, kind: MarkKind, key: &str) -> Result<Option<Mark>, StoreError> {
+        self.settle().await;
+        let (tenant, key) = (tenant.clone(), key.to_owned());
+        self.look(move |view| marks::get(view, &tenant, kind, &key)).await
+    }
+
+    async fn marks(
+        &self,
+        tenant: &TenantId,
+        kind: MarkKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StoreError> {
+        self.settle().await;
+        let (tenant, after) = (tenant.clone(), after.map(str::to_owned));
+        self.look(move |view| marks::page(view, &tenant, kind, after.as_deref(), limit)).await
+    }
+
+    async fn due(
+        &self,
+        kind: MarkKind,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, Mark)>, StoreError> {
+        self.settle().await;
+        self.look(move |view| marks::due(view, kind, until, limit)).await
+    }
+
+    async fn next_due(&self, kind: MarkKind) -> Result<Option<Timestamp>, StoreError> {
+        self.settle().await;
+        self.look(move |view| marks::next_due(view, kind)).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

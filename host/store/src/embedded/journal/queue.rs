@@ -37,6 +37,10 @@ impl Group {
         Self { handed: Vec::new(), ticket: Arc::default(), resumes, bytes: 0 }
     }
 
+    fn runs(&self) -> impl Iterator<Item = &RunKey> {
+        self.handed.iter().filter_map(|handed| handed.run.as_ref())
+    }
+
     fn takes(&self, handed: &Handed) -> bool {
         !self.resumes && self.bytes + handed.bytes() <= GROUP_BYTES
     }
@@ -96,7 +100,7 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Group>,
     committing: Option<Arc<GroupTicket>>,
-    /// Runs of which entries were lost in a failed commit.
+    /// Runs of which entries were lost, in a failed commit or because they were refused.
     lost: HashSet<RunKey>,
     /// The committer waits for work. To wake it is a system call, and most of the time it is awake.
     idle: bool,
@@ -110,7 +114,8 @@ impl Queue {
         if state.closed {
             return Err(StoreError::Closed);
         }
-        let resumes = !state.lost.is_empty() && state.lost.contains(&handed.run);
+        let resumes =
+            !state.lost.is_empty() && handed.run.as_ref().is_some_and(|run| state.lost.contains(run));
         let ticket = match state.waiting.back_mut() {
             Some(group) if !resumes && group.takes(&handed) => group.push(handed),
             _ => {
@@ -126,6 +131,11 @@ impl Queue {
             self.work.notify_one();
         }
         Ok(ticket)
+    }
+
+    /// A batch of this run was refused before it was handed over: what follows it may leave a gap.
+    pub(super) fn lacks(&self, run: RunKey) {
+        self.lock().lost.insert(run);
     }
 
     /// What was handed over last, if it is not known yet what became of it.
@@ -159,8 +169,8 @@ impl Queue {
         let mut state = self.lock();
         state.committing = None;
         if group.resumes {
-            for handed in &group.handed {
-                state.lost.remove(&handed.run);
+            for run in group.runs() {
+                state.lost.remove(run);
             }
         }
         drop(state);
@@ -178,7 +188,7 @@ impl Queue {
         let mut state = self.lock();
         state.committing = None;
         let groups: Vec<Group> = std::iter::once(group).chain(state.waiting.drain(..)).collect();
-        state.lost.extend(groups.iter().flat_map(|group| &group.handed).map(|handed| handed.run.clone()));
+        state.lost.extend(groups.iter().flat_map(Group::runs).cloned());
         drop(state);
         for group in groups {
             group.ticket.resolve(Err(why.clone()));
