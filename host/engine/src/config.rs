@@ -15,6 +15,8 @@ pub struct EngineConfig {
     pub max_input_bytes: usize,
     /// The most that a node may set as its limits.
     pub ceiling: Limits,
+    /// Whether schedules go by the clock; else they do what [`Engine::run_schedules`](crate::Engine::run_schedules) is called for.
+    pub run_schedules: bool,
 }
 
 impl Default for EngineConfig {
@@ -24,6 +26,7 @@ impl Default for EngineConfig {
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
             max_input_bytes: 1 << 20,
             ceiling: Limits::default_ceiling(),
+            run_schedules: true,
         }
     }
 }

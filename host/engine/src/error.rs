@@ -127,6 +127,22 @@ pub enum StartError {
     Engine(EngineError),
 }
 
+impl StartError {
+    /// Whether the same start, made again later, would fail again in the same way.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::UnknownWorkflow { .. }
+            | Self::UnknownVersion { .. }
+            | Self::InvalidInput(_)
+            | Self::InputTooLarge { .. }
+            | Self::IdempotencyMismatch { .. } => true,
+            Self::Engine(error) => matches!(error, EngineError::Plan { .. }),
+            Self::Store(_) | Self::ShuttingDown => false,
+        }
+    }
+}
+
 impl From<EngineError> for StartError {
     fn from(error: EngineError) -> Self {
         match error {

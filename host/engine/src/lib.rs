@@ -21,6 +21,7 @@ mod clock;
 mod config;
 mod drive;
 mod error;
+mod events;
 mod gate;
 mod hooks;
 mod ledger;
@@ -30,10 +31,12 @@ mod plans;
 mod publish;
 mod read;
 mod recovery;
+mod schedules;
 mod start;
 mod stats;
 mod steps;
 mod surroundings;
+mod triggers;
 mod watch;
 
 use std::sync::{Arc, RwLock};
@@ -48,6 +51,7 @@ use tokio_util::task::TaskTracker;
 pub use apply::Applied;
 pub use config::EngineConfig;
 pub use error::{ApplyError, EngineError, PublishError, StartError};
+pub use events::{Delivery, DeliveryFailure};
 pub use hooks::{Hook, HookLookup};
 pub use publish::Published;
 pub use read::CancelOutcome;
@@ -68,6 +72,8 @@ pub(crate) struct Shared {
     steps: steps::Shelves,
     plans: plans::Plans,
     hooks: RwLock<hooks::HookTable>,
+    events: RwLock<events::EventTable>,
+    schedules: schedules::Schedules,
     /// Held while a workflow is applied: what is checked against the others must still hold when it is kept.
     applying: tokio::sync::Mutex<()>,
     runs: live::LiveRuns,
@@ -115,6 +121,8 @@ impl Engine {
             steps: steps::Shelves::default(),
             plans: plans::Plans::default(),
             hooks: RwLock::default(),
+            events: RwLock::default(),
+            schedules: schedules::Schedules::default(),
             applying: tokio::sync::Mutex::default(),
             runs: live::LiveRuns::default(),
             tasks: TaskTracker::new(),
@@ -123,8 +131,11 @@ impl Engine {
             stranded,
             arrivals: Notify::new(),
         }));
-        engine.load_hooks().await?;
+        engine.load_triggers().await?;
         engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), to_recover));
+        if engine.0.config.run_schedules {
+            engine.0.tasks.spawn(schedules::keep(engine.clone()));
+        }
         Ok(engine)
     }
 

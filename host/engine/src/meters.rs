@@ -20,6 +20,7 @@ const ATTEMPTS: &str = "stepwell_attempts_total";
 const ATTEMPT_SECONDS: &str = "stepwell_attempt_seconds";
 const FUEL: &str = "stepwell_fuel_total";
 const EFFECTS: &str = "stepwell_effects_total";
+const FIRES: &str = "stepwell_schedule_fires_total";
 
 /// Gives each metric its unit and its line of help, once a recorder is installed.
 fn describe() {
@@ -30,6 +31,33 @@ fn describe() {
     describe_histogram!(ATTEMPT_SECONDS, Unit::Seconds, "Wall-clock time of attempts");
     describe_counter!(FUEL, "Units of computation that attempts used");
     describe_counter!(EFFECTS, "Effects answered; a replayed one is not counted again");
+    describe_counter!(
+        FIRES,
+        "Fires of schedules, by `outcome`: `started`, `queued`, `skipped` (the run before went on), `failed`; `missed` counts times in which \
+         some were missed"
+    );
+}
+
+/// What became of a schedule's fire.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fire {
+    Started,
+    Queued,
+    Skipped,
+    Missed,
+    Failed,
+}
+
+impl Fire {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Queued => "queued",
+            Self::Skipped => "skipped",
+            Self::Missed => "missed",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// The engine's metrics.
@@ -64,6 +92,11 @@ impl Meters {
         if let Some((_, counter)) = self.runs_ended.iter().find(|(ended, _)| *ended == status) {
             counter.increment(1);
         }
+    }
+
+    /// Fires are rare: the recorder may be asked for each.
+    pub(crate) fn fired(&self, fire: Fire) {
+        counter!(FIRES, "outcome" => fire.as_str()).increment(1);
     }
 
     pub(crate) fn attempt_ended(&self, failure: Option<FailureKind>, account: &Account) {

@@ -199,6 +199,7 @@ fn engine_config(config: &Config) -> EngineConfig {
         idempotency_ttl: config.engine.idempotency_ttl,
         max_input_bytes: config.http.max_json_bytes,
         ceiling: config.limits.ceiling,
+        ..EngineConfig::default()
     }
 }
 

@@ -7,7 +7,9 @@
 
 mod applying;
 mod durability;
+mod events;
 mod failures;
+mod schedules;
 mod sequencing;
 mod starting;
 mod support;
