@@ -11,6 +11,7 @@
 mod api;
 mod cli;
 mod durability;
+mod events;
 mod faults;
 mod hostile;
 mod sequencing;

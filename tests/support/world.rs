@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -28,6 +28,7 @@ pub(crate) struct World {
 pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Seen {
@@ -114,9 +115,9 @@ impl Drop for World {
 async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
     // Read to its end, so that the connection can be used again.
-    axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let path = parts.uri.path().to_owned();
-    let seen = Seen { path: path.clone(), headers: parts.headers };
+    let seen = Seen { path: path.clone(), headers: parts.headers, body };
     shared.seen.send_modify(|all| all.push(seen));
     if path.starts_with("/hold") {
         // The sender lives as long as the server.

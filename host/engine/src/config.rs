@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use stepwell_core::limits::Limits;
 
+use crate::Sink;
+
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
@@ -17,6 +19,8 @@ pub struct EngineConfig {
     pub ceiling: Limits,
     /// Whether schedules go by the clock; else they do what [`Engine::run_schedules`](crate::Engine::run_schedules) is called for.
     pub run_schedules: bool,
+    /// Where the events that workflows emit are sent, beside the workflows here.
+    pub sinks: Vec<Sink>,
 }
 
 impl Default for EngineConfig {
@@ -27,6 +31,7 @@ impl Default for EngineConfig {
             max_input_bytes: 1 << 20,
             ceiling: Limits::default_ceiling(),
             run_schedules: true,
+            sinks: Vec::new(),
         }
     }
 }

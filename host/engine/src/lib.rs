@@ -27,6 +27,7 @@ mod hooks;
 mod ledger;
 mod live;
 mod meters;
+mod outbox;
 mod plans;
 mod publish;
 mod read;
@@ -53,6 +54,7 @@ pub use config::EngineConfig;
 pub use error::{ApplyError, EngineError, PublishError, StartError};
 pub use events::{Delivery, DeliveryFailure};
 pub use hooks::{Hook, HookLookup};
+pub use outbox::{PostError, PostEvent, Sink, outbox_mark};
 pub use publish::Published;
 pub use read::CancelOutcome;
 pub use start::{StartRequest, Started};
@@ -74,6 +76,7 @@ pub(crate) struct Shared {
     hooks: RwLock<hooks::HookTable>,
     events: RwLock<events::EventTable>,
     schedules: schedules::Schedules,
+    outbox: outbox::Outbox,
     /// Held while a workflow is applied: what is checked against the others must still hold when it is kept.
     applying: tokio::sync::Mutex<()>,
     runs: live::LiveRuns,
@@ -113,6 +116,7 @@ impl Engine {
         let (stranded, to_recover) = mpsc::unbounded_channel();
         let engine = Self(Arc::new(Shared {
             gate: gate::Gate::new(config.max_live_attempts),
+            outbox: outbox::Outbox::new(&config.sinks),
             meters: meters::Meters::new(),
             config,
             catalogue,
@@ -133,6 +137,7 @@ impl Engine {
         }));
         engine.load_triggers().await?;
         engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), to_recover));
+        engine.0.tasks.spawn(outbox::keep(engine.clone()));
         if engine.0.config.run_schedules {
             engine.0.tasks.spawn(schedules::keep(engine.clone()));
         }

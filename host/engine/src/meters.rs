@@ -21,6 +21,7 @@ const ATTEMPT_SECONDS: &str = "stepwell_attempt_seconds";
 const FUEL: &str = "stepwell_fuel_total";
 const EFFECTS: &str = "stepwell_effects_total";
 const FIRES: &str = "stepwell_schedule_fires_total";
+const EVENTS_SENT: &str = "stepwell_events_sent_total";
 
 /// Gives each metric its unit and its line of help, once a recorder is installed.
 fn describe() {
@@ -36,6 +37,28 @@ fn describe() {
         "Fires of schedules, by `outcome`: `started`, `queued`, `skipped` (the run before went on), `failed`; `missed` counts times in which \
          some were missed"
     );
+    describe_counter!(
+        EVENTS_SENT,
+        "Tries to send an event to a sink, by `outcome`: `sent`, `unavailable` (also without a try, while the sink is left alone), `refused`"
+    );
+}
+
+/// What became of sending an event to a sink.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sent {
+    Done,
+    Unavailable,
+    Refused,
+}
+
+impl Sent {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "sent",
+            Self::Unavailable => "unavailable",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// What became of a schedule's fire.
@@ -92,6 +115,10 @@ impl Meters {
         if let Some((_, counter)) = self.runs_ended.iter().find(|(ended, _)| *ended == status) {
             counter.increment(1);
         }
+    }
+
+    pub(crate) fn event_sent(&self, sent: Sent) {
+        counter!(EVENTS_SENT, "outcome" => sent.as_str()).increment(1);
     }
 
     /// Fires are rare: the recorder may be asked for each.

@@ -24,6 +24,7 @@ use stepwell_store::{EmbeddedStore, OpenOptions, StoreError};
 use crate::api::{self, App};
 use crate::auth::Keys;
 use crate::config::Config;
+use crate::sinks;
 use crate::telemetry::{self, TelemetryError};
 
 /// Below the data folder: code that was compiled from the components.
@@ -64,6 +65,9 @@ pub enum ServeError {
     /// The sandbox cannot be set up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The client of the event sinks cannot be set up.
+    #[error("cannot set up HTTP for the event sinks: {0}")]
+    Sinks(reqwest::Error),
     /// The engine cannot go on with what is stored.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -91,7 +95,7 @@ pub async fn start(config: Config) -> Result<Server, ServeError> {
     let (listener, address) = bind(config.listen).await?;
     let store = open_store(&config).await?;
     let sandbox = Arc::new(Sandbox::new(sandbox_config(&config))?);
-    let engine = Engine::open(engine_config(&config), store.catalogue(), store.journal(), sandbox).await?;
+    let engine = Engine::open(engine_config(&config)?, store.catalogue(), store.journal(), sandbox).await?;
     let (keys, generated_admin_key) =
         Keys::open(engine.catalogue(), &TenantId::default(), config.admin_key.as_ref()).await?;
 
@@ -193,14 +197,15 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
     }
 }
 
-fn engine_config(config: &Config) -> EngineConfig {
-    EngineConfig {
+fn engine_config(config: &Config) -> Result<EngineConfig, ServeError> {
+    Ok(EngineConfig {
         max_live_attempts: config.engine.max_live_attempts,
         idempotency_ttl: config.engine.idempotency_ttl,
         max_input_bytes: config.http.max_json_bytes,
         ceiling: config.limits.ceiling,
+        sinks: sinks::open(&config.event_sinks).map_err(ServeError::Sinks)?,
         ..EngineConfig::default()
-    }
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::support::{Ground, Life, tenant};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-fn apply(life: &Life, name: &str, event: Value) {
+fn apply(life: &Life, name: &str, event: &Value) {
     let definition = json!({
         "name": name,
         "version": "1.0.0",
@@ -38,13 +38,13 @@ fn an_event_starts_a_run_of_every_workflow_that_wants_it() {
     let ground = Ground::new();
     let life = ground.life();
     life.publish("transform");
-    apply(&life, "all", json!({"type": "com.example.*"}));
+    apply(&life, "all", &json!({"type": "com.example.*"}));
     apply(
         &life,
         "large",
-        json!({"type": "com.example.order.created", "when": "event.data.amount > 100", "input": {"id": "{{ event.id }}"}}),
+        &json!({"type": "com.example.order.created", "when": "event.data.amount > 100", "input": {"id": "{{ event.id }}"}}),
     );
-    apply(&life, "elsewhere", json!({"type": "*", "source": "/warehouse/*"}));
+    apply(&life, "elsewhere", &json!({"type": "*", "source": "/warehouse/*"}));
 
     let small = deliver(&life, &order("1", json!({"amount": 99})));
     assert_eq!(names(&small), ["all"]);
@@ -74,7 +74,7 @@ fn an_event_that_comes_again_is_told_the_run_that_it_started() {
     let ground = Ground::new();
     let life = ground.life();
     life.publish("transform");
-    apply(&life, "all", json!({"type": "*"}));
+    apply(&life, "all", &json!({"type": "*"}));
     let first = deliver(&life, &order("1", json!({"amount": 1})));
     let again = deliver(&life, &order("1", json!({"amount": 2})));
     let (first, again) = (first[0].outcome.as_ref().unwrap(), again[0].outcome.as_ref().unwrap());
@@ -91,9 +91,9 @@ fn a_workflow_that_cannot_be_given_an_event_does_not_keep_it_from_others() {
     let ground = Ground::new();
     let life = ground.life_with(EngineConfig { max_input_bytes: 100, ..EngineConfig::default() });
     life.publish("transform");
-    apply(&life, "asks-wrong", json!({"type": "*", "when": "event.data.total > 100"}));
-    apply(&life, "good", json!({"type": "*", "input": {}}));
-    apply(&life, "picky", json!({"type": "*"}));
+    apply(&life, "asks-wrong", &json!({"type": "*", "when": "event.data.total > 100"}));
+    apply(&life, "good", &json!({"type": "*", "input": {}}));
+    apply(&life, "picky", &json!({"type": "*"}));
     let mut deliveries = deliver(&life, &order("1", json!({"amount": "many"})));
     assert_eq!(names(&deliveries), ["asks-wrong", "good", "picky"]);
     let refused = deliveries.pop().unwrap().outcome.unwrap_err();
@@ -112,8 +112,8 @@ fn an_event_that_cannot_be_kept_is_refused_and_starts_what_is_missing_when_it_co
     let ground = Ground::new();
     let life = ground.life();
     life.publish("transform");
-    apply(&life, "one", json!({"type": "*"}));
-    apply(&life, "two", json!({"type": "*"}));
+    apply(&life, "one", &json!({"type": "*"}));
+    apply(&life, "two", &json!({"type": "*"}));
     life.disk.break_down();
     let refused = life.block_on(life.engine.deliver_event(&tenant(), &order("1", json!({})), TRACE));
     assert!(matches!(refused, Err(StartError::Store(_))), "{refused:?}");

@@ -9,6 +9,7 @@ mod applying;
 mod durability;
 mod events;
 mod failures;
+mod outbox;
 mod schedules;
 mod sequencing;
 mod starting;

@@ -26,7 +26,7 @@ fn by_hand() -> EngineConfig {
     EngineConfig { run_schedules: false, idempotency_ttl: Duration::ZERO, ..EngineConfig::default() }
 }
 
-fn apply(life: &Life, version: &str, cron: Value) {
+fn apply(life: &Life, version: &str, cron: &Value) {
     let mut trigger = json!({"schedule": YEARLY});
     for (name, value) in cron.as_object().unwrap() {
         trigger[name] = value.clone();
@@ -72,7 +72,7 @@ fn a_fire_starts_one_run_with_the_triggers_input_however_often_one_looks() {
     let ground = Ground::new();
     let life = ground.life_with(by_hand());
     life.publish("transform");
-    apply(&life, "1.0.0", json!({"input": {"report": "yearly"}}));
+    apply(&life, "1.0.0", &json!({"input": {"report": "yearly"}}));
     let before = new_year(1) - jiff::SignedDuration::from_secs(1);
     assert_eq!(life.block_on(life.engine.run_schedules(before)), Some(new_year(1)));
     assert!(fires(&life).is_empty());
@@ -103,7 +103,7 @@ fn fires_that_nobody_was_there_for_are_dealt_with_as_the_trigger_says() {
         let ground = Ground::new();
         let life = ground.life_with(by_hand());
         life.publish("transform");
-        apply(&life, "1.0.0", json!({"missed": missed, "overlap": "allow"}));
+        apply(&life, "1.0.0", &json!({"missed": missed, "overlap": "allow"}));
         life.crash();
 
         let life = ground.life_with(by_hand());
@@ -176,13 +176,13 @@ fn a_new_version_goes_on_with_the_same_schedule_and_counts_anew_with_another() {
     let ground = Ground::new();
     let life = ground.life_with(by_hand());
     life.publish("transform");
-    apply(&life, "1.0.0", json!({}));
+    apply(&life, "1.0.0", &json!({}));
     look(&life, new_year(1));
-    apply(&life, "1.1.0", json!({"input": {"n": 2}}));
+    apply(&life, "1.1.0", &json!({"input": {"n": 2}}));
     look(&life, new_year(1));
     assert_eq!(times(&life), [new_year(1)], "the same schedule stands where it stood");
 
-    apply(&life, "1.2.0", json!({"zone": "Europe/Berlin"}));
+    apply(&life, "1.2.0", &json!({"zone": "Europe/Berlin"}));
     look(&life, new_year(1));
     let in_berlin = new_year(1) - jiff::SignedDuration::from_hours(1);
     assert_eq!(times(&life), [new_year(1), in_berlin], "another one counts from when it was applied");
@@ -202,7 +202,7 @@ fn a_fire_that_the_disk_has_no_room_for_starts_its_run_once_there_is() {
     let ground = Ground::new();
     let life = ground.life_with(by_hand());
     life.publish("transform");
-    apply(&life, "1.0.0", json!({}));
+    apply(&life, "1.0.0", &json!({}));
     life.disk.break_down();
     let again = life.block_on(life.engine.run_schedules(new_year(1))).unwrap();
     assert!(again > new_year(1) && again <= new_year(1) + jiff::SignedDuration::from_secs(1), "{again}");
@@ -217,7 +217,7 @@ fn a_schedule_that_a_wrong_clock_led_into_the_future_comes_back() {
     let ground = Ground::new();
     let life = ground.life_with(by_hand());
     life.publish("transform");
-    apply(&life, "1.0.0", json!({}));
+    apply(&life, "1.0.0", &json!({}));
     look(&life, new_year(10));
     assert_eq!(times(&life), [new_year(10)]);
     look(&life, Timestamp::now());

@@ -4,6 +4,7 @@
 //! engine; it shapes the answer. What goes wrong on the way is a [`Problem`]. The handlers' types are the OpenAPI
 //! document; `docs/openapi.json` is a copy of it that a test holds.
 
+mod cloud_events;
 mod cursor;
 mod edge;
 mod events;
@@ -89,6 +90,7 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(workflows::list))
         .routes(routes!(workflows::apply, workflows::show))
         .routes(routes!(start::start))
+        .routes(routes!(cloud_events::receive))
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::journal))
