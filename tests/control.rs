@@ -96,7 +96,7 @@ async fn a_callback_is_taken_once_across_a_crash_and_checked() {
     server.apply(&workflow("job", json!({"job": job}))).await;
     let run = server.start_run("job", &json!({})).await;
     comes_to(&server, &run, "waiting").await;
-    let sent: Value = serde_json::from_str(&world.seen("/jobs")[0].body).unwrap();
+    let sent: Value = serde_json::from_slice(&world.seen("/jobs")[0].body).unwrap();
     let url = sent["reply_to"].as_str().unwrap().to_owned();
     let path = url.split_once("/v1/").map(|(_, path)| format!("/v1/{path}")).unwrap();
     server.kill().await;
@@ -129,7 +129,7 @@ async fn a_callback_after_its_time_is_told_so() {
     let run = server.start_run("late", &json!({})).await;
     let run = server.ended(&run).await;
     assert_eq!((&run["status"], &run["failure"]["kind"]), (&json!("failed"), &json!("expired")), "{run:#}");
-    let sent: Value = serde_json::from_str(&world.seen("/jobs")[0].body).unwrap();
+    let sent: Value = serde_json::from_slice(&world.seen("/jobs")[0].body).unwrap();
     let url = sent["reply_to"].as_str().unwrap().to_owned();
     let (status, problem) = server.json(http_client().post(url).json(&json!({}))).await;
     assert_eq!((status, slug(&problem)), (StatusCode::GONE, "callback-gone"), "{problem:#}");

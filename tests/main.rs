@@ -12,6 +12,7 @@ mod api;
 mod cli;
 mod control;
 mod durability;
+mod events;
 mod faults;
 mod flow;
 mod hostile;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -28,7 +28,7 @@ pub(crate) struct World {
 pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
+    pub(crate) body: Bytes,
 }
 
 impl Seen {
@@ -121,7 +121,6 @@ async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Resp
     let (parts, body) = request.into_parts();
     // Read to its end, so that the connection can be used again.
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let body = String::from_utf8_lossy(&body).into_owned();
     let path = parts.uri.path().to_owned();
     let seen = Seen { path: path.clone(), headers: parts.headers, body };
     shared.seen.send_modify(|all| all.push(seen));

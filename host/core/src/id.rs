@@ -118,6 +118,11 @@ name!(
     StepName,
     "step"
 );
+name!(
+    /// Where an operator has events sent.
+    SinkName,
+    "event sink"
+);
 
 impl Default for TenantId {
     /// The one tenant there is until there are more.

@@ -12,6 +12,7 @@
 pub mod attempt;
 pub mod breaker;
 pub mod bucket;
+pub mod cloud_event;
 pub mod definition;
 pub mod destination;
 pub mod digest;
@@ -28,6 +29,8 @@ mod pointer;
 pub mod priority;
 mod quantity;
 pub mod run;
+pub mod schedule;
 pub mod schema;
 pub mod spelling;
 pub mod trace;
+pub mod wildcard;

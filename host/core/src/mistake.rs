@@ -48,13 +48,15 @@ pub mod code {
         BAD_EXPRESSION = "bad-expression";
         /// A name breaks the rule for names.
         BAD_NAME = "bad-name";
+        /// A cron line cannot be, or never fires.
+        BAD_SCHEDULE = "bad-schedule";
         /// A schema is no JSON Schema.
         BAD_SCHEMA = "bad-schema";
         /// A size is not written as one.
         BAD_SIZE = "bad-size";
         /// A `step` is not `name@range`.
         BAD_STEP = "bad-step";
-        /// A trigger's path or method cannot be.
+        /// A trigger's path, method or pattern cannot be.
         BAD_TRIGGER = "bad-trigger";
         /// A value is of the right type, but none of those that are allowed.
         BAD_VALUE = "bad-value";
@@ -62,6 +64,8 @@ pub mod code {
         BAD_VERSION = "bad-version";
         /// A node with effects is to be remembered.
         CACHE_WITH_EFFECTS = "cache-with-effects";
+        /// A time zone is not in the database.
+        BAD_ZONE = "bad-zone";
         /// A config does not match its step's schema.
         CONFIG_MISMATCH = "config-mismatch";
         /// Nodes need each other in a circle, or workflows run each other.

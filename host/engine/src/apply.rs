@@ -49,8 +49,8 @@ impl Engine {
         })?;
         let (version, plan) =
             if created { (offered, Arc::new(plan)) } else { self.kept_before(tenant, &plan).await? };
-        self.replace_hooks(tenant, &plan);
-        self.0.plans.applied(tenant, plan);
+        self.0.plans.applied(tenant, Arc::clone(&plan));
+        self.adopt_triggers(tenant, &plan).await.map_err(ApplyError::Store)?;
         Ok(Applied { version, created })
     }
 
@@ -100,24 +100,6 @@ impl Engine {
         })?;
         let plan = plans::load(tenant, &stored, catalogue).await?;
         Ok((stored, plan))
-    }
-
-    fn replace_hooks(&self, tenant: &TenantId, plan: &Plan) {
-        self.0.hooks.write().unwrap_or_else(PoisonError::into_inner).replace(tenant, plan);
-    }
-
-    /// Fills the table of hooks, and the plans of current versions with it. A workflow that cannot be loaded is
-    /// logged and has no hooks: the others go on.
-    pub(crate) async fn load_hooks(&self) -> Result<(), EngineError> {
-        let tenant = TenantId::default();
-        for workflow in self.0.catalogue.workflows(&tenant).await? {
-            match self.0.plans.current(&tenant, &workflow.name, &*self.0.catalogue).await {
-                Ok(Some(plan)) => self.replace_hooks(&tenant, &plan),
-                Ok(None) => {}
-                Err(error) => tracing::error!(workflow = %workflow.name, %error, "a workflow cannot be run"),
-            }
-        }
-        Ok(())
     }
 }
 

@@ -109,7 +109,7 @@ async fn try_ensure(engine: &Engine, parent: &Arc<LiveRun>, child: &Child) -> Re
     let Some(Work::Workflow(work)) = parent.plan.nodes.get(&child.node).map(|planned| &planned.work) else {
         return Ok(());
     };
-    match engine.start_as(child.run, request(parent, child, &work.workflow)).await {
+    match engine.start_child(child.run, request(parent, child, &work.workflow)).await {
         Ok(()) => Ok(()),
         Err(StartError::Store(error)) => Err(error.into()),
         Err(StartError::ShuttingDown) => Ok(()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stepwell_core::limits::Limits;
 
+use crate::Sink;
 use crate::destinations::FlowConfig;
 
 /// How an engine is set up.
@@ -25,6 +26,10 @@ pub struct EngineConfig {
     pub public_url: Arc<str>,
     /// Circuit breakers and rate limits of destinations.
     pub flow: FlowConfig,
+    /// Whether schedules go by the clock; else they do what [`Engine::run_schedules`](crate::Engine::run_schedules) is called for.
+    pub run_schedules: bool,
+    /// Where the events that workflows emit are sent, beside the workflows here.
+    pub sinks: Vec<Sink>,
 }
 
 impl Default for EngineConfig {
@@ -37,6 +42,8 @@ impl Default for EngineConfig {
             ceiling: Limits::default_ceiling(),
             public_url: "http://127.0.0.1:8080".into(),
             flow: FlowConfig::default(),
+            run_schedules: true,
+            sinks: Vec::new(),
         }
     }
 }

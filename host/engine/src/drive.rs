@@ -8,6 +8,7 @@ use std::thread::panicking;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use stepwell_core::cloud_event::CloudEvent;
 use stepwell_core::run::RunStatus;
 use stepwell_store::{StoreError, Ticket};
 use tokio::runtime::Handle;
@@ -17,7 +18,7 @@ use crate::attempt::Order;
 use crate::attempts::Attempts;
 use crate::children::{self, Child, Children};
 use crate::live::{Departure, LiveRun};
-use crate::{Phase, Shared, clock};
+use crate::{Engine, Phase, Shared, clock};
 
 /// Gives a run its task. `interrupted` are the attempts that were in flight when the run was last in memory.
 pub(crate) fn spawn(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>) {
@@ -98,6 +99,9 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
         }
 
         let rest = Rest::of(run);
+        if !rest.told.is_empty() {
+            give_out(engine, run, rest.told);
+        }
         if rest.ended {
             drop(attempts);
             return Ok(run.durable().await?);
@@ -105,9 +109,6 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
         if phase == Phase::Stopped || (phase == Phase::Draining && attempts.is_empty()) {
             run.hand_over();
             return Err(Departure::Stopped);
-        }
-        if rest.told_of_an_event {
-            engine.dispatch.look();
         }
         children.look_after(engine, run, &rest.children, &turn.unwanted);
         if rest.waits && attempts.is_empty() && children.is_settled() && is_far(turn.wake_at) {
@@ -130,6 +131,22 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
     }
 }
 
+/// Sends events on their way once they are on disk. The outbox has them: what fails here is made up for there.
+fn give_out(engine: &Arc<Shared>, run: &Arc<LiveRun>, events: Vec<CloudEvent>) {
+    let (engine, run) = (Engine(Arc::clone(engine)), Arc::clone(run));
+    engine.0.tasks.clone().spawn(async move {
+        if run.durable().await.is_err() {
+            return;
+        }
+        for event in events {
+            let id = event.id.clone();
+            if let Err(error) = engine.emit(&run.tenant, event).await {
+                tracing::warn!(event = id, %error, "an event waits in the outbox");
+            }
+        }
+    });
+}
+
 /// A run that waits for longer than this leaves memory meanwhile.
 const WORTH_LEAVING: Duration = Duration::from_secs(1);
 
@@ -143,7 +160,7 @@ struct Rest {
     /// Nothing is in flight, and only time or somebody outside can change that.
     waits: bool,
     children: Vec<Child>,
-    told_of_an_event: bool,
+    told: Vec<CloudEvent>,
     hand_over_by: Option<Instant>,
     unsettled: Option<Ticket>,
 }
@@ -163,7 +180,7 @@ impl Rest {
             children: state.children().map(Child::from).collect(),
             hand_over_by: ledger.hand_over_by(),
             unsettled: ledger.unsettled(),
-            told_of_an_event: ledger.take_told(),
+            told: ledger.take_told(),
         }
     }
 }

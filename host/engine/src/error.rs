@@ -144,6 +144,24 @@ pub enum StartError {
     Engine(EngineError),
 }
 
+impl StartError {
+    /// Whether the same start, made again later, would fail again in the same way.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::UnknownWorkflow { .. }
+            | Self::UnknownVersion { .. }
+            | Self::InvalidInput(_)
+            | Self::InputTooLarge { .. }
+            | Self::ConcurrencyKey(_)
+            | Self::IdempotencyMismatch { .. } => true,
+            Self::Engine(error) => matches!(error, EngineError::Plan { .. }),
+            // The workflow takes no more runs at the moment, or the disk none.
+            Self::Full { .. } | Self::Store(_) | Self::ShuttingDown => false,
+        }
+    }
+}
+
 impl From<EngineError> for StartError {
     fn from(error: EngineError) -> Self {
         match error {

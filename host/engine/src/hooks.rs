@@ -52,7 +52,7 @@ impl HookTable {
             methods.retain(|_, hook| !belongs(hook, tenant, plan.name.as_str()));
             !methods.is_empty()
         });
-        for trigger in &plan.triggers {
+        for trigger in plan.http_triggers() {
             let hook = Hook {
                 tenant: tenant.clone(),
                 workflow: plan.name.clone(),

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde_json::Value;
+use stepwell_core::cloud_event::CloudEvent;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::plan::Plan;
 use stepwell_core::run::{Action, Entry, Event, FoldError, RunState, RunStatus};
@@ -16,7 +18,7 @@ use stepwell_store::{Append, Journal, MarkChange, MarkKind, RunSummary, StoreErr
 use crate::attempt::Order;
 use crate::marks::Kept;
 use crate::mint::Random;
-use crate::{clock, marks, outbox};
+use crate::{clock, marks, outbox_mark};
 
 /// How long an entry on which nothing depends may wait for company. A crash in this time costs what would be
 /// done again in any case: effect-free work.
@@ -45,8 +47,8 @@ pub(crate) struct Ledger {
     stay: Stay,
     /// Whether the journal may have a timer of this run.
     has_timer: bool,
-    /// Whether it told of an event since somebody asked.
-    told: bool,
+    /// Events that it told of, and nobody has taken.
+    told: Vec<CloudEvent>,
 }
 
 /// Whether a run stays in memory.
@@ -119,7 +121,7 @@ impl Ledger {
             kept: if listed == Some(RunStatus::Running) { Kept::default() } else { Kept::of(&state) },
             has_timer: listed.is_some_and(|listed| listed != RunStatus::Running && !listed.is_final()),
             listed,
-            told: false,
+            told: Vec::new(),
             stay: Stay::Here,
             state,
         }
@@ -228,8 +230,8 @@ impl Ledger {
         Append { tenant: self.tenant.clone(), run: self.state.run(), entries, summary, marks }
     }
 
-    /// Whether the run told of an event since this was asked.
-    pub(crate) fn take_told(&mut self) -> bool {
+    /// The events that the run told of since this was asked.
+    pub(crate) fn take_told(&mut self) -> Vec<CloudEvent> {
         std::mem::take(&mut self.told)
     }
 
@@ -256,13 +258,25 @@ impl Ledger {
             self.changes.push(MarkChange::Remove { kind: MarkKind::Child, key: run.to_string() });
         }
         if let Event::EventEmitted { event, .. } = &entry.event {
-            self.changes.push(outbox::mark(self.state.run(), event));
-            self.told = true;
+            self.tell(&Arc::clone(event));
         }
         // Whoever has news stays.
         self.stay = Stay::Here;
         self.hold(entry);
         Ok(())
+    }
+
+    /// An event stays in the outbox until everybody has it.
+    fn tell(&mut self, event: &Arc<Value>) {
+        match CloudEvent::from_json(Value::clone(event)) {
+            Ok(event) => {
+                self.changes.push(outbox_mark(&event));
+                self.told.push(event);
+            }
+            Err(mistakes) => {
+                tracing::error!(run = %self.state.run(), ?mistakes, "a run told of what is no event");
+            }
+        }
     }
 
     fn hold(&mut self, entry: Entry) {

@@ -22,9 +22,9 @@ mod clock;
 mod config;
 mod control;
 mod destinations;
-mod dispatch;
 mod drive;
 mod error;
+mod events;
 mod gate;
 mod hooks;
 mod ledger;
@@ -40,6 +40,7 @@ mod read;
 mod recovery;
 pub mod replay;
 mod retention;
+mod schedules;
 mod slots;
 mod start;
 mod stats;
@@ -47,6 +48,7 @@ mod steps;
 mod subworkflows;
 mod surroundings;
 mod timers;
+mod triggers;
 mod watch;
 
 use std::sync::{Arc, RwLock};
@@ -66,7 +68,9 @@ pub use control::{
 };
 pub use destinations::{BreakerView, DestinationPolicy, DestinationView, FlowConfig};
 pub use error::{ApplyError, EngineError, PublishError, StartError};
+pub use events::{Delivery, DeliveryFailure};
 pub use hooks::{Hook, HookLookup};
+pub use outbox::{PostError, PostEvent, Sink, outbox_mark};
 pub use publish::Published;
 pub use start::{StartRequest, Started};
 pub use stats::EngineStats;
@@ -85,6 +89,9 @@ pub(crate) struct Shared {
     steps: steps::Shelves,
     plans: plans::Plans,
     hooks: RwLock<hooks::HookTable>,
+    events: RwLock<events::EventTable>,
+    schedules: schedules::Schedules,
+    outbox: outbox::Outbox,
     /// Held while a workflow is applied: what is checked against the others must still hold when it is kept.
     applying: tokio::sync::Mutex<()>,
     runs: live::LiveRuns,
@@ -100,7 +107,6 @@ pub(crate) struct Shared {
     /// Runs whose journal failed, on their way to being recovered.
     stranded: mpsc::UnboundedSender<(TenantId, RunId)>,
     timers: timers::Timers,
-    dispatch: dispatch::Dispatch,
     /// Wakes who waits for a run that is not in memory: one was recovered, or the engine stops.
     arrivals: Notify,
 }
@@ -129,6 +135,7 @@ impl Engine {
         let (stranded, to_recover) = mpsc::unbounded_channel();
         let engine = Self(Arc::new(Shared {
             gate: gate::Gate::new(config.max_live_attempts),
+            outbox: outbox::Outbox::new(&config.sinks),
             meters: meters::Meters::new(),
             destinations: destinations::Destinations::new(config.flow.clone(), meters::FlowMeters::new()),
             slots: slots::Slots::default(),
@@ -139,6 +146,8 @@ impl Engine {
             steps: steps::Shelves::default(),
             plans: plans::Plans::default(),
             hooks: RwLock::default(),
+            events: RwLock::default(),
+            schedules: schedules::Schedules::default(),
             applying: tokio::sync::Mutex::default(),
             runs: live::LiveRuns::default(),
             tasks: TaskTracker::new(),
@@ -146,17 +155,19 @@ impl Engine {
             ready: signal::Sender::new(false),
             stranded,
             timers: timers::Timers::default(),
-            dispatch: dispatch::Dispatch::default(),
             arrivals: Notify::new(),
         }));
-        engine.load_hooks().await?;
         // Before the first start: a run that had a place keeps it.
         let queued = slots::restore(&engine.0).await?;
+        engine.load_triggers().await?;
         engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), queued, to_recover));
         engine.0.tasks.spawn(timers::keep(Arc::clone(&engine.0)));
-        engine.0.tasks.spawn(dispatch::keep(Arc::clone(&engine.0)));
+        engine.0.tasks.spawn(outbox::keep(engine.clone()));
         if let Some(retention) = engine.0.config.retention {
             engine.0.tasks.spawn(retention::keep(Arc::clone(&engine.0), retention));
+        }
+        if engine.0.config.run_schedules {
+            engine.0.tasks.spawn(schedules::keep(engine.clone()));
         }
         Ok(engine)
     }

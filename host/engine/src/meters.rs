@@ -24,6 +24,8 @@ const EFFECTS: &str = "stepwell_effects_total";
 const BREAKER_OPENS: &str = "stepwell_breaker_opens_total";
 const BREAKER_REFUSALS: &str = "stepwell_breaker_refusals_total";
 const DESTINATION_WAIT_SECONDS: &str = "stepwell_destination_wait_seconds";
+const FIRES: &str = "stepwell_schedule_fires_total";
+const EVENTS_SENT: &str = "stepwell_events_sent_total";
 
 /// Gives each metric its unit and its line of help, once a recorder is installed.
 fn describe() {
@@ -39,6 +41,15 @@ fn describe() {
     describe_counter!(BREAKER_REFUSALS, "Effects that an open circuit breaker refused");
     let waits = "Time that effects waited for a token of their destination; those that waited for none are not counted";
     describe_histogram!(DESTINATION_WAIT_SECONDS, Unit::Seconds, waits);
+    describe_counter!(
+        FIRES,
+        "Fires of schedules, by `outcome`: `started`, `queued`, `skipped` (the run before went on), `failed`; `missed` counts times in which \
+         some were missed"
+    );
+    describe_counter!(
+        EVENTS_SENT,
+        "Tries to send an event to a sink, by `outcome`: `sent`, `unavailable` (also without a try, while the sink is left alone), `refused`"
+    );
 }
 
 /// What destinations count. A destination is no label of these: there may be very many.
@@ -55,6 +66,46 @@ impl FlowMeters {
             opens: counter!(BREAKER_OPENS),
             refusals: counter!(BREAKER_REFUSALS),
             wait_seconds: histogram!(DESTINATION_WAIT_SECONDS),
+        }
+    }
+}
+
+/// What became of sending an event to a sink.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sent {
+    Done,
+    Unavailable,
+    Refused,
+}
+
+impl Sent {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "sent",
+            Self::Unavailable => "unavailable",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What became of a schedule's fire.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fire {
+    Started,
+    Queued,
+    Skipped,
+    Missed,
+    Failed,
+}
+
+impl Fire {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Queued => "queued",
+            Self::Skipped => "skipped",
+            Self::Missed => "missed",
+            Self::Failed => "failed",
         }
     }
 }
@@ -93,6 +144,15 @@ impl Meters {
         if let Some((_, counter)) = self.runs_ended.iter().find(|(ended, _)| *ended == status) {
             counter.increment(1);
         }
+    }
+
+    pub(crate) fn event_sent(&self, sent: Sent) {
+        counter!(EVENTS_SENT, "outcome" => sent.as_str()).increment(1);
+    }
+
+    /// Fires are rare: the recorder may be asked for each.
+    pub(crate) fn fired(&self, fire: Fire) {
+        counter!(FIRES, "outcome" => fire.as_str()).increment(1);
     }
 
     pub(crate) fn attempt_ended(&self, failure: Option<FailureKind>, account: &Account) {

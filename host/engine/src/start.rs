@@ -14,7 +14,7 @@ use stepwell_core::plan::Plan;
 use stepwell_core::priority::Priority;
 use stepwell_core::run::{Event, RunOutcome, RunStatus, RunView, Trigger};
 use stepwell_core::trace;
-use stepwell_store::{Accepted, IdempotencyClaim};
+use stepwell_store::{Accepted, IdempotencyClaim, MarkChange};
 use uuid::Uuid;
 
 use crate::ledger::Ledger;
@@ -59,9 +59,31 @@ pub struct Started {
     pub ended: Option<RunOutcome>,
 }
 
+/// What makes a start be made once.
+pub(crate) struct Once<'a> {
+    /// The same key with the same request starts one run.
+    pub(crate) key: String,
+    /// The marks that change in one step with the run's acceptance, and not if it was started before.
+    pub(crate) marks: &'a (dyn Fn(RunId) -> Vec<MarkChange> + Sync),
+}
+
 impl Engine {
     /// Starts a run. When this returns, its acceptance is on disk (with its end, if that was waited for).
     pub async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
+        let once = request.idempotency_key.clone().map(|key| Once { key, marks: &|_| Vec::new() });
+        self.start_as(request, once).await
+    }
+
+    /// Starts a run once, and changes marks in one step with its acceptance.
+    pub(crate) async fn start_once(
+        &self,
+        request: StartRequest,
+        once: Once<'_>,
+    ) -> Result<Started, StartError> {
+        self.start_as(request, Some(once)).await
+    }
+
+    async fn start_as(&self, request: StartRequest, once: Option<Once<'_>>) -> Result<Started, StartError> {
         if self.0.phase() != Phase::Open {
             return Err(StartError::ShuttingDown);
         }
@@ -69,24 +91,25 @@ impl Engine {
         self.check_input(&plan, &request.input)?;
         self.0.journal.admit()?;
 
-        let claim = request.idempotency_key.as_ref().map(|key| self.claim(&request, key.clone()));
+        let once = once.map(|once| (self.claim(&request, once.key), once.marks));
         let (tenant, wait) = (request.tenant.clone(), request.wait);
         let admitted = self.admit(RunId(Uuid::now_v7()), plan, request);
-        let Some(claim) = claim else { return self.drive_accepted(admitted?, wait).await };
+        let Some((claim, marks)) = once else { return self.drive_accepted(admitted?, wait).await };
         let run = match admitted {
             Err(full @ StartError::Full { .. }) => return self.repeat(&tenant, &claim, wait, full).await,
             admitted => admitted?,
         };
+        let marks = marks(run.id);
         // In a task of its own: a caller who goes away while the claim is decided must not leave an accepted run that nobody drives.
         let (id, engine) = (run.id, self.clone());
-        let claimed = self.0.tasks.spawn(async move { engine.start_claimed(run, claim, wait).await });
+        let claimed = self.0.tasks.spawn(async move { engine.start_claimed(run, claim, marks, wait).await });
         claimed.await.unwrap_or_else(|panic| {
             Err(EngineError::Journal { run: id, why: format!("its start panicked: {panic}") }.into())
         })
     }
 
     /// Starts a run whose id is known: that of a sub-workflow.
-    pub(crate) async fn start_as(&self, id: RunId, request: StartRequest) -> Result<(), StartError> {
+    pub(crate) async fn start_child(&self, id: RunId, request: StartRequest) -> Result<(), StartError> {
         let plan = self.plan_for(&request).await?;
         self.check_input(&plan, &request.input)?;
         let _turn = self.0.runs.load_turn(id).await;
@@ -102,9 +125,10 @@ impl Engine {
         &self,
         run: Arc<LiveRun>,
         claim: IdempotencyClaim,
+        marks: Vec<MarkChange>,
         wait: Option<Duration>,
     ) -> Result<Started, StartError> {
-        match self.claim_start(&run, claim).await? {
+        match self.claim_start(&run, claim, marks).await? {
             Some(earlier) => self.report_earlier(&run.tenant, earlier, wait).await,
             None => self.drive_accepted(run, wait).await,
         }
@@ -199,8 +223,15 @@ impl Engine {
     }
 
     /// Accepts the run under its claim; gives the earlier run if there was one, and then this one never was.
-    async fn claim_start(&self, run: &LiveRun, claim: IdempotencyClaim) -> Result<Option<RunId>, StartError> {
-        let accepted = self.0.journal.accept(run.take_batch(), claim).await;
+    async fn claim_start(
+        &self,
+        run: &LiveRun,
+        claim: IdempotencyClaim,
+        marks: Vec<MarkChange>,
+    ) -> Result<Option<RunId>, StartError> {
+        let mut batch = run.take_batch();
+        batch.marks.extend(marks);
+        let accepted = self.0.journal.accept(batch, claim).await;
         if !matches!(accepted, Ok(Accepted::New)) {
             self.0.runs.remove(run.id);
         }
@@ -219,7 +250,7 @@ impl Engine {
         }
     }
 
-    async fn report_earlier(
+    pub(crate) async fn report_earlier(
         &self,
         tenant: &TenantId,
         run: RunId,

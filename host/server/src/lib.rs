@@ -6,8 +6,10 @@
 mod api;
 mod auth;
 pub mod cli;
+mod cloud_events;
 pub mod config;
 pub mod document;
 mod problem;
 pub mod serve;
+mod sinks;
 pub mod telemetry;

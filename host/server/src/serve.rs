@@ -24,6 +24,7 @@ use stepwell_store::{EmbeddedStore, OpenOptions, StoreError};
 use crate::api::{self, App};
 use crate::auth::Keys;
 use crate::config::{Config, policies};
+use crate::sinks;
 use crate::telemetry::{self, TelemetryError};
 
 /// Below the data folder: code that was compiled from the components.
@@ -64,6 +65,9 @@ pub enum ServeError {
     /// The sandbox cannot be set up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The client of the event sinks cannot be set up.
+    #[error("cannot set up HTTP for the event sinks: {0}")]
+    Sinks(reqwest::Error),
     /// The engine cannot go on with what is stored.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -92,7 +96,7 @@ pub async fn start(config: Config) -> Result<Server, ServeError> {
     let store = open_store(&config).await?;
     let sandbox = Arc::new(Sandbox::new(sandbox_config(&config))?);
     let engine =
-        Engine::open(engine_config(&config, address), store.catalogue(), store.journal(), sandbox).await?;
+        Engine::open(engine_config(&config, address)?, store.catalogue(), store.journal(), sandbox).await?;
     let (keys, generated_admin_key) =
         Keys::open(engine.catalogue(), &TenantId::default(), config.admin_key.as_ref()).await?;
 
@@ -194,9 +198,9 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
     }
 }
 
-fn engine_config(config: &Config, address: SocketAddr) -> EngineConfig {
+fn engine_config(config: &Config, address: SocketAddr) -> Result<EngineConfig, ServeError> {
     let public_url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    EngineConfig {
+    Ok(EngineConfig {
         max_live_attempts: config.engine.max_live_attempts,
         idempotency_ttl: config.engine.idempotency_ttl,
         retention: config.engine.retention,
@@ -204,7 +208,9 @@ fn engine_config(config: &Config, address: SocketAddr) -> EngineConfig {
         ceiling: config.limits.ceiling,
         public_url: public_url.into(),
         flow: policies(&config.breaker, &config.destinations),
-    }
+        sinks: sinks::open(&config.event_sinks).map_err(ServeError::Sinks)?,
+        ..EngineConfig::default()
+    })
 }
 
 #[cfg(test)]

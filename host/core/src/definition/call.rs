@@ -8,7 +8,7 @@ use semver::VersionReq;
 use serde_json::Value;
 
 use super::cursor::{Cursor, Fields, Mistakes};
-use crate::expression::Template;
+use crate::expression::{Setting, Template};
 use crate::failure::FailureKind;
 use crate::grant::{Grants, HttpGrant};
 use crate::id::{SecretName, StepName};
@@ -129,7 +129,7 @@ pub(super) fn empty() -> Value {
 
 /// Reads JSON with expressions in it.
 pub(super) fn read_template(template: &Cursor<'_>, mistakes: &Mistakes) -> Template {
-    mistakes.note(Template::examine(template.value, &template.pointer))
+    mistakes.note(Template::examine(template.value, &template.pointer, Setting::Run))
 }
 
 fn read_step(step: &Cursor<'_>) -> Option<(StepName, VersionReq)> {

@@ -1,7 +1,7 @@
 //! `concurrency`: how many runs of a workflow may be under way at once.
 
 use super::cursor::{Cursor, Mistakes};
-use crate::expression::Template;
+use crate::expression::{Setting, Template};
 use crate::mistake::code;
 use crate::plan::{Concurrency, OnFull};
 
@@ -18,7 +18,8 @@ pub(super) fn read(concurrency: &Cursor<'_>, mistakes: &Mistakes) -> Option<Conc
     let fields = concurrency.fields(FIELDS)?;
     let limit = fields.require("limit", "say how many runs may be under way at once: `\"limit\": 5`");
     let limit = limit.and_then(|it| count(&it, 1, MAX_LIMIT));
-    let key = fields.get("key").map(|it| mistakes.note(Template::examine(it.value, &it.pointer)));
+    let key =
+        fields.get("key").map(|it| mistakes.note(Template::examine(it.value, &it.pointer, Setting::Run)));
     let on_full = match fields.get("on_full") {
         Some(it) => it.word(&[("queue", OnFull::Queue), ("reject", OnFull::Reject)]),
         None => Some(OnFull::Queue),

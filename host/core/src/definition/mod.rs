@@ -15,16 +15,17 @@ use semver::Version;
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::expression::Template;
+use crate::expression::{Setting, Template};
 use crate::id::{InvalidName, WorkflowName};
 use crate::mistake::{Mistake, code};
-use crate::plan::{Budget, Concurrency, HttpTrigger, OnFailure};
+use crate::plan::{Budget, Concurrency, OnFailure};
 use crate::priority::Priority;
 use crate::schema::{InvalidSchema, Schema};
 
 pub(crate) use self::call::CallDraft;
 pub use self::cursor::{Cursor, Fields, Mistakes};
 pub(crate) use self::node::{NodeDraft, OnErrorDraft};
+pub(crate) use self::trigger::TriggerDraft;
 pub(crate) use self::work::{StepDraft, WorkDraft};
 
 /// The most nodes of one workflow.
@@ -63,7 +64,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) name: Option<WorkflowName>,
     pub(crate) version: Option<Version>,
     pub(crate) input: Option<Schema>,
-    pub(crate) triggers: Vec<HttpTrigger>,
+    pub(crate) triggers: Vec<TriggerDraft>,
     pub(crate) budget: Budget,
     pub(crate) on_failure: OnFailure,
     pub(crate) priority: Priority,
@@ -92,7 +93,7 @@ pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'
             })
         }),
         input: fields.get("input").and_then(|it| read_schema(&it, mistakes)),
-        triggers: fields.get("triggers").map(|it| trigger::read_all(&it)).unwrap_or_default(),
+        triggers: fields.get("triggers").map(|it| trigger::read_all(&it, mistakes)).unwrap_or_default(),
         budget: fields.get("budget").and_then(|it| limits::read_budget(&it)).unwrap_or_default(),
         on_failure: fields.get("on_failure").and_then(|it| limits::read_on_failure(&it)).unwrap_or_default(),
         priority: fields
@@ -104,7 +105,9 @@ pub(crate) fn read<'a>(definition: &'a Value, mistakes: &'a Mistakes) -> Draft<'
             .require("nodes", "a workflow has one node at least")
             .map(|it| read_nodes(&it, mistakes))
             .unwrap_or_default(),
-        output: fields.get("output").map(|it| mistakes.note(Template::examine(it.value, &it.pointer))),
+        output: fields
+            .get("output")
+            .map(|it| mistakes.note(Template::examine(it.value, &it.pointer, Setting::Run))),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::call::{self, CallDraft, Source, read_template};
 use super::cursor::{Cursor, Mistakes};
 use super::work::{self, WorkDraft};
-use crate::expression::{Expression, Template};
+use crate::expression::{Expression, Setting, Template};
 use crate::id::NodeId;
 use crate::mistake::code;
 use crate::plan::Join;
@@ -55,7 +55,8 @@ pub(super) fn read<'a>(name: &'a str, node: &Cursor<'a>, mistakes: &'a Mistakes)
         id,
         pointer: node.pointer.clone(),
         needs: field("needs").map(|it| read_needs(&it)).unwrap_or_default(),
-        when: field("when").and_then(|it| mistakes.note(Expression::examine(it.text()?, &it.pointer))),
+        when: field("when")
+            .and_then(|it| mistakes.note(Expression::examine(it.text()?, &it.pointer, Setting::Run))),
         join: field("join")
             .and_then(|it| it.word(&[("all", Join::All), ("any", Join::Any)]))
             .unwrap_or_default(),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::call::{self, CallDraft, Source, empty, read_template, read_texts};
 use super::cursor::{Cursor, Fields, Mistakes};
 use super::read_schema;
-use crate::expression::{Expression, Template};
+use crate::expression::{Expression, Setting, Template};
 use crate::failure::FailureKind;
 use crate::id::WorkflowName;
 use crate::mistake::code;
@@ -158,7 +158,7 @@ fn read_fallbacks(fallback: &Cursor<'_>, node: &Fields<'_>, mistakes: &Mistakes)
 }
 
 fn read_expression(expression: &Cursor<'_>, mistakes: &Mistakes) -> Option<Expression> {
-    mistakes.note(Expression::examine(expression.text()?, &expression.pointer))
+    mistakes.note(Expression::examine(expression.text()?, &expression.pointer, Setting::Run))
 }
 
 /// `"output.score > 0.8"`, or that as `that` with a `reason`.

@@ -16,7 +16,7 @@ pub(crate) mod vocabulary;
 
 use serde_json::Value;
 
-pub use self::names::{LocalReference, NodeReference, References, SecretReference};
+pub use self::names::{LocalReference, NodeReference, References, SecretReference, Setting};
 pub use self::scope::{RunScope, Scope};
 pub use self::template::Template;
 
@@ -39,7 +39,7 @@ pub struct Expression {
 impl Expression {
     /// Parses and checks an expression; `pointer` says where in the definition it stands.
     pub fn parse(source: &str, pointer: &str) -> Result<Self, Vec<Mistake>> {
-        match Self::examine(source, pointer) {
+        match Self::examine(source, pointer, Setting::Run) {
             (Some(expression), mistakes) if mistakes.is_empty() => Ok(expression),
             (_, mistakes) => Err(mistakes),
         }
@@ -47,12 +47,12 @@ impl Expression {
 
     /// The expression, if it has the form of one, and all that is wrong with it. With mistakes it is good for its
     /// references alone.
-    pub(crate) fn examine(source: &str, pointer: &str) -> (Option<Self>, Vec<Mistake>) {
-        let mut findings = Findings::default();
+    pub(crate) fn examine(source: &str, pointer: &str, setting: Setting) -> (Option<Self>, Vec<Mistake>) {
+        let mut findings = Findings::of(setting);
         let mut program = Program::default();
         let added = syntax::check_expression(source, pointer, &mut findings)
             .and_then(|()| program.add_expression(pointer, source));
-        let Findings { references, repeats, mut mistakes } = findings;
+        let Findings { references, repeats, mut mistakes, .. } = findings;
         program.set_repeats(repeats);
         let expression = match added {
             Ok(()) => {

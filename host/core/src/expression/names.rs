@@ -7,12 +7,31 @@ use minijinja::machinery::{Span, ast};
 
 use super::syntax;
 use super::vocabulary::{FILTERS, FUNCTIONS, REPEATING_FILTERS, TESTS};
+use crate::cloud_event::CloudEvent;
 use crate::id::SecretName;
 use crate::mistake::{Mistake, code};
 use crate::spelling;
 
-/// What every expression sees.
-const ROOTS: &[&str] = &["input", "nodes", "null", "run", "secret"];
+/// Where an expression stands, which decides what it sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// In a run.
+    Run,
+    /// In a trigger, before there is a run: all there is is an event.
+    Event,
+}
+
+impl Setting {
+    fn roots(self) -> &'static [&'static str] {
+        match self {
+            Self::Run => &["input", "nodes", "null", "run", "secret"],
+            Self::Event => &["event", "null"],
+        }
+    }
+}
+
+/// What there is of an event.
+const EVENT_FIELDS: &[&str] = CloudEvent::SHOWN;
 
 /// What some expressions see, by where they stand.
 const LOCALS: &[&str] = &["callback", "index", "item", "original", "output"];
@@ -62,12 +81,20 @@ pub struct SecretReference {
 }
 
 /// What walking syntax trees brings to light.
-#[derive(Default)]
 pub(super) struct Findings {
+    /// The names that are the host's own.
+    roots: &'static [&'static str],
     pub(super) references: References,
     pub(super) mistakes: Vec<Mistake>,
     /// Whether something in them can do the same thing again and again.
     pub(super) repeats: bool,
+}
+
+impl Findings {
+    pub(super) fn of(setting: Setting) -> Self {
+        let (references, mistakes) = (References::default(), Vec::new());
+        Self { roots: setting.roots(), references, mistakes, repeats: false }
+    }
 }
 
 /// Walks a syntax tree.
@@ -147,7 +174,7 @@ impl<'a, 'f> Names<'a, 'f> {
 
     fn assign(&mut self, target: &Expr<'a>) {
         match target {
-            Expr::Var(variable) if ROOTS.contains(&variable.id) => {
+            Expr::Var(variable) if self.is_root(variable.id) => {
                 let message = format!("`{}` is taken: it is always the workflow's own", variable.id);
                 self.mistake(code::BAD_EXPRESSION, &message, None, variable.span());
             }
@@ -156,6 +183,10 @@ impl<'a, 'f> Names<'a, 'f> {
             Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.assign(item)),
             other => self.unsupported("assignment to a part of a value", other.span()),
         }
+    }
+
+    fn is_root(&self, name: &str) -> bool {
+        self.findings.roots.contains(&name)
     }
 
     fn name(&mut self, local: &'a str) {
@@ -244,25 +275,28 @@ impl<'a, 'f> Names<'a, 'f> {
     /// A name on its own.
     fn variable(&mut self, name: &'a str, span: Span) {
         match name {
-            "input" | "run" | "null" => {}
-            "nodes" => self.dynamic("nodes", "nodes.<id>.output", span),
-            "secret" => self.dynamic("secret", "secret.<NAME>", span),
+            "nodes" if self.is_root(name) => self.dynamic("nodes", "nodes.<id>.output", span),
+            "secret" if self.is_root(name) => self.dynamic("secret", "secret.<NAME>", span),
+            _ if self.is_root(name) => {}
             _ if self.locals.iter().any(|locals| locals.contains(name)) => {}
             _ => match LOCALS.iter().find(|local| **local == name) {
-                Some(local) => self.local(local),
-                None => self.unknown("variable", name, &[ROOTS, LOCALS, FUNCTIONS].concat(), span),
+                Some(local) if self.is_root("run") => self.local(local),
+                _ => self.unknown("variable", name, &[self.findings.roots, FUNCTIONS].concat(), span),
             },
         }
     }
 
     /// `base.key`, `base["key"]`; without a key what is asked for is known only at run time.
     fn access(&mut self, base: &Expr<'a>, key: Option<&str>, span: Span) {
-        match (base, key) {
-            (Expr::Var(root), Some(key)) if root.id == "nodes" => self.node(key),
-            (Expr::Var(root), Some(key)) if root.id == "secret" => self.secret(key, span),
-            (Expr::Var(root), Some(key)) if root.id == "run" => {
-                self.known("field of `run`", key, RUN_FIELDS, span)
-            }
+        let root = match base {
+            Expr::Var(root) => Some(root.id).filter(|root| self.is_root(root)),
+            _ => None,
+        };
+        match (root, key) {
+            (Some("nodes"), Some(key)) => self.node(key),
+            (Some("secret"), Some(key)) => self.secret(key, span),
+            (Some("run"), Some(key)) => self.known("field of `run`", key, RUN_FIELDS, span),
+            (Some("event"), Some(key)) => self.known("field of `event`", key, EVENT_FIELDS, span),
             (_, Some(key)) if is_node(base) => {
                 self.known("field of a node", key, NODE_FIELDS, span);
                 self.expression(base);

@@ -24,6 +24,7 @@ pub(super) struct Path {
 #[derive(Debug)]
 enum Root {
     Input,
+    Event,
     Output(NodeId),
     Local(String),
 }
@@ -68,6 +69,7 @@ impl Path {
     fn from(root: &str, mut turns: Vec<Turn>) -> Option<Self> {
         match root {
             "input" => Some(Self { root: Root::Input, turns }),
+            "event" => Some(Self { root: Root::Event, turns }),
             "nodes" => {
                 let further = turns.split_off(turns.len().min(2));
                 let [Turn::Field(node), Turn::Field(part)] = turns.as_slice() else { return None };
@@ -91,6 +93,7 @@ impl Path {
     fn find<'s>(&self, scope: &'s Scope) -> Option<(&'s Arc<Value>, &'s Value)> {
         let root = match &self.root {
             Root::Input => scope.input(),
+            Root::Event => scope.event()?,
             Root::Output(node) => scope.output(node)?,
             Root::Local(name) => scope.local(name)?,
         };

@@ -25,11 +25,12 @@ pub struct RunScope {
     pub started_at: Timestamp,
 }
 
-/// What expressions of one run see: `input`, `run` and `nodes`. A clone costs a few counters, however large the values are.
+/// What expressions of one run see: `input`, `run` and `nodes`; before there is a run, `event` alone. A clone costs a few counters, however large the values are.
 #[derive(Debug, Clone)]
 pub struct Scope {
     input: Arc<Shown>,
-    run: Arc<ShownRun>,
+    run: Option<Arc<ShownRun>>,
+    event: Option<Arc<Shown>>,
     nodes: Arc<Nodes>,
     /// What is there in some places alone: `item`, `output`, ...
     locals: Vec<(&'static str, Arc<Shown>)>,
@@ -43,10 +44,24 @@ impl Scope {
     pub fn new(run: RunScope, input: &Arc<Value>) -> Self {
         Self {
             input: Arc::new(Shown::new(input)),
-            run: Arc::new(ShownRun { run, jinja: OnceLock::new() }),
+            run: Some(Arc::new(ShownRun { run, jinja: OnceLock::new() })),
+            event: None,
             nodes: Arc::default(),
             locals: Vec::new(),
             longest_text: longest_text(input),
+        }
+    }
+
+    /// The scope of a trigger that looks at an event.
+    #[must_use]
+    pub fn of_event(event: &Arc<Value>) -> Self {
+        Self {
+            input: Arc::new(Shown::new(&Arc::default())),
+            run: None,
+            event: Some(Arc::new(Shown::new(event))),
+            nodes: Arc::default(),
+            locals: Vec::new(),
+            longest_text: longest_text(event),
         }
     }
 
@@ -95,6 +110,11 @@ impl Scope {
         &self.input.json
     }
 
+    /// The event, in a trigger.
+    pub(super) fn event(&self) -> Option<&Arc<Value>> {
+        Some(&self.event.as_ref()?.json)
+    }
+
     /// A node's output, if it has one.
     pub(super) fn output(&self, node: &NodeId) -> Option<&Arc<Value>> {
         Some(&self.nodes.0.get(node)?.output.as_ref()?.json)
@@ -114,7 +134,8 @@ impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
         match key.as_str()? {
             "input" => Some(self.input.jinja()),
-            "run" => Some(self.run.jinja.get_or_init(|| Jinja::from(Serde(&self.run.run))).clone()),
+            "run" => self.run.as_ref().map(|shown| shown.jinja()),
+            "event" => self.event.as_ref().map(|shown| shown.jinja()),
             "nodes" => Some(Jinja::from_dyn_object(Arc::clone(&self.nodes))),
             "secret" => Some(Jinja::from_object(Secrets)),
             // JSON's word for what the language calls `none`.
@@ -145,6 +166,12 @@ impl Shown {
 struct ShownRun {
     run: RunScope,
     jinja: OnceLock<Jinja>,
+}
+
+impl ShownRun {
+    fn jinja(&self) -> Jinja {
+        self.jinja.get_or_init(|| Jinja::from(Serde(&self.run))).clone()
+    }
 }
 
 #[derive(Debug)]

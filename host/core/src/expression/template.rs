@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::interpreter::{Evaluation, Program};
-use super::names::{Findings, References};
+use super::names::{Findings, References, Setting};
 use super::path::{Path, Piece};
 use super::scope::Scope;
 use super::syntax::{self, Shape};
@@ -54,15 +54,15 @@ pub(crate) struct Whole {
 impl Template {
     /// Parses and checks a template; `pointer` says where in the definition it stands.
     pub fn parse(value: &Value, pointer: &str) -> Result<Self, Vec<Mistake>> {
-        match Self::examine(value, pointer) {
+        match Self::examine(value, pointer, Setting::Run) {
             (template, mistakes) if mistakes.is_empty() => Ok(template),
             (_, mistakes) => Err(mistakes),
         }
     }
 
     /// The template and all that is wrong with it. With mistakes it is good for checks alone.
-    pub(crate) fn examine(value: &Value, pointer: &str) -> (Self, Vec<Mistake>) {
-        let mut parser = Parser::default();
+    pub(crate) fn examine(value: &Value, pointer: &str, setting: Setting) -> (Self, Vec<Mistake>) {
+        let mut parser = Parser { program: Program::default(), findings: Findings::of(setting) };
         let root = parser.part(value, pointer);
         let Parser { mut program, findings } = parser;
         program.set_repeats(findings.repeats);
@@ -99,7 +99,6 @@ impl Template {
     }
 }
 
-#[derive(Default)]
 struct Parser {
     program: Program,
     findings: Findings,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::graph::Graph;
 use super::node::{self, Site};
 use super::references::{self, Reader};
-use super::{Lock, LockSlot, Locked, Plan, PlannedNode, Surroundings, Work, WorkflowWork};
+use super::{Lock, LockSlot, Locked, Plan, PlannedNode, Surroundings, Work, WorkflowWork, trigger};
 use crate::definition::{self, Draft, Mistakes};
 use crate::id::NodeId;
 use crate::mistake::{Mistake, code};
@@ -41,6 +41,9 @@ fn examine(definition: &Value, surroundings: &dyn Surroundings) -> (Option<Plan>
     let graph = Graph::draw(&draft.nodes, &mistakes);
     check_output(&draft, &graph, &mistakes);
     check_concurrency(&draft, &mistakes);
+    if let Some(input) = &draft.input {
+        trigger::check_inputs(&draft.triggers, input, &mistakes);
+    }
     let nodes = plan_nodes(&mut draft, &graph, surroundings, &mistakes);
     let plan = nodes.and_then(|nodes| assemble(draft, nodes, &graph));
     (plan, sorted(mistakes))
@@ -86,7 +89,7 @@ fn assemble(draft: Draft<'_>, nodes: Vec<PlannedNode>, graph: &Graph<'_>) -> Opt
         name: draft.name?,
         version: draft.version?,
         input: draft.input.unwrap_or_else(Schema::any),
-        triggers: draft.triggers,
+        triggers: draft.triggers.into_iter().map(|draft| draft.trigger).collect(),
         budget: draft.budget,
         on_failure: draft.on_failure,
         priority: draft.priority,

@@ -8,6 +8,7 @@ mod graph;
 mod lock;
 mod node;
 mod references;
+mod trigger;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,10 +31,13 @@ use crate::schema::Schema;
 pub use self::compile::{compile, lint};
 pub use self::concurrency::{Concurrency, OnFull};
 pub use self::lock::{Lock, LockSlot, Locked, LockedStep, LockedWorkflow};
+pub use self::trigger::{CronTrigger, EventTrigger, HttpTrigger, Overlap, PlannedTrigger};
 pub use self::work::{
     Again, ApprovalWork, Budget, Call, CallbackWork, EmitWork, Escalation, Gate, MapWork, NodeKind, OnError,
     OnFailure, OnItemError, OnReject, OnTimeout, StepWork, Until, WaitWork, WhenOpen, Work, WorkflowWork,
 };
+
+pub(crate) use self::trigger::empty as empty_input;
 
 /// What a definition is compiled against.
 pub trait Surroundings {
@@ -95,7 +99,7 @@ pub struct Plan {
     /// What a run's input must match.
     pub input: Schema,
     /// What starts a run beside the API.
-    pub triggers: Vec<HttpTrigger>,
+    pub triggers: Vec<PlannedTrigger>,
     /// What a run may use.
     pub budget: Budget,
     /// What a run that failed does by itself.
@@ -112,17 +116,6 @@ pub struct Plan {
     pub output: Option<Template>,
     /// What the definition's steps were resolved to.
     pub lock: Lock,
-}
-
-/// An HTTP trigger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpTrigger {
-    /// Below `/hooks`, starting with `/`.
-    pub path: String,
-    /// In upper case.
-    pub method: String,
-    /// Whether a call needs no API key.
-    pub open: bool,
 }
 
 /// A node that can run.

@@ -406,6 +406,22 @@ pub enum Trigger {
         /// That run.
         run: RunId,
     },
+    /// A cron trigger of the workflow.
+    Cron {
+        /// The cron line.
+        schedule: String,
+        /// The time of the fire: with a jitter, or a run that was started late, earlier than the run.
+        at: Timestamp,
+    },
+    /// An event trigger of the workflow.
+    Event {
+        /// The event's id, unique in its source.
+        id: String,
+        /// Where the event comes from.
+        source: String,
+        /// What kind of event.
+        event_type: String,
+    },
 }
 
 /// Why a node did not run.

@@ -7,9 +7,12 @@
 
 mod applying;
 mod durability;
+mod events;
 mod failures;
 mod flow;
+mod outbox;
 mod retention;
+mod schedules;
 mod sequencing;
 mod starting;
 mod support;

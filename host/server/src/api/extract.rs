@@ -194,6 +194,10 @@ impl ContentType {
         self.0.as_deref().is_some_and(|kind| kinds.contains(&kind))
     }
 
+    pub(crate) fn starts_with(&self, beginning: &str) -> bool {
+        self.0.as_deref().is_some_and(|kind| kind.starts_with(beginning))
+    }
+
     /// Says what was sent and what is taken.
     pub(crate) fn refuse(self, wanted: &'static [&'static str]) -> Problem {
         Problem::UnsupportedMediaType { sent: self.0, wanted }

@@ -6,6 +6,7 @@
 
 mod approvals;
 mod callbacks;
+mod cloud_events;
 mod control;
 mod cursor;
 mod dead_letters;
@@ -96,6 +97,7 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(workflows::list))
         .routes(routes!(workflows::apply, workflows::show))
         .routes(routes!(start::start))
+        .routes(routes!(cloud_events::receive))
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::journal))

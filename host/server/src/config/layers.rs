@@ -11,9 +11,10 @@ use serde::Deserialize as _;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
+use stepwell_core::id::SinkName;
 use stepwell_core::spelling::nearest;
 
-use super::{Config, LogFormat, MIN_ADMIN_KEY_LENGTH};
+use super::{Config, EventSinkConfig, LogFormat, MIN_ADMIN_KEY_LENGTH};
 
 /// The file that is read if no other is named and it is there.
 const DEFAULT_FILE: &str = "stepwell.toml";
@@ -86,6 +87,14 @@ pub enum ConfigError {
          gone. Keep runs for longer, or their keys for less long"
     )]
     ShortRetention,
+    /// An event sink cannot be.
+    #[error("the event sink `{name}` cannot be used: {why}")]
+    EventSink {
+        /// Its name.
+        name: SinkName,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 /// A key that does not exist.
@@ -157,13 +166,18 @@ impl Config {
         self.admin_key.take_if(|key| key.expose_secret().is_empty());
         match &self.admin_key {
             Some(key) if key.expose_secret().chars().count() < MIN_ADMIN_KEY_LENGTH => {
-                Err(ConfigError::WeakAdminKey)
+                return Err(ConfigError::WeakAdminKey);
             }
             _ if self.engine.retention.is_some_and(|kept| kept < self.engine.idempotency_ttl) => {
-                Err(ConfigError::ShortRetention)
+                return Err(ConfigError::ShortRetention);
             }
-            _ => Ok(()),
+            _ => {}
         }
+        self.event_sinks.iter().enumerate().try_for_each(|(at, sink)| {
+            let twice = self.event_sinks[..at].iter().any(|other| other.name == sink.name);
+            let why = if twice { Some("another one has this name".to_owned()) } else { what_is_wrong(sink) };
+            why.map_or(Ok(()), |why| Err(ConfigError::EventSink { name: sink.name.clone(), why }))
+        })
     }
 
     /// The configuration as TOML, without its secrets.
@@ -175,6 +189,19 @@ impl Config {
     #[expect(clippy::expect_used, reason = "every field is a table, an array, a text or a number")]
     fn to_table(&self) -> Table {
         Table::try_from(self).expect("a configuration is TOML")
+    }
+}
+
+fn what_is_wrong(sink: &EventSinkConfig) -> Option<String> {
+    match url::Url::parse(&sink.url) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            Some(format!("its `url` is of the scheme `{}`, and only http and https are spoken", url.scheme()))
+        }
+        Ok(_) if sink.types.is_empty() => {
+            Some("its `types` are an empty list: leave them out to have all events sent".to_owned())
+        }
+        Ok(_) => None,
+        Err(error) => Some(format!("its `url` is none: {error}")),
     }
 }
 

@@ -17,7 +17,9 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use stepwell_core::destination::Destination;
+use stepwell_core::id::SinkName;
 use stepwell_core::limits::Limits;
+use stepwell_core::wildcard::Wildcard;
 
 pub(crate) use flow::policies;
 pub use flow::{BreakerChanges, BreakerChoice, BreakerConfig, DestinationConfig};
@@ -60,6 +62,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The server's own log.
     pub log: LogConfig,
+    /// Where the events that workflows emit are sent.
+    pub event_sinks: Vec<EventSinkConfig>,
 }
 
 impl Default for Config {
@@ -77,8 +81,43 @@ impl Default for Config {
             engine: EngineSection::default(),
             store: StoreConfig::default(),
             log: LogConfig::default(),
+            event_sinks: Vec::new(),
         }
     }
+}
+
+/// `[[event_sinks]]`: where the events that workflows emit are sent, as CloudEvents 1.0 over HTTP.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventSinkConfig {
+    /// Its name: events that wait for a sink are kept under it.
+    pub name: SinkName,
+    /// Where events are posted.
+    pub url: String,
+    /// Sent along as `Authorization: Bearer`. Never printed.
+    #[serde(default, skip_serializing)]
+    pub token: Option<SecretString>,
+    /// The types of the events that are sent, each perhaps with a `*` at its end.
+    #[serde(default = "every_type")]
+    pub types: Vec<Wildcard>,
+    /// How an event is put into a request.
+    #[serde(default)]
+    pub mode: EventMode,
+}
+
+fn every_type() -> Vec<Wildcard> {
+    Wildcard::try_from("*".to_owned()).into_iter().collect()
+}
+
+/// How an event is put into a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventMode {
+    /// The body is the event.
+    #[default]
+    Structured,
+    /// The body is the event's data, and headers are its attributes.
+    Binary,
 }
 
 /// `[limits]`: what attempts may use.

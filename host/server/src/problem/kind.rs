@@ -53,6 +53,7 @@ macro_rules! kinds {
 kinds! {
     MALFORMED_BODY = 400 "malformed-body" "The body cannot be read";
     INVALID_REQUEST = 400 "invalid-request" "The request does not fit what is called";
+    INVALID_EVENT = 400 "invalid-event" "The event is no CloudEvent";
     UNAUTHORIZED = 401 "unauthorized" "The call needs an API key";
     NOT_ALLOWED = 403 "not-allowed" "Somebody else has to decide this";
     UNKNOWN_ROUTE = 404 "unknown-route" "There is nothing at this path";

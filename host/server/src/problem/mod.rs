@@ -26,6 +26,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{self, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
+use stepwell_core::cloud_event::AttributeMistake;
 use stepwell_core::destination::Destination;
 use stepwell_core::id::{RunId, WorkflowName};
 use stepwell_core::mistake::Mistake;
@@ -46,6 +47,13 @@ pub(crate) enum Problem {
     /// A body, query, path or header that does not fit what was called.
     #[error("{message}")]
     InvalidRequest { place: Place, message: String },
+    /// What came is no CloudEvent: every attribute that is wrong; in a batch, of the event at this place.
+    #[error(
+        "{} no CloudEvent: `mistakes` lists what is wrong with its attributes, which are the members of a JSON object sent as \
+         `application/cloudevents+json`, or headers that begin with `ce-`",
+        event.map_or("this is".to_owned(), |index| format!("the event {index} of the batch is"))
+    )]
+    InvalidEvent { event: Option<usize>, mistakes: Vec<AttributeMistake> },
     /// No API key, or none that is known.
     #[error("{0}")]
     Unauthorized(&'static str),
@@ -197,6 +205,7 @@ impl Problem {
         match self {
             Self::MalformedBody { .. } => &Kind::MALFORMED_BODY,
             Self::InvalidRequest { .. } => &Kind::INVALID_REQUEST,
+            Self::InvalidEvent { .. } => &Kind::INVALID_EVENT,
             Self::Unauthorized(_) => &Kind::UNAUTHORIZED,
             Self::UnknownRoute(_) => &Kind::UNKNOWN_ROUTE,
             Self::UnknownStep(_) => &Kind::UNKNOWN_STEP,
@@ -244,6 +253,10 @@ impl Problem {
                 Place::Header(name) => json!({"header": name}),
                 Place::Query | Place::Path => json!({}),
             },
+            Self::InvalidEvent { event: Some(index), mistakes } => {
+                json!({"event": index, "mistakes": mistakes})
+            }
+            Self::InvalidEvent { event: None, mistakes } => json!({"mistakes": mistakes}),
             Self::MethodNotAllowed { allowed, .. } if !allowed.is_empty() => json!({"allowed": allowed}),
             Self::RunEnded { run, status } | Self::RunNotEnded { run, status } => {
                 json!({"run_id": run, "status": status})

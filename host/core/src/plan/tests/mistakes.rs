@@ -109,6 +109,87 @@ fn each_mistake_of_a_trigger_has_its_place() {
     one(&with(json!([{"http": {"path": "/a", "open": "yes"}}])), code::WRONG_TYPE, "/triggers/0/http/open");
     let twice = json!([{"http": {"path": "/a"}}, {"http": {"path": "/a", "method": "POST"}}]);
     one(&with(twice), code::DUPLICATE, "/triggers/1");
+    let two = json!([{"http": {"path": "/a"}, "cron": {"schedule": "@daily"}}]);
+    one(&with(two), code::BAD_TRIGGER, "/triggers/0");
+    one(&with(json!(vec![json!({"event": {"type": "a"}}); 101])), code::TOO_LARGE, "/triggers");
+}
+
+#[test]
+fn each_mistake_of_a_cron_trigger_has_its_place() {
+    let with = |cron: Value| {
+        let mut definition = echo(&json!({}));
+        definition["input"] = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
+        definition["triggers"] = json!([{"cron": cron}]);
+        definition
+    };
+    one(&with(json!({})), code::MISSING_FIELD, "/triggers/0/cron");
+    for line in ["0 9 * *", "60 * * * *", "@reboot", "every day", "0 0 30 2 *"] {
+        one(&with(json!({"schedule": line})), code::BAD_SCHEDULE, "/triggers/0/cron/schedule");
+    }
+    let place = |field: &str| format!("/triggers/0/cron/{field}");
+    for zone in ["Berlin", "CEST+2", ""] {
+        one(&with(json!({"schedule": "@daily", "zone": zone})), code::BAD_ZONE, &place("zone"));
+    }
+    one(&with(json!({"schedule": "@daily", "missed": "some"})), code::BAD_VALUE, &place("missed"));
+    one(&with(json!({"schedule": "@daily", "overlap": true})), code::WRONG_TYPE, &place("overlap"));
+    one(&with(json!({"schedule": "@daily", "jitter": "soon"})), code::BAD_DURATION, &place("jitter"));
+    one(&with(json!({"schedule": "@daily", "input": {"n": "x"}})), code::INPUT_MISMATCH, &place("input/n"));
+    one(&with(json!({"schedule": "@daily", "when": "true"})), code::UNKNOWN_FIELD, &place("when"));
+
+    let mut twice = with(json!({}));
+    twice["triggers"] =
+        json!([{"cron": {"schedule": "@daily"}}, {"cron": {"schedule": "@daily", "zone": "UTC"}}]);
+    one(&twice, code::DUPLICATE, "/triggers/1");
+}
+
+#[test]
+fn a_zone_that_is_not_there_is_told_with_the_one_that_was_meant() {
+    let help = |zone: &str| {
+        let mut definition = echo(&json!({}));
+        definition["triggers"] = json!([{"cron": {"schedule": "@daily", "zone": zone}}]);
+        compile(&definition, &Catalogue).unwrap_err()[0].help.clone().unwrap()
+    };
+    assert_eq!(help("Europe/Berln"), "did you mean `Europe/Berlin`?");
+    assert_eq!(help("new york"), "did you mean `America/New_York`?");
+    assert!(help("somewhere").contains("IANA"));
+}
+
+#[test]
+fn each_mistake_of_an_event_trigger_has_its_place() {
+    let with = |event: Value| {
+        let mut definition = echo(&json!({}));
+        definition["input"] =
+            json!({"type": "object", "required": ["order"], "properties": {"n": {"type": "integer"}}});
+        definition["triggers"] = json!([{"event": event}]);
+        definition
+    };
+    let place = |field: &str| format!("/triggers/0/event/{field}");
+    one(&with(json!({})), code::MISSING_FIELD, "/triggers/0/event");
+    for pattern in ["", "*.order", "a*b"] {
+        one(&with(json!({"type": pattern})), code::BAD_TRIGGER, &place("type"));
+        one(&with(json!({"type": "a", "source": pattern})), code::BAD_TRIGGER, &place("source"));
+    }
+    one(&with(json!({"type": "a", "when": "{{ event.id }}"})), code::BAD_EXPRESSION, &place("when"));
+    one(&with(json!({"type": "a", "when": "event.kind == 'x'"})), code::UNKNOWN_NAME, &place("when"));
+    for other in ["input.n == 1", "run.id == 'x'", "nodes.a.output", "secret.KEY"] {
+        one(&with(json!({"type": "a", "when": other})), code::UNKNOWN_NAME, &place("when"));
+    }
+    one(
+        &with(json!({"type": "a", "input": {"order": "{{ evnt.id }}"}})),
+        code::UNKNOWN_NAME,
+        &place("input/order"),
+    );
+    one(
+        &with(json!({"type": "a", "input": {"id": "{{ event.id }}"}})),
+        code::INPUT_MISMATCH,
+        &place("input"),
+    );
+    one(
+        &with(json!({"type": "a", "input": {"order": 1, "n": "id {{ event.id }}"}})),
+        code::INPUT_MISMATCH,
+        &place("input/n"),
+    );
+    one(&echo(&json!({"when": "event.id == 'x'"})), code::UNKNOWN_NAME, "/nodes/a/when");
 }
 
 #[test]

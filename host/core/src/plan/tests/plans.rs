@@ -3,11 +3,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{plan, workflow};
+use crate::cloud_event::CloudEvent;
 use crate::definition::digest_of;
+use crate::expression::Scope;
 use crate::failure::FailureKind;
 use crate::limits::Limits;
-use crate::plan::{Join, OnFull, RetryPolicy};
+use crate::plan::{Join, OnFull, Overlap, RetryPolicy};
 use crate::priority::Priority;
+use crate::schedule::{Missed, Timetable};
 
 #[test]
 fn a_definition_becomes_a_plan() {
@@ -37,8 +40,8 @@ fn a_definition_becomes_a_plan() {
 
     assert_eq!((plan.name.as_str(), plan.version.to_string().as_str()), ("triage", "1.2.3"));
     assert!(plan.input.check(&json!({})).is_err());
-    assert_eq!((plan.triggers[0].path.as_str(), plan.triggers[0].method.as_str()), ("/tickets", "POST"));
-    assert!(plan.triggers[0].open);
+    let hook = plan.http_triggers().next().unwrap();
+    assert_eq!((hook.path.as_str(), hook.method.as_str(), hook.open), ("/tickets", "POST", true));
     assert_eq!(plan.budget.time, Some(Duration::from_secs(120)));
     assert_eq!(plan.order.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["classify", "answer"]);
 
@@ -101,4 +104,50 @@ fn a_thousand_nodes_are_planned() {
         })
         .collect();
     assert_eq!(plan(&workflow(&nodes.into())).order.len(), 1_000);
+}
+
+#[test]
+fn cron_and_event_triggers_are_planned_with_their_defaults() {
+    let mut definition = workflow(&json!({"a": {"step": "echo@^1"}}));
+    definition["input"] = json!({"type": "object"});
+    definition["triggers"] = json!([
+        {"event": {"type": "com.example.*"}},
+        {"cron": {"schedule": "0 9 * * 1-5"}},
+        {"cron": {"schedule": "@daily", "zone": "Europe/Berlin", "input": {"n": 1}, "missed": "all", "overlap": "queue", "jitter": "30s"}},
+        {"event": {"type": "order", "source": "/shop/*", "when": "event.data.amount > 100", "input": {"id": "{{ event.id }}", "all": "{{ event.data }}"}}},
+    ]);
+    let plan = plan(&definition);
+
+    let crons: Vec<_> = plan.cron_triggers().collect();
+    let (first, daily) = (crons[0], crons[1]);
+    assert_eq!((first.0, daily.0), (1, 2), "each has its place among all triggers");
+    let Timetable { schedule, missed, jitter } = &first.1.timetable;
+    assert_eq!((schedule.zone.name(), *missed, *jitter), ("UTC", Missed::Once, Duration::ZERO));
+    assert_eq!((first.1.overlap, &*first.1.input), (Overlap::Skip, &json!({})));
+    let Timetable { schedule, missed, jitter } = &daily.1.timetable;
+    assert_eq!((schedule.zone.name(), *missed, jitter.as_secs()), ("Europe/Berlin", Missed::All, 30));
+    assert_eq!((daily.1.overlap, &*daily.1.input), (Overlap::Queue, &json!({"n": 1})));
+
+    let events: Vec<_> = plan.event_triggers().collect();
+    let event = CloudEvent::new("1", "/shop/berlin", "order", json!({"amount": 120}));
+    let scope = Scope::of_event(&event.to_shown());
+    assert!(!events[0].is_about(&event) && events[1].is_about(&event));
+    assert!(events[1].wants(&scope).unwrap());
+    assert_eq!(*events[1].input(&event, &scope).unwrap(), json!({"id": "1", "all": {"amount": 120}}));
+    assert_eq!(
+        *events[0].input(&event, &scope).unwrap(),
+        json!({"amount": 120}),
+        "the data, where nothing is said"
+    );
+    let small = CloudEvent::new("2", "/shop/berlin", "order", json!({"amount": 99}));
+    assert!(!events[1].wants(&Scope::of_event(&small.to_shown())).unwrap());
+    let odd = CloudEvent::new("3", "/shop/berlin", "order", json!({}));
+    assert!(
+        events[1]
+            .wants(&Scope::of_event(&odd.to_shown()))
+            .unwrap_err()
+            .message
+            .contains("/triggers/3/event/when")
+    );
+    assert!(!events[1].is_about(&CloudEvent { source: "/other".to_owned(), ..odd }));
 }

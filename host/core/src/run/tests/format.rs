@@ -75,22 +75,38 @@ fn run_accepted() {
             "traceparent": traceparent,
         }),
     );
-    if let Event::RunAccepted { trigger, priority, .. } = &mut event {
-        *trigger = Trigger::Http { path: "/tickets".to_owned() };
-        *priority = Priority::High;
+    for (other, json) in [
+        (Trigger::Http { path: "/tickets".to_owned() }, json!({"kind": "http", "path": "/tickets"})),
+        (
+            Trigger::Cron { schedule: "@daily".to_owned(), at: Timestamp::from_millisecond(AT).unwrap() },
+            json!({"kind": "cron", "schedule": "@daily", "at": Timestamp::from_millisecond(AT).unwrap().to_string()}),
+        ),
+        (
+            Trigger::Event {
+                id: "A-1".to_owned(),
+                source: "/shop".to_owned(),
+                event_type: "order".to_owned(),
+            },
+            json!({"kind": "event", "id": "A-1", "source": "/shop", "event_type": "order"}),
+        ),
+    ] {
+        if let Event::RunAccepted { trigger, priority, .. } = &mut event {
+            *trigger = other;
+            *priority = Priority::High;
+        }
+        golden(
+            event.clone(),
+            &json!({
+                "type": "run-accepted",
+                "workflow": "tried",
+                "version": "1.0.0",
+                "input": {"subject": "Invoice"},
+                "trigger": json,
+                "traceparent": traceparent,
+                "priority": "high",
+            }),
+        );
     }
-    golden(
-        event,
-        &json!({
-            "type": "run-accepted",
-            "workflow": "tried",
-            "version": "1.0.0",
-            "input": {"subject": "Invoice"},
-            "trigger": {"kind": "http", "path": "/tickets"},
-            "traceparent": traceparent,
-            "priority": "high",
-        }),
-    );
 }
 
 #[test]

@@ -140,11 +140,9 @@ fn summary_of(summary: Option<RunSummary>, kept: &[Entry]) -> Option<RunSummary>
 /// Whether a change of marks follows from the entries that were kept. What a run waits for is marked again when it is recovered; what it
 /// told of is not.
 fn follows_from(change: &MarkChange, kept: &[Entry]) -> bool {
-    let (kind, key) = change.place();
-    kind == MarkKind::Outbox
-        && kept
-            .iter()
-            .any(|entry| matches!(&entry.event, Event::EventEmitted { event, .. } if event["id"] == key))
+    let MarkChange::Put(Mark { kind: MarkKind::Outbox, body, .. }) = change else { return false };
+    let id = &body["event"]["id"];
+    kept.iter().any(|entry| matches!(&entry.event, Event::EventEmitted { event, .. } if event["id"] == *id))
 }
 
 /// The ticket of a batch that was not kept: nobody is there to tell.

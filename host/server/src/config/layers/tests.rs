@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::io::Write as _;
 
 use super::*;
+use crate::config::EventMode;
 
 fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let mut on_disk = tempfile::NamedTempFile::new().unwrap();
@@ -107,6 +108,37 @@ fn runs_are_kept_for_ever_or_for_longer_than_their_keys() {
 fn what_is_printed_can_be_read_back() {
     let printed = Config::default().to_toml();
     assert_eq!(load(&printed, &[]).unwrap().to_toml(), printed);
+    let with_a_sink = format!("{SINK}{}", "types = [\"com.example.*\"]\nmode = \"binary\"\n");
+    let printed = load(&with_a_sink, &[]).unwrap().to_toml();
+    assert_eq!(load(&printed, &[]).unwrap().to_toml(), printed);
+}
+
+const SINK: &str = "[[event_sinks]]\nname = \"crm\"\nurl = \"https://crm.example.com/events\"\n";
+
+#[test]
+fn an_event_sink_is_read_with_its_defaults_and_never_shows_its_token() {
+    let config = load(&format!("{SINK}token = \"hush\"\n"), &[]).unwrap();
+    let [sink] = &config.event_sinks[..] else { panic!("{config:?}") };
+    assert!(sink.types[0].matches("anything") && sink.mode == EventMode::Structured && sink.token.is_some());
+    assert!(!format!("{}{config:?}", config.to_toml()).contains("hush"));
+}
+
+#[test]
+fn an_event_sink_that_cannot_be_is_told_by_its_name() {
+    for (file, word) in [
+        (format!("{SINK}{SINK}"), "another one"),
+        (format!("{SINK}types = []\n"), "types"),
+        (SINK.replace("https", "ftp"), "ftp"),
+        (SINK.replace("https://crm.example.com/events", "crm"), "url"),
+    ] {
+        let error = load(&file, &[]).unwrap_err();
+        assert!(matches!(error, ConfigError::EventSink { .. }), "{error}");
+        assert!(error.to_string().contains("`crm`") && error.to_string().contains(word), "{error}");
+    }
+    for (line, word) in [("types = [\"a*b\"]", "`*`"), ("mode = \"odd\"", "odd"), ("typos = []", "typos")] {
+        let error = load(&format!("{SINK}{line}\n"), &[]).unwrap_err().to_string();
+        assert!(error.contains("line 4") && error.contains(word), "{error}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Triggers: what starts a run beside the API.
+//! An HTTP trigger, as it was written.
 
-use super::cursor::Cursor;
+use crate::definition::cursor::Cursor;
 use crate::mistake::code;
 use crate::plan::HttpTrigger;
 
@@ -11,23 +11,8 @@ const MAX_PATH_LENGTH: usize = 200;
 const PATH_FORM: &str =
     "write it like `/tickets` or `/shop/orders`: parts of a-z, A-Z, 0-9, `-`, `_` and `.`, each after a `/`";
 
-/// Reads the list of triggers, each of them once.
-pub(super) fn read_all(triggers: &Cursor<'_>) -> Vec<HttpTrigger> {
-    let mut known: Vec<HttpTrigger> = Vec::new();
-    for trigger in triggers.items() {
-        let Some(http) = read_one(&trigger) else { continue };
-        if known.iter().any(|other| (&other.path, &other.method) == (&http.path, &http.method)) {
-            trigger.wrong(code::DUPLICATE, format!("`{} {}` is a trigger already", http.method, http.path));
-            continue;
-        }
-        known.push(http);
-    }
-    known
-}
-
-fn read_one(trigger: &Cursor<'_>) -> Option<HttpTrigger> {
-    let form = "write it as `{\"http\": {\"path\": \"/tickets\", \"method\": \"POST\"}}`";
-    let http = trigger.fields(&["http"])?.require("http", form)?.fields(&["path", "method", "open"])?;
+pub(super) fn read(http: &Cursor<'_>) -> Option<HttpTrigger> {
+    let http = http.fields(&["path", "method", "open"])?;
     let path = http.require("path", PATH_FORM).and_then(|path| read_path(&path));
     let method = match http.get("method") {
         Some(method) => read_method(&method),
