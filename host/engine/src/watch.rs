@@ -11,7 +11,7 @@ use futures::Stream;
 use serde_json::Value;
 use stepwell_core::attempt::LogLine;
 use stepwell_core::id::{AttemptNumber, NodeId, RunId, TenantId};
-use stepwell_core::run::{Entry, Event};
+use stepwell_core::run::Entry;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
@@ -107,7 +107,6 @@ impl Watcher {
             }
             if let Some(entry) = self.page.pop_front() {
                 self.next = entry.seq + 1;
-                self.done = matches!(entry.event, Event::RunEnded { .. });
                 return Some(Ok(WatchItem::Entry(entry)));
             }
             if self.done {
@@ -181,7 +180,7 @@ impl Watcher {
         if let Found::Entries = self.read(u64::MAX).await? {
             return Ok(Found::Entries);
         }
-        if self.has_ended_before().await? || engine.phase() != Phase::Open {
+        if self.has_ended().await? || engine.phase() != Phase::Open {
             return Ok(Found::End);
         }
         if engine.runs.get(&self.tenant, self.run).is_none() {
@@ -197,8 +196,8 @@ impl Watcher {
         Ok(if self.page.is_empty() { Found::Nothing } else { Found::Entries })
     }
 
-    /// Whether there is nothing more to come because the watcher asked for what is behind the run's end.
-    async fn has_ended_before(&self) -> Result<bool, EngineError> {
+    /// Whether there is nothing more to come: the run's last end was told, and nobody has let it go on since.
+    async fn has_ended(&self) -> Result<bool, EngineError> {
         let summary = self.engine.journal.summary(&self.tenant, self.run).await?;
         Ok(summary.is_none_or(|summary| summary.ended_at.is_some()))
     }

@@ -3,8 +3,11 @@
 //! Nothing below this module is known to the server; every command but `serve`, `demo`, `bench`, `toolchain`, the
 //! building of steps and what runs them offline (`run replay`, `workflow test`) is a client of the HTTP API and nothing more.
 
+mod approvals;
 mod bench;
 mod client;
+mod control;
+mod dead_letters;
 mod demo;
 mod destinations;
 mod difference;
@@ -58,6 +61,11 @@ enum Command {
     /// Start, watch and cancel runs.
     #[command(subcommand)]
     Run(run::RunCommand),
+    /// See what people are asked.
+    Approvals(approvals::ApprovalsArgs),
+    /// See what failed for good, try it again, or let it be.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersCommand),
     /// Set secrets, and list their names.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -100,6 +108,8 @@ async fn dispatch(command: Command, screen: &Screen) -> Result<ExitCode, CliErro
         Command::Step(command) => step::step(command, screen).await,
         Command::Workflow(command) => workflow::workflow(command, screen).await,
         Command::Run(command) => run::run(command, screen).await,
+        Command::Approvals(args) => approvals::approvals(args, screen).await,
+        Command::DeadLetters(command) => dead_letters::dead_letters(command, screen).await,
         Command::Secret(command) => secret::secret(command, screen).await,
         Command::Destinations(command) => destinations::destinations(command, screen).await,
         Command::Key(command) => key::key(command, screen).await,

@@ -1,4 +1,4 @@
-//! `stepwell run`: start runs, look at them, watch them, end them.
+//! `stepwell run`: start runs, look at them, watch them. What is done to them is [`super::control`]'s.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -10,6 +10,7 @@ use eventsource_stream::Eventsource as _;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
+use super::control::{self, ControlCommand};
 use super::workflow::escape;
 use super::{CliError, Client, Connection, Screen, replay, screen};
 
@@ -67,16 +68,8 @@ pub(crate) enum RunCommand {
     },
     /// Run an ended run again, offline, and compare; or try another step against what really happened.
     Replay(replay::ReplayArgs),
-    /// Cancel a run.
-    Cancel {
-        /// The run.
-        id: String,
-        /// Why.
-        #[arg(long)]
-        reason: Option<String>,
-        #[command(flatten)]
-        connection: Connection,
-    },
+    #[command(flatten)]
+    Control(ControlCommand),
 }
 
 pub(crate) async fn run(command: RunCommand, screen: &Screen) -> Result<ExitCode, CliError> {
@@ -107,17 +100,11 @@ pub(crate) async fn run(command: RunCommand, screen: &Screen) -> Result<ExitCode
         }
         RunCommand::Watch { id, connection } => watch(&Client::new(&connection)?, &id, screen).await,
         RunCommand::Replay(args) => replay::replay(args, screen).await,
-        RunCommand::Cancel { id, reason, connection } => {
-            let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
-            let answer =
-                Client::new(&connection)?.post(&format!("/v1/runs/{}/cancel", escape(&id)), &body).await?;
-            screen.data(&answer, || format!("{id} is cancelled"))?;
-            Ok(ExitCode::SUCCESS)
-        }
+        RunCommand::Control(command) => control::control(command, screen).await,
     }
 }
 
-fn read_input(input: &str) -> Result<Value, CliError> {
+pub(super) fn read_input(input: &str) -> Result<Value, CliError> {
     let text = match input.strip_prefix('@') {
         Some(path) => {
             let path = Path::new(path);
@@ -203,7 +190,11 @@ pub(super) fn describe_nodes(run: &Value) -> String {
             _ => (format!("{milliseconds:.2} ms"), sum("fuel").to_string()),
         };
         let status = screen::cell(&node["status"]);
-        let step = format!("{}@{}", screen::cell(&node["step"]), screen::cell(&node["step_version"]));
+        let step = match (node["step"].as_str(), node["workflow"].as_str()) {
+            (Some(step), _) => format!("{step}@{}", screen::cell(&node["step_version"])),
+            (None, Some(workflow)) => format!("workflow {workflow}"),
+            (None, None) => screen::cell(&node["kind"]),
+        };
         let id = screen::cell(&node["id"]);
         [id, step, status, attempts.len().to_string(), time, fuel, failure]
     });
@@ -250,6 +241,7 @@ async fn follow(
 ) -> Result<Option<String>, CliError> {
     let response = client.events(path, last_id.as_deref()).await?;
     let mut events = response.bytes_stream().eventsource();
+    let mut ended = None;
     while let Some(event) = events.next().await {
         let event = event.map_err(|source| CliError::failed("following the run's events", source))?;
         if !event.id.is_empty() {
@@ -263,11 +255,10 @@ async fn follow(
         // What is not kept in the journal says its type in the stream alone.
         data["type"] = json!(event.event);
         see(&data)?;
-        if event.event == "run-ended" {
-            return Ok(Some(screen::cell(&data["outcome"]["status"])));
-        }
+        // A run that was retried goes on behind an end.
+        ended = (event.event == "run-ended").then(|| screen::cell(&data["outcome"]["status"]));
     }
-    Ok(None)
+    Ok(ended)
 }
 
 fn describe_event(event: &Value) -> String {
@@ -276,11 +267,27 @@ fn describe_event(event: &Value) -> String {
         (Some(node), _) => format!(" {node}"),
         _ => String::new(),
     };
-    let more = ["failure", "outcome", "output", "effect", "reason", "chunk", "line"]
-        .iter()
-        .map(|field| &event[field])
-        .find(|value| !value.is_null())
-        .map_or_else(String::new, |value| format!(": {}", shorten(&value.to_string())));
+    let more = [
+        "failure",
+        "outcome",
+        "output",
+        "effect",
+        "decision",
+        "body",
+        "payload",
+        "event",
+        "from",
+        "reason",
+        "chunk",
+        "line",
+        "until",
+        "expires_at",
+        "run",
+    ]
+    .iter()
+    .map(|field| &event[field])
+    .find(|value| !value.is_null())
+    .map_or_else(String::new, |value| format!(": {}", shorten(&value.to_string())));
     format!("{}{place}{more}", screen::cell(&event["type"]))
 }
 

@@ -5,14 +5,16 @@
 
 mod echo;
 mod load;
+mod map;
 mod process;
 mod report;
 mod scenario;
+mod waiting;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use self::load::{Load, Sample};
 use self::report::{Latency, Report};
@@ -21,7 +23,10 @@ use super::local_server::LocalServer;
 use super::{CliError, Screen, standard_steps};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    mode: Option<Mode>,
     /// Let each of the three steps make one HTTP request to a loopback echo, journalled.
     #[arg(long)]
     effects: bool,
@@ -33,9 +38,35 @@ pub(crate) struct BenchArgs {
     serve_echo: bool,
 }
 
+/// What else can be measured.
+#[derive(Debug, Subcommand)]
+enum Mode {
+    /// What runs cost that wait: memory, a start with them, bringing all of them to their end.
+    Waiting {
+        /// How many.
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
+        runs: u64,
+    },
+    /// Maps over longer and longer lists, and a run of a thousand nodes.
+    Map,
+}
+
 pub(crate) async fn bench(args: BenchArgs, screen: &Screen) -> Result<ExitCode, CliError> {
     if args.serve_echo {
         return echo::serve(screen).await;
+    }
+    match args.mode {
+        Some(Mode::Waiting { runs }) => {
+            let waiting = waiting::measure(runs, screen).await?;
+            screen.data(&waiting.to_json(), || waiting.to_table())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Mode::Map) => {
+            let maps = map::measure(screen).await?;
+            screen.data(&maps.to_json(), || maps.to_table())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        None => {}
     }
     let report = measure(&args, screen).await?;
     screen.data(&report.to_json(), || report.to_table())?;

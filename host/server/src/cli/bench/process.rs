@@ -22,6 +22,15 @@ pub(super) fn peak_memory(pid: Option<u32>) -> Result<u64, CliError> {
         .ok_or_else(|| CliError::failed("measuring memory", "no VmHWM"))
 }
 
+/// The resident memory now, in bytes.
+pub(super) fn memory(pid: Option<u32>) -> Result<u64, CliError> {
+    let status = process(pid)?.status().map_err(failed)?;
+    status
+        .vmrss
+        .map(|kibibytes| kibibytes * 1024)
+        .ok_or_else(|| CliError::failed("measuring memory", "no VmRSS"))
+}
+
 fn process(pid: Option<u32>) -> Result<Process, CliError> {
     let pid = pid
         .and_then(|pid| i32::try_from(pid).ok())
