@@ -11,6 +11,7 @@
 
 pub mod attempt;
 pub mod definition;
+pub mod diff;
 pub mod digest;
 pub mod effect;
 pub mod expression;
