@@ -27,4 +27,5 @@ mod quantity;
 pub mod run;
 pub mod schema;
 pub mod spelling;
+pub mod split;
 pub mod trace;

@@ -14,6 +14,7 @@ use crate::attempt::Account;
 use crate::effect::Effect;
 use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, Part, RunId, WorkflowName};
+use crate::split::Split;
 
 /// One line of a run's journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -68,6 +69,9 @@ pub enum Event {
         )]
         #[schema(value_type = Option<i64>)]
         start_at: Option<Timestamp>,
+        /// What the version was chosen from, if it was chosen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        split: Option<Split>,
     },
     /// An attempt at a node was started.
     AttemptStarted {

@@ -17,6 +17,7 @@ use crate::effect::Effect;
 use crate::expression::{RunScope, Scope};
 use crate::id::{AttemptNumber, NodeId, Part, RunId};
 use crate::plan::Plan;
+use crate::split::Split;
 
 /// One run, from its acceptance on. The same entries give the same state, whether it was lived or read back.
 ///
@@ -75,6 +76,7 @@ pub(super) struct Acceptance {
     pub(super) start_at: Option<Timestamp>,
     /// From when on its time budget counts.
     pub(super) clock_from: Timestamp,
+    split: Option<Split>,
 }
 
 /// How the run ended.
@@ -389,6 +391,7 @@ impl RunState {
             id: self.run,
             workflow: self.plan.name.clone(),
             version: self.plan.version.clone(),
+            split: self.accepted.split.clone(),
             status: self.status(),
             trigger: self.accepted.trigger.clone(),
             traceparent: self.accepted.traceparent.clone(),
@@ -431,7 +434,8 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
     if first.seq != 0 {
         return Err(Misfit::Sequence { expected: 0 });
     }
-    let Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at } = &first.event else {
+    let Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at, split } = &first.event
+    else {
         return Err(Misfit::NotAccepted);
     };
     if (workflow, version) != (&plan.name, &plan.version) {
@@ -449,5 +453,6 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
         trigger: trigger.clone(),
         traceparent: traceparent.clone(),
         start_at,
+        split: split.clone(),
     })
 }

@@ -122,6 +122,7 @@ fn ledger() -> Ledger {
         trigger: Trigger::Api,
         traceparent: String::new(),
         start_at: None,
+        split: None,
     };
     let mint = Random { public_url: "http://here".into() };
     Ledger::open(TenantId::default(), RunId(Uuid::from_u128(1)), plan, acceptance, mint).unwrap()

@@ -79,6 +79,7 @@ pub fn accepted(workflow: &WorkflowName, input: Value) -> Entry {
             trigger: Trigger::Api,
             traceparent,
             start_at: None,
+            split: None,
         },
     }
 }

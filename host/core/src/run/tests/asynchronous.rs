@@ -164,7 +164,7 @@ fn a_run_can_be_told_to_begin_later() {
     let first = Entry::new(
         0,
         start_of_time(),
-        Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at },
+        Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at, split: None },
     );
     let mut life = Life {
         state: RunState::accept(RUN, plan, &first).unwrap(),

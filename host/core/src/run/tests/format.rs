@@ -5,6 +5,7 @@ use super::*;
 use crate::attempt::{Decision, LogLevel, LogLine, ModelCall};
 use crate::failure::LimitHit;
 use crate::limits::LimitKind;
+use crate::split::{Chosen, Percent, Split};
 
 const AT: i64 = 1_767_225_600_123;
 
@@ -75,8 +76,13 @@ fn run_accepted() {
             "traceparent": traceparent,
         }),
     );
-    if let Event::RunAccepted { trigger, .. } = &mut event {
+    if let Event::RunAccepted { trigger, split, .. } = &mut event {
         *trigger = Trigger::Http { path: "/tickets".to_owned() };
+        *split = Some(Split {
+            canary: Version::new(1, 1, 0),
+            percent: Percent::new(10).unwrap(),
+            chosen: Chosen::Current,
+        });
     }
     golden(
         event,
@@ -87,6 +93,7 @@ fn run_accepted() {
             "input": {"subject": "Invoice"},
             "trigger": {"kind": "http", "path": "/tickets"},
             "traceparent": traceparent,
+            "split": {"canary": "1.1.0", "percent": 10, "chosen": "current"},
         }),
     );
 }

@@ -123,6 +123,7 @@ fn accepted(input: Value) -> Event {
         trigger: Trigger::Api,
         traceparent: "00-00000000000000000000000000000001-0000000000000001-01".to_owned(),
         start_at: None,
+        split: None,
     }
 }
 
