@@ -17,3 +17,4 @@ mod sequencing;
 mod standard_steps;
 mod support;
 mod triage;
+mod versions;

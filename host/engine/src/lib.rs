@@ -37,6 +37,7 @@ mod plans;
 mod publish;
 mod read;
 mod recovery;
+mod release;
 mod start;
 mod stats;
 mod steps;
@@ -60,9 +61,10 @@ pub use control::{
     ApprovalAnswer, ApprovalError, CallbackError, Cancel, CancelOutcome, ControlError, DeadLetterError,
     Reopen, ReopenError,
 };
-pub use error::{ApplyError, EngineError, PublishError, StartError};
+pub use error::{ApplyError, EngineError, PublishError, ReleaseError, StartError};
 pub use hooks::{Hook, HookLookup};
 pub use publish::Published;
+pub use release::Released;
 pub use start::{StartRequest, Started};
 pub use stats::EngineStats;
 pub use watch::WatchItem;
@@ -80,7 +82,7 @@ pub(crate) struct Shared {
     steps: steps::Shelves,
     plans: plans::Plans,
     hooks: RwLock<hooks::HookTable>,
-    /// Held while a workflow is applied: what is checked against the others must still hold when it is kept.
+    /// Held while a version is applied or released: what is checked against the others must still hold when it is kept.
     applying: tokio::sync::Mutex<()>,
     runs: live::LiveRuns,
     gate: gate::Gate,

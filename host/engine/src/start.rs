@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::ledger::Ledger;
 use crate::live::LiveRun;
+use crate::plans::Choice;
 use crate::{Engine, EngineError, Phase, StartError, drive};
 
 /// A wish to start a run.
@@ -27,7 +28,7 @@ pub struct StartRequest {
     pub tenant: TenantId,
     /// The workflow.
     pub workflow: WorkflowName,
-    /// Its version; none for the current one.
+    /// Its version; none for the current one, or the canary if that is this run's share.
     pub version: Option<Version>,
     /// The run's input.
     pub input: Value,
@@ -60,13 +61,14 @@ impl Engine {
         if self.0.phase() != Phase::Open {
             return Err(StartError::ShuttingDown);
         }
-        let plan = self.plan_for(&request).await?;
-        self.check_input(&plan, &request.input)?;
+        let id = RunId(Uuid::now_v7());
+        let choice = self.plan_for(&request, id).await?;
+        self.check_input(&choice.plan, &request.input)?;
         self.0.journal.admit()?;
 
         let claim = request.idempotency_key.as_ref().map(|key| self.claim(&request, key.clone()));
         let wait = request.wait;
-        let run = self.admit(RunId(Uuid::now_v7()), plan, request)?;
+        let run = self.admit(id, choice, request)?;
         let Some(claim) = claim else { return self.drive_accepted(run, wait).await };
         // In a task of its own: a caller who goes away while the claim is decided must not leave an accepted run that nobody drives.
         let (id, engine) = (run.id, self.clone());
@@ -78,13 +80,13 @@ impl Engine {
 
     /// Starts a run whose id is known: that of a sub-workflow.
     pub(crate) async fn start_as(&self, id: RunId, request: StartRequest) -> Result<(), StartError> {
-        let plan = self.plan_for(&request).await?;
-        self.check_input(&plan, &request.input)?;
+        let choice = self.plan_for(&request, id).await?;
+        self.check_input(&choice.plan, &request.input)?;
         let _turn = self.0.runs.load_turn(id).await;
         if self.0.runs.contains(id) || self.0.journal.summary(&request.tenant, id).await?.is_some() {
             return Ok(());
         }
-        let run = self.admit(id, plan, request)?;
+        let run = self.admit(id, choice, request)?;
         self.drive_accepted(run, None).await.map(|_| ())
     }
 
@@ -101,15 +103,18 @@ impl Engine {
         }
     }
 
-    async fn plan_for(&self, request: &StartRequest) -> Result<Arc<Plan>, StartError> {
+    async fn plan_for(&self, request: &StartRequest, run: RunId) -> Result<Choice, StartError> {
         let StartRequest { tenant, workflow, version, .. } = request;
         let (plans, catalogue) = (&self.0.plans, &*self.0.catalogue);
-        let plan = match version {
-            Some(version) => plans.version(tenant, workflow, version, catalogue).await?,
-            None => plans.current(tenant, workflow, catalogue).await?,
+        let choice = match version {
+            Some(version) => {
+                let plan = plans.version(tenant, workflow, version, catalogue).await?;
+                plan.map(|plan| Choice { plan, split: None })
+            }
+            None => plans.for_run(tenant, workflow, run, catalogue).await?,
         };
-        match plan {
-            Some(plan) => Ok(plan),
+        match choice {
+            Some(choice) => Ok(choice),
             None => Err(self.unknown(tenant, workflow, version.as_ref()).await?),
         }
     }
@@ -155,7 +160,8 @@ impl Engine {
     }
 
     /// Brings a new run into memory, with its acceptance recorded and not yet in the journal.
-    fn admit(&self, id: RunId, plan: Arc<Plan>, request: StartRequest) -> Result<Arc<LiveRun>, StartError> {
+    fn admit(&self, id: RunId, choice: Choice, request: StartRequest) -> Result<Arc<LiveRun>, StartError> {
+        let Choice { plan, split } = choice;
         let acceptance = Event::RunAccepted {
             workflow: plan.name.clone(),
             version: plan.version.clone(),
@@ -163,6 +169,7 @@ impl Engine {
             trigger: request.trigger,
             traceparent: trace::of_run(request.traceparent, id),
             start_at: request.start_at,
+            split,
         };
         let ledger = Ledger::open(request.tenant.clone(), id, plan, acceptance, self.0.mint())
             .map_err(|error| StartError::Engine(EngineError::Journal { run: id, why: error.to_string() }))?;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::grant::Grants;
-use crate::plan::{Lock, LockedStep};
+use crate::plan::{Lock, Locked};
 use crate::pointer;
 
 /// The parts of a definition that are told apart by themselves, or not at all.
@@ -37,7 +37,7 @@ pub struct Difference {
     pub grants: Vec<GrantChange>,
     /// Nodes that are new, gone or different.
     pub nodes: NodeChanges,
-    /// Steps that are locked to something else.
+    /// Steps and workflows that are locked to something else.
     pub locks: Vec<LockChange>,
     /// Triggers that are new or gone.
     pub triggers: TriggerChanges,
@@ -93,17 +93,17 @@ pub struct Change {
     pub to: Option<Value>,
 }
 
-/// A step that is locked to something else.
+/// A step or workflow that is locked to something else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LockChange {
-    /// Which of the definition's steps: its node's id.
+    /// Which of the definition's ranges: `classify`, `classify/fallback/0`, `charge/compensate`.
     pub slot: String,
     /// What it was locked to; left out if it is new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<LockedStep>,
+    pub from: Option<Locked>,
     /// What it is locked to; left out if it is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<LockedStep>,
+    pub to: Option<Locked>,
 }
 
 /// Triggers that are new or gone.
@@ -120,7 +120,7 @@ impl Difference {
     #[must_use]
     pub fn between(from: Side<'_>, to: Side<'_>) -> Self {
         let nodes = Pair { from: nodes_of(from.definition), to: nodes_of(to.definition) };
-        let grants = nodes.each(|node, from, to| authority::change(node, from, to));
+        let grants = nodes.each(authority::change);
         Self {
             nodes: node_changes(&nodes, &grants),
             grants,

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::digest::Digest;
 use crate::id::NodeId;
+use crate::plan::{LockSlot, LockedStep};
 
 fn side(definition: &Value) -> Side<'_> {
     Side { definition, lock: None }
@@ -147,13 +148,13 @@ fn locks_are_compared_where_both_are_there() {
             version: version.parse().unwrap(),
             digest: Digest::of(version.as_bytes()),
         };
-        Lock(BTreeMap::from([(NodeId::new("a").unwrap(), step)]))
+        Lock(BTreeMap::from([(LockSlot::node(&NodeId::new("a").unwrap()), Locked::Step(step))]))
     };
     let (definition, old, new) = (granted(&json!({})), lock("1.0.0"), lock("1.1.0"));
     let locked = |lock| Side { definition: &definition, lock: Some(lock) };
     let difference = Difference::between(locked(&old), locked(&new));
     let [change] = &difference.locks[..] else { panic!("{difference:?}") };
-    let version = |step: &Option<LockedStep>| step.as_ref().unwrap().version.to_string();
+    let version = |locked: &Option<Locked>| locked.as_ref().unwrap().step().unwrap().version.to_string();
     assert_eq!(
         (change.slot.as_str(), version(&change.from), version(&change.to)),
         ("a", "1.0.0".into(), "1.1.0".into())

@@ -8,6 +8,7 @@
 mod applying;
 mod durability;
 mod failures;
+mod releasing;
 mod sequencing;
 mod starting;
 mod support;

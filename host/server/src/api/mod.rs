@@ -17,6 +17,7 @@ mod hooks;
 mod keys;
 mod marks;
 mod preferences;
+mod releases;
 mod runs;
 mod secrets;
 mod start;
@@ -93,6 +94,10 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(steps::show))
         .routes(routes!(workflows::list))
         .routes(routes!(workflows::apply, workflows::show))
+        .routes(routes!(releases::diff))
+        .routes(routes!(releases::rollback))
+        .routes(routes!(releases::set_canary, releases::end_canary))
+        .routes(routes!(releases::promote))
         .routes(routes!(start::start))
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))

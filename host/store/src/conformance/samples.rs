@@ -10,6 +10,7 @@ use stepwell_core::id::{NodeId, RunId, SecretName, StepName, TenantId, WorkflowN
 use stepwell_core::manifest::{Manifest, PublishedStep};
 use stepwell_core::plan::{Lock, LockSlot, Locked, LockedStep};
 use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, Trigger};
+use stepwell_core::split::Percent;
 use uuid::Uuid;
 
 use crate::{ApiKeyRecord, Append, IdempotencyClaim, Mark, MarkKind, RunSummary, WorkflowVersion};
@@ -62,6 +63,12 @@ pub fn secret(name: &str) -> SecretName {
 #[must_use]
 pub fn version(text: &str) -> Version {
     text.parse().unwrap()
+}
+
+/// A canary's share.
+#[must_use]
+pub fn percent(percent: u64) -> Percent {
+    Percent::new(percent).unwrap()
 }
 
 /// A run's first entry.
