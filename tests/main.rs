@@ -21,4 +21,5 @@ mod sequencing;
 mod standard_steps;
 mod support;
 mod triage;
+mod versions;
 mod workflow_test;

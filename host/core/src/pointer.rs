@@ -9,3 +9,8 @@ pub(crate) fn field(pointer: &str, name: &str) -> String {
 pub(crate) fn item(pointer: &str, index: usize) -> String {
     format!("{pointer}/{index}")
 }
+
+/// Whether a place is this one, or inside it.
+pub(crate) fn is_within(place: &str, outer: &str) -> bool {
+    place.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

@@ -1,5 +1,5 @@
 //! Applying a workflow: the definition is checked against what is published now, kept with its lock, and becomes what
-//! new runs get.
+//! new runs get, or some of them.
 
 use std::sync::{Arc, PoisonError};
 
@@ -9,7 +9,8 @@ use stepwell_core::definition::digest_of;
 use stepwell_core::id::{TenantId, WorkflowName};
 use stepwell_core::mistake::Mistake;
 use stepwell_core::plan::{self, Plan};
-use stepwell_store::{StoreError, WorkflowVersion};
+use stepwell_core::split::Percent;
+use stepwell_store::{Reason, Release, StoreError, WorkflowVersion};
 
 use crate::hooks::HookLookup;
 use crate::surroundings::Present;
@@ -20,7 +21,7 @@ use crate::{ApplyError, Engine, EngineError, plans, subworkflows};
 pub struct Applied {
     /// As the catalogue keeps it.
     pub version: WorkflowVersion,
-    /// `false`: the same definition was applied before, and is the current one (again).
+    /// `false`: the same definition was applied before, and is the current one or the canary (again).
     pub created: bool,
 }
 
@@ -32,8 +33,45 @@ impl Engine {
         name: &WorkflowName,
         definition: Value,
     ) -> Result<Applied, ApplyError> {
-        let _turn = self.0.applying.lock().await;
+        self.apply_as(tenant, name, definition, Release::Current(Reason::Applied)).await
+    }
+
+    /// Applies a definition under this name as the canary: checks it whole, keeps it and gives it a share of new runs.
+    pub async fn apply_canary(
+        &self,
+        tenant: &TenantId,
+        name: &WorkflowName,
+        definition: Value,
+        percent: Percent,
+    ) -> Result<Applied, ApplyError> {
+        self.apply_as(tenant, name, definition, Release::Canary(percent)).await
+    }
+
+    async fn apply_as(
+        &self,
+        tenant: &TenantId,
+        name: &WorkflowName,
+        definition: Value,
+        release: Release,
+    ) -> Result<Applied, ApplyError> {
+        let (tenant, name) = (tenant.clone(), name.clone());
+        self.release_alone(
+            move |engine| async move { engine.apply(&tenant, &name, definition, release).await },
+        )
+        .await
+    }
+
+    async fn apply(
+        &self,
+        tenant: &TenantId,
+        name: &WorkflowName,
+        definition: Value,
+        release: Release,
+    ) -> Result<Applied, ApplyError> {
         let plan = self.check(tenant, name, &definition).await?;
+        if matches!(release, Release::Canary(_)) {
+            self.check_canary(tenant, name, &plan.version).await?;
+        }
         let offered = WorkflowVersion {
             name: plan.name.clone(),
             version: plan.version.clone(),
@@ -42,15 +80,18 @@ impl Engine {
             lock: plan.lock.clone(),
             applied_at: Timestamp::now(),
         };
-        let kept = self.0.catalogue.put_workflow(tenant, &offered).await;
+        let kept = self.0.catalogue.put_workflow(tenant, &offered, release).await;
         let created = kept.map_err(|error| match error {
             StoreError::Conflict(message) => ApplyError::Conflict(message),
             other => ApplyError::Store(other),
         })?;
-        let (version, plan) =
-            if created { (offered, Arc::new(plan)) } else { self.kept_before(tenant, &plan).await? };
-        self.0.plans.applied(tenant, Arc::clone(&plan));
-        self.adopt_triggers(tenant, &plan).await.map_err(ApplyError::Store)?;
+        let version = if created {
+            self.0.plans.keep(tenant, Arc::new(plan));
+            offered
+        } else {
+            self.kept_before(tenant, &plan).await?
+        };
+        self.take_effect(tenant, name).await?;
         Ok(Applied { version, created })
     }
 
@@ -86,20 +127,9 @@ impl Engine {
     }
 
     /// The version as it was kept when the same definition was applied first: its lock is the one that counts.
-    async fn kept_before(
-        &self,
-        tenant: &TenantId,
-        plan: &Plan,
-    ) -> Result<(WorkflowVersion, Arc<Plan>), EngineError> {
-        let catalogue = &*self.0.catalogue;
-        let stored = catalogue.workflow(tenant, &plan.name, Some(&plan.version)).await?;
-        let stored = stored.ok_or_else(|| EngineError::Plan {
-            workflow: plan.name.clone(),
-            version: plan.version.clone(),
-            why: "the catalogue says that it has this version, and does not give it".to_owned(),
-        })?;
-        let plan = plans::load(tenant, &stored, catalogue).await?;
-        Ok((stored, plan))
+    async fn kept_before(&self, tenant: &TenantId, plan: &Plan) -> Result<WorkflowVersion, EngineError> {
+        let stored = self.0.catalogue.workflow(tenant, &plan.name, Some(&plan.version)).await?;
+        stored.ok_or_else(|| plans::missing(&plan.name, &plan.version))
     }
 }
 

@@ -76,6 +76,75 @@ pub enum ApplyError {
     /// What was applied before cannot be loaded.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// It cannot be the canary.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+}
+
+/// Why another version did not become what new runs get.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// There is no such workflow.
+    #[error("there is no workflow `{name}`{}", known_workflows(known))]
+    UnknownWorkflow {
+        /// What was asked for.
+        name: WorkflowName,
+        /// Those that there are.
+        known: Vec<WorkflowName>,
+    },
+    /// The workflow has no such version.
+    #[error("workflow `{name}` has no version {version}; it has {}", list(known))]
+    UnknownVersion {
+        /// The workflow.
+        name: WorkflowName,
+        /// What was asked for.
+        version: Version,
+        /// Those that there are, oldest first.
+        known: Vec<Version>,
+    },
+    /// Nothing is remembered from before the current version.
+    #[error(
+        "no version of workflow `{name}` is known to have been current before {current}: name the one to go back to"
+    )]
+    NoEarlierVersion {
+        /// The workflow.
+        name: WorkflowName,
+        /// Its current version.
+        current: Version,
+    },
+    /// No version gets a share of new runs.
+    #[error("workflow `{name}` has no canary: every new run gets its current version")]
+    NoCanary {
+        /// The workflow.
+        name: WorkflowName,
+    },
+    /// What gets all new runs cannot get a share of them.
+    #[error(
+        "version {version} of workflow `{name}` is the current one, and so cannot be the canary beside it: a canary is another version"
+    )]
+    CanaryIsCurrent {
+        /// The workflow.
+        name: WorkflowName,
+        /// The version.
+        version: Version,
+    },
+    /// There is no current version that a canary could be beside.
+    #[error(
+        "workflow `{name}` was never applied, and its first version cannot be a canary: apply it without a share first"
+    )]
+    FirstCanary {
+        /// The workflow.
+        name: WorkflowName,
+    },
+    /// The version does not fit into this place any more: all that stands in the way.
+    #[error("the version has {} mistake(s) in this place", .0.len())]
+    Mistakes(Vec<Mistake>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored version cannot be loaded.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 }
 
 /// Why a run was not started.

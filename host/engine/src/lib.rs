@@ -38,6 +38,7 @@ mod plans;
 mod publish;
 mod read;
 mod recovery;
+mod release;
 pub mod replay;
 mod retention;
 mod schedules;
@@ -67,11 +68,12 @@ pub use control::{
     Reopen, ReopenError,
 };
 pub use destinations::{BreakerView, DestinationPolicy, DestinationView, FlowConfig};
-pub use error::{ApplyError, EngineError, PublishError, StartError};
+pub use error::{ApplyError, EngineError, PublishError, ReleaseError, StartError};
 pub use events::{Delivery, DeliveryFailure};
 pub use hooks::{Hook, HookLookup};
 pub use outbox::{PostError, PostEvent, Sink, outbox_mark};
 pub use publish::Published;
+pub use release::Released;
 pub use start::{StartRequest, Started};
 pub use stats::EngineStats;
 pub use watch::WatchItem;
@@ -92,7 +94,7 @@ pub(crate) struct Shared {
     events: RwLock<events::EventTable>,
     schedules: schedules::Schedules,
     outbox: outbox::Outbox,
-    /// Held while a workflow is applied: what is checked against the others must still hold when it is kept.
+    /// Held while a version is applied or released: what is checked against the others must still hold when it is kept.
     applying: tokio::sync::Mutex<()>,
     runs: live::LiveRuns,
     gate: gate::Gate,

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::ledger::Ledger;
 use crate::live::LiveRun;
+use crate::plans::Choice;
 use crate::{Engine, EngineError, Phase, StartError, drive};
 
 /// A wish to start a run.
@@ -28,7 +29,7 @@ pub struct StartRequest {
     pub tenant: TenantId,
     /// The workflow.
     pub workflow: WorkflowName,
-    /// Its version; none for the current one.
+    /// Its version; none for the current one, or the canary if that is this run's share.
     pub version: Option<Version>,
     /// The run's input.
     pub input: Value,
@@ -87,13 +88,14 @@ impl Engine {
         if self.0.phase() != Phase::Open {
             return Err(StartError::ShuttingDown);
         }
-        let plan = self.plan_for(&request).await?;
-        self.check_input(&plan, &request.input)?;
+        let id = RunId(Uuid::now_v7());
+        let choice = self.plan_for(&request, id).await?;
+        self.check_input(&choice.plan, &request.input)?;
         self.0.journal.admit()?;
 
         let once = once.map(|once| (self.claim(&request, once.key), once.marks));
         let (tenant, wait) = (request.tenant.clone(), request.wait);
-        let admitted = self.admit(RunId(Uuid::now_v7()), plan, request);
+        let admitted = self.admit(id, choice, request);
         let Some((claim, marks)) = once else { return self.drive_accepted(admitted?, wait).await };
         let run = match admitted {
             Err(full @ StartError::Full { .. }) => return self.repeat(&tenant, &claim, wait, full).await,
@@ -110,13 +112,13 @@ impl Engine {
 
     /// Starts a run whose id is known: that of a sub-workflow.
     pub(crate) async fn start_child(&self, id: RunId, request: StartRequest) -> Result<(), StartError> {
-        let plan = self.plan_for(&request).await?;
-        self.check_input(&plan, &request.input)?;
+        let choice = self.plan_for(&request, id).await?;
+        self.check_input(&choice.plan, &request.input)?;
         let _turn = self.0.runs.load_turn(id).await;
         if self.0.runs.contains(id) || self.0.journal.summary(&request.tenant, id).await?.is_some() {
             return Ok(());
         }
-        let run = self.admit(id, plan, request)?;
+        let run = self.admit(id, choice, request)?;
         self.drive_accepted(run, None).await.map(|_| ())
     }
 
@@ -149,15 +151,18 @@ impl Engine {
         }
     }
 
-    async fn plan_for(&self, request: &StartRequest) -> Result<Arc<Plan>, StartError> {
+    async fn plan_for(&self, request: &StartRequest, run: RunId) -> Result<Choice, StartError> {
         let StartRequest { tenant, workflow, version, .. } = request;
         let (plans, catalogue) = (&self.0.plans, &*self.0.catalogue);
-        let plan = match version {
-            Some(version) => plans.version(tenant, workflow, version, catalogue).await?,
-            None => plans.current(tenant, workflow, catalogue).await?,
+        let choice = match version {
+            Some(version) => {
+                let plan = plans.version(tenant, workflow, version, catalogue).await?;
+                plan.map(|plan| Choice { plan, split: None })
+            }
+            None => plans.for_run(tenant, workflow, run, catalogue).await?,
         };
-        match plan {
-            Some(plan) => Ok(plan),
+        match choice {
+            Some(choice) => Ok(choice),
             None => Err(self.unknown(tenant, workflow, version.as_ref()).await?),
         }
     }
@@ -203,7 +208,8 @@ impl Engine {
     }
 
     /// Brings a new run into memory, with its acceptance recorded and not yet in the journal.
-    fn admit(&self, id: RunId, plan: Arc<Plan>, request: StartRequest) -> Result<Arc<LiveRun>, StartError> {
+    fn admit(&self, id: RunId, choice: Choice, request: StartRequest) -> Result<Arc<LiveRun>, StartError> {
+        let Choice { plan, split } = choice;
         let acceptance = Event::RunAccepted {
             workflow: plan.name.clone(),
             version: plan.version.clone(),
@@ -212,6 +218,7 @@ impl Engine {
             traceparent: trace::of_run(request.traceparent, id),
             start_at: request.start_at,
             priority: request.priority.unwrap_or(plan.priority),
+            split,
         };
         let ledger = Ledger::open(request.tenant.clone(), id, plan, acceptance, self.0.mint())
             .map_err(|error| StartError::Engine(EngineError::Journal { run: id, why: error.to_string() }))?;

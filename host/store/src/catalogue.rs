@@ -11,7 +11,7 @@ use stepwell_core::id::{SecretName, StepName, TenantId, WorkflowName};
 use stepwell_core::manifest::PublishedStep;
 use stepwell_core::plan::Lock;
 
-use crate::StoreError;
+use crate::{Canary, Release, StoreError, WorkflowSummary};
 
 /// One version of a workflow, as applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,19 +27,6 @@ pub struct WorkflowVersion {
     /// The digest that each step range was resolved to.
     pub lock: Lock,
     /// When it was applied.
-    pub applied_at: Timestamp,
-}
-
-/// A workflow's line in the list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WorkflowSummary {
-    /// The workflow.
-    pub name: WorkflowName,
-    /// The version that new runs get: the one that was applied last.
-    pub current: Version,
-    /// All versions, oldest first.
-    pub versions: Vec<Version>,
-    /// When the current version became the current one.
     pub applied_at: Timestamp,
 }
 
@@ -88,10 +75,18 @@ pub trait Catalogue: Send + Sync + 'static {
     /// A component's bytes, checked against their digest.
     async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Keeps a version of a workflow and makes it the current one. The same version with the same digest again, even if another
-    /// became current in between, makes it current again and gives `false`: what is kept of it, its lock included, stays as it
-    /// was. The same version with another digest is a [`StoreError::Conflict`].
-    async fn put_workflow(&self, tenant: &TenantId, version: &WorkflowVersion) -> Result<bool, StoreError>;
+    /// Keeps a version of a workflow and gives it to new runs as the release says; its `applied_at` is the moment of the release.
+    /// The same version with the same digest again, even if another became current in between, is released again and gives
+    /// `false`: what is kept of it, its lock included, stays as it was. The same version with another digest is a
+    /// [`StoreError::Conflict`], as is a canary without a current version that is another one.
+    async fn put_workflow(
+        &self,
+        tenant: &TenantId,
+        version: &WorkflowVersion,
+        release: Release,
+    ) -> Result<bool, StoreError>;
+    /// Lets every new run have the current version; gives the canary that there was.
+    async fn end_canary(&self, tenant: &TenantId, name: &WorkflowName) -> Result<Option<Canary>, StoreError>;
     /// One version of a workflow, the current one if none is named.
     async fn workflow(
         &self,
@@ -99,6 +94,12 @@ pub trait Catalogue: Send + Sync + 'static {
         name: &WorkflowName,
         version: Option<&Version>,
     ) -> Result<Option<WorkflowVersion>, StoreError>;
+    /// One workflow's line in the list.
+    async fn workflow_summary(
+        &self,
+        tenant: &TenantId,
+        name: &WorkflowName,
+    ) -> Result<Option<WorkflowSummary>, StoreError>;
     /// Every workflow, by name.
     async fn workflows(&self, tenant: &TenantId) -> Result<Vec<WorkflowSummary>, StoreError>;
 

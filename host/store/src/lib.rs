@@ -11,14 +11,16 @@ mod error;
 mod journal;
 mod mark;
 pub mod memory;
+mod release;
 
-pub use catalogue::{ApiKeyRecord, Catalogue, WorkflowSummary, WorkflowVersion};
+pub use catalogue::{ApiKeyRecord, Catalogue, WorkflowVersion};
 pub use embedded::{DEFAULT_RESERVE_BYTES, EmbeddedStore, OpenOptions};
 pub use error::StoreError;
 pub use journal::{
     Accepted, Append, Cursor, IdempotencyClaim, Journal, RunPage, RunQuery, RunSummary, Ticket, TicketState,
 };
 pub use mark::{MAX_MARK_KEY_BYTES, Mark, MarkChange, MarkKind};
+pub use release::{Canary, Reason, Release, Succession, WorkflowSummary};
 
 #[cfg(test)]
 mod tests;

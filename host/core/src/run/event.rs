@@ -15,6 +15,7 @@ use crate::effect::Effect;
 use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, Part, RunId, WorkflowName};
 use crate::priority::Priority;
+use crate::split::Split;
 
 /// One line of a run's journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -72,6 +73,9 @@ pub enum Event {
         /// How urgent it is.
         #[serde(default, skip_serializing_if = "Priority::is_normal")]
         priority: Priority,
+        /// What the version was chosen from, if it was chosen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        split: Option<Split>,
     },
     /// The run has a place under its workflow's concurrency limit, and goes on.
     RunAdmitted,

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, Part, RunId};
 use crate::plan::Plan;
 use crate::priority::Priority;
+use crate::split::Split;
 
 /// One run, from its acceptance on. The same entries give the same state, whether it was lived or read back.
 ///
@@ -80,6 +81,7 @@ pub(super) struct Acceptance {
     /// From when on its time budget counts.
     pub(super) clock_from: Timestamp,
     priority: Priority,
+    split: Option<Split>,
 }
 
 /// How the run ended.
@@ -414,6 +416,7 @@ impl RunState {
             id: self.run,
             workflow: self.plan.name.clone(),
             version: self.plan.version.clone(),
+            split: self.accepted.split.clone(),
             status: self.status(),
             trigger: self.accepted.trigger.clone(),
             traceparent: self.accepted.traceparent.clone(),
@@ -457,7 +460,7 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
     if first.seq != 0 {
         return Err(Misfit::Sequence { expected: 0 });
     }
-    let Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at, priority } =
+    let Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at, priority, split } =
         &first.event
     else {
         return Err(Misfit::NotAccepted);
@@ -478,5 +481,6 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
         traceparent: traceparent.clone(),
         start_at,
         priority: *priority,
+        split: split.clone(),
     })
 }

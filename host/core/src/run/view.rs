@@ -15,6 +15,7 @@ use crate::id::{AttemptNumber, NodeId, RunId, StepName, WorkflowName};
 use crate::manifest::Capability;
 use crate::plan::NodeKind;
 use crate::priority::Priority;
+use crate::split::Split;
 
 /// One run with its nodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -26,6 +27,9 @@ pub struct RunView {
     /// The workflow's version that the run keeps to its end.
     #[schema(value_type = String)]
     pub version: Version,
+    /// What the version was chosen from, of a run that named none while there was a canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
     /// Where it stands.
     pub status: RunStatus,
     /// Who or what started it.

@@ -132,6 +132,7 @@ fn ledger() -> Ledger {
         traceparent: String::new(),
         start_at: None,
         priority: Priority::Normal,
+        split: None,
     };
     let mint = Random { public_url: "http://here".into() };
     Ledger::open(TenantId::default(), RunId(Uuid::from_u128(1)), plan, acceptance, mint).unwrap()

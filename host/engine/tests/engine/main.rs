@@ -11,6 +11,7 @@ mod events;
 mod failures;
 mod flow;
 mod outbox;
+mod releasing;
 mod retention;
 mod schedules;
 mod sequencing;

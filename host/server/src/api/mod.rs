@@ -19,6 +19,7 @@ mod hooks;
 mod keys;
 mod marks;
 mod preferences;
+mod releases;
 mod runs;
 mod secrets;
 mod start;
@@ -96,6 +97,10 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(steps::component))
         .routes(routes!(workflows::list))
         .routes(routes!(workflows::apply, workflows::show))
+        .routes(routes!(releases::diff))
+        .routes(routes!(releases::rollback))
+        .routes(routes!(releases::set_canary, releases::end_canary))
+        .routes(routes!(releases::promote))
         .routes(routes!(start::start))
         .routes(routes!(cloud_events::receive))
         .routes(routes!(runs::list))

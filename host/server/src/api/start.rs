@@ -33,7 +33,7 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 pub(crate) struct StartBody {
     /// The run's input; an empty object if it is left out.
     input: Option<Value>,
-    /// The workflow's version; the one that was applied last if it is left out.
+    /// The workflow's version; if it is left out, the current one, or the canary if that is this run's share.
     #[schema(value_type = Option<String>, example = "1.0.0")]
     version: Option<Version>,
     /// Begin then, and not at once (RFC 3339).

@@ -15,10 +15,12 @@ use stepwell_core::digest::Digest;
 use stepwell_core::grant::Grants;
 use stepwell_core::id::WorkflowName;
 use stepwell_core::plan::Lock;
+use stepwell_core::split::Percent;
 use stepwell_store::{WorkflowSummary, WorkflowVersion};
 
 use super::App;
 use super::extract::{Caller, ContentType, NoParameters, Path, Query, read_json_body};
+use super::releases::{CanaryAnswer, SuccessionAnswer};
 use crate::document::{self, Format};
 use crate::problem::Problem;
 
@@ -40,6 +42,9 @@ pub(crate) struct AppliedAnswer {
     /// What each node is allowed, of those that are allowed anything.
     grants: BTreeMap<String, Grants>,
     applied_at: Timestamp,
+    /// Its share of new runs, if it was applied as the canary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<Percent>,
 }
 
 /// A version of a workflow.
@@ -55,12 +60,17 @@ pub(crate) struct WorkflowAnswer {
     lock: Lock,
     /// As it was applied; YAML was read as JSON.
     definition: Value,
+    /// What new runs of the workflow get, whichever version this is.
+    rollout: WorkflowLine,
+    /// Which versions were current when, the current one last. The last 50 are remembered.
+    history: Vec<SuccessionAnswer>,
 }
 
-impl From<WorkflowVersion> for WorkflowAnswer {
-    fn from(of: WorkflowVersion) -> Self {
+impl WorkflowAnswer {
+    fn new(of: WorkflowVersion, mut summary: WorkflowSummary) -> Self {
         let WorkflowVersion { name, version, definition, digest, lock, applied_at } = of;
-        Self { name, version, digest, applied_at, lock, definition }
+        let history = std::mem::take(&mut summary.history).into_iter().map(SuccessionAnswer::from).collect();
+        Self { name, version, digest, applied_at, lock, definition, rollout: summary.into(), history }
     }
 }
 
@@ -68,19 +78,23 @@ impl From<WorkflowVersion> for WorkflowAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WorkflowLine {
     name: WorkflowName,
-    /// The version that new runs get.
+    /// The version that new runs get, but for the canary's share.
     #[schema(value_type = String)]
     current: Version,
     /// All versions, oldest first.
     #[schema(value_type = Vec<String>)]
     versions: Vec<Version>,
+    /// When the current version became the current one.
     applied_at: Timestamp,
+    /// The version that a share of new runs gets instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<CanaryAnswer>,
 }
 
 impl From<WorkflowSummary> for WorkflowLine {
     fn from(of: WorkflowSummary) -> Self {
-        let WorkflowSummary { name, current, versions, applied_at } = of;
-        Self { name, current, versions, applied_at }
+        let WorkflowSummary { name, current, versions, applied_at, canary, history: _ } = of;
+        Self { name, current, versions, applied_at, canary: canary.map(CanaryAnswer::from) }
     }
 }
 
@@ -95,9 +109,19 @@ pub(crate) struct WorkflowList {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WhichVersion {
-    /// The one that was applied last if it is left out.
+    /// The current one if it is left out.
     #[param(value_type = Option<String>)]
     version: Option<Version>,
+}
+
+/// What becomes of what is applied.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct HowApplied {
+    /// Apply it as the canary, with this percentage of new runs: 1 to 99. The current version stays what it is.
+    #[param(value_type = Option<u8>)]
+    canary: Option<Percent>,
 }
 
 /// Apply a workflow.
@@ -106,7 +130,7 @@ pub(crate) struct WhichVersion {
 /// definition again changes nothing and is a 200; another definition under the same version is refused.
 #[utoipa::path(
     put, path = "/v1/workflows/{name}", tag = "workflows",
-    params(("name" = String, Path, description = "The same as the definition's `name`")),
+    params(("name" = String, Path, description = "The same as the definition's `name`"), HowApplied),
     request_body(content((Value = "application/json"), (String = "application/yaml"))),
     responses(
         (status = 200, body = AppliedAnswer, description = "It was applied before"),
@@ -118,16 +142,20 @@ pub(crate) async fn apply(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<WorkflowName>,
-    Query(NoParameters {}): Query<NoParameters>,
+    Query(HowApplied { canary }): Query<HowApplied>,
     request: Request,
 ) -> Result<Response, Problem> {
     let definition = read_definition(request, &app).await?;
-    let applied = app.engine.apply_workflow(&caller.tenant, &name, definition).await?;
+    let applied = match canary {
+        Some(percent) => app.engine.apply_canary(&caller.tenant, &name, definition, percent).await?,
+        None => app.engine.apply_workflow(&caller.tenant, &name, definition).await?,
+    };
 
     let status = if applied.created { StatusCode::CREATED } else { StatusCode::OK };
     let WorkflowVersion { name, version, definition, digest, lock, applied_at } = applied.version;
     let grants = grants_of(&definition);
-    let answer = AppliedAnswer { name, version, created: applied.created, digest, lock, grants, applied_at };
+    let created = applied.created;
+    let answer = AppliedAnswer { name, version, created, digest, lock, grants, applied_at, canary };
     Ok((status, axum::Json(answer)).into_response())
 }
 
@@ -183,9 +211,12 @@ pub(crate) async fn show(
     Path(name): Path<WorkflowName>,
     Query(WhichVersion { version }): Query<WhichVersion>,
 ) -> Result<axum::Json<WorkflowAnswer>, Problem> {
-    let found = app.engine.catalogue().workflow(&caller.tenant, &name, version.as_ref()).await?;
-    let found = found.ok_or_else(|| Problem::unknown_workflow(&name, version.as_ref()))?;
-    Ok(axum::Json(found.into()))
+    let catalogue = app.engine.catalogue();
+    let unknown = || Problem::unknown_workflow(&name, version.as_ref());
+    let summary = catalogue.workflow_summary(&caller.tenant, &name).await?.ok_or_else(unknown)?;
+    let which = version.as_ref().unwrap_or(&summary.current);
+    let found = catalogue.workflow(&caller.tenant, &name, Some(which)).await?.ok_or_else(unknown)?;
+    Ok(axum::Json(WorkflowAnswer::new(found, summary)))
 }
 
 #[cfg(test)]

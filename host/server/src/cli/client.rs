@@ -62,6 +62,10 @@ impl Client {
         self.answer(self.request(Method::POST, path).json(body)).await
     }
 
+    pub(crate) async fn post_nothing(&self, path: &str) -> Result<Value, CliError> {
+        self.answer(self.request(Method::POST, path)).await
+    }
+
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value, CliError> {
         self.answer(self.request(Method::PUT, path).json(body)).await
     }

@@ -169,6 +169,11 @@ pub(super) fn describe(run: &Value) -> String {
         screen::cell(&run["version"]),
         screen::cell(&run["status"]),
     );
+    let split = &run["split"];
+    if !split.is_null() {
+        let [chosen, canary] = ["chosen", "canary"].map(|field| screen::cell(&split[field]));
+        text.push_str(&format!("chosen: {chosen} ({} % get the canary {canary})\n", split["percent"]));
+    }
     text.push_str(&describe_nodes(run));
     for what in ["output", "failure"] {
         if !run[what].is_null() {

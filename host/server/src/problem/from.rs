@@ -3,7 +3,7 @@
 use stepwell_core::schema::SchemaViolation;
 use stepwell_engine::{
     ApplyError, ApprovalError, CallbackError, ControlError, DeadLetterError, EngineError, PublishError,
-    ReopenError, StartError,
+    ReleaseError, ReopenError, StartError,
 };
 use stepwell_store::StoreError;
 
@@ -70,6 +70,23 @@ impl From<ApplyError> for Problem {
             ApplyError::Conflict(message) => Self::Conflict(message),
             ApplyError::Store(error) => error.into(),
             ApplyError::Engine(error) => error.into(),
+            ApplyError::Release(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReleaseError> for Problem {
+    fn from(error: ReleaseError) -> Self {
+        match error {
+            ReleaseError::UnknownWorkflow { .. }
+            | ReleaseError::UnknownVersion { .. }
+            | ReleaseError::FirstCanary { .. } => Self::UnknownWorkflow(error.to_string()),
+            ReleaseError::NoEarlierVersion { .. } => Self::NoEarlierVersion(error.to_string()),
+            ReleaseError::NoCanary { .. } => Self::NoCanary(error.to_string()),
+            ReleaseError::CanaryIsCurrent { .. } => Self::CanaryIsCurrent(error.to_string()),
+            ReleaseError::Mistakes(mistakes) => Self::InvalidDefinition { mistakes },
+            ReleaseError::Store(error) => error.into(),
+            ReleaseError::Engine(error) => error.into(),
         }
     }
 }

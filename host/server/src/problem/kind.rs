@@ -68,6 +68,9 @@ kinds! {
     UNKNOWN_DESTINATION = 404 "unknown-destination" "The destination is not known";
     METHOD_NOT_ALLOWED = 405 "method-not-allowed" "The path does not take this method";
     CONFLICT = 409 "conflict" "Something of that name is there already, and is not the same";
+    NO_EARLIER_VERSION = 409 "no-earlier-version" "There is no earlier version to go back to";
+    NO_CANARY = 409 "no-canary" "The workflow has no canary";
+    CANARY_IS_CURRENT = 409 "canary-is-current" "The current version cannot be the canary";
     RUN_ENDED = 409 "run-ended" "The run has ended";
     RUN_NOT_ENDED = 409 "run-not-ended" "The run has not ended";
     NOTHING_FAILED = 409 "nothing-failed" "Nothing in the run failed";

@@ -84,6 +84,15 @@ pub(crate) enum Problem {
     /// Something of that name is there already, and is not the same.
     #[error("{0}")]
     Conflict(String),
+    /// There is nothing to go back to.
+    #[error("{0}")]
+    NoEarlierVersion(String),
+    /// There is no canary to promote or to end.
+    #[error("{0}")]
+    NoCanary(String),
+    /// The current version cannot be the canary beside itself.
+    #[error("{0}")]
+    CanaryIsCurrent(String),
     /// What has ended takes nothing any more.
     #[error("the run {run} has ended ({}): nothing can be done to it but to retry it", status.as_str())]
     RunEnded { run: RunId, status: RunStatus },
@@ -216,6 +225,9 @@ impl Problem {
             Self::UnknownDestination(_) => &Kind::UNKNOWN_DESTINATION,
             Self::MethodNotAllowed { .. } => &Kind::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => &Kind::CONFLICT,
+            Self::NoEarlierVersion(_) => &Kind::NO_EARLIER_VERSION,
+            Self::NoCanary(_) => &Kind::NO_CANARY,
+            Self::CanaryIsCurrent(_) => &Kind::CANARY_IS_CURRENT,
             Self::RunEnded { .. } => &Kind::RUN_ENDED,
             Self::RunNotEnded { .. } => &Kind::RUN_NOT_ENDED,
             Self::NothingFailed(_) => &Kind::NOTHING_FAILED,

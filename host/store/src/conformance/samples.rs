@@ -11,6 +11,7 @@ use stepwell_core::manifest::{Manifest, PublishedStep};
 use stepwell_core::plan::{Lock, LockSlot, Locked, LockedStep};
 use stepwell_core::priority::Priority;
 use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, Trigger};
+use stepwell_core::split::Percent;
 use uuid::Uuid;
 
 use crate::{ApiKeyRecord, Append, IdempotencyClaim, Mark, MarkKind, RunSummary, WorkflowVersion};
@@ -65,6 +66,12 @@ pub fn version(text: &str) -> Version {
     text.parse().unwrap()
 }
 
+/// A canary's share.
+#[must_use]
+pub fn percent(percent: u64) -> Percent {
+    Percent::new(percent).unwrap()
+}
+
 /// A run's first entry.
 #[must_use]
 pub fn accepted(workflow: &WorkflowName, input: Value) -> Entry {
@@ -81,6 +88,7 @@ pub fn accepted(workflow: &WorkflowName, input: Value) -> Entry {
             traceparent,
             start_at: None,
             priority: Priority::Normal,
+            split: None,
         },
     }
 }

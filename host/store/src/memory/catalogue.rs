@@ -11,7 +11,7 @@ use stepwell_core::digest::Digest;
 use stepwell_core::id::{SecretName, StepName, TenantId, WorkflowName};
 use stepwell_core::manifest::PublishedStep;
 
-use crate::{ApiKeyRecord, Catalogue, StoreError, WorkflowSummary, WorkflowVersion};
+use crate::{ApiKeyRecord, Canary, Catalogue, Release, StoreError, WorkflowSummary, WorkflowVersion};
 
 /// A catalogue that is gone with its value.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ struct State {
     steps: BTreeMap<(TenantId, StepName, Version), PublishedStep>,
     components: HashMap<Digest, Vec<u8>>,
     workflows: BTreeMap<(TenantId, WorkflowName, Version), WorkflowVersion>,
-    current: BTreeMap<(TenantId, WorkflowName), (Version, Timestamp)>,
+    summaries: BTreeMap<(TenantId, WorkflowName), WorkflowSummary>,
     secrets: BTreeMap<(TenantId, SecretName), (SecretString, Timestamp)>,
     keys: BTreeMap<(TenantId, String), ApiKeyRecord>,
 }
@@ -49,9 +49,14 @@ impl State {
         }
     }
 
-    fn put_workflow(&mut self, tenant: &TenantId, applied: &WorkflowVersion) -> Result<bool, StoreError> {
+    fn put_workflow(
+        &mut self,
+        tenant: &TenantId,
+        applied: &WorkflowVersion,
+        release: Release,
+    ) -> Result<bool, StoreError> {
         let (name, version) = (&applied.name, &applied.version);
-        let key = (tenant.clone(), name.clone(), version.clone());
+        let (key, line) = ((tenant.clone(), name.clone(), version.clone()), (tenant.clone(), name.clone()));
         let before = self.workflows.get(&key);
         if before.is_some_and(|before| before.digest != applied.digest) {
             return Err(StoreError::Conflict(format!(
@@ -59,31 +64,13 @@ impl State {
             )));
         }
         let is_new = before.is_none();
+        if let Some(summary) = WorkflowSummary::after(self.summaries.get(&line).cloned(), applied, release)? {
+            self.summaries.insert(line, summary);
+        }
         if is_new {
             self.workflows.insert(key, applied.clone());
         }
-        let current = self.current.entry((tenant.clone(), name.clone()));
-        let current = current.or_insert_with(|| (version.clone(), applied.applied_at));
-        if current.0 != *version {
-            *current = (version.clone(), applied.applied_at);
-        }
         Ok(is_new)
-    }
-
-    fn workflows(&self, tenant: &TenantId) -> Vec<WorkflowSummary> {
-        let own = self.current.iter().filter(|((owner, _), _)| owner == tenant);
-        own.map(|((_, name), (current, applied_at))| WorkflowSummary {
-            name: name.clone(),
-            current: current.clone(),
-            versions: self.versions(tenant, name),
-            applied_at: *applied_at,
-        })
-        .collect()
-    }
-
-    fn versions(&self, tenant: &TenantId, name: &WorkflowName) -> Vec<Version> {
-        let own = self.workflows.keys().filter(|(owner, workflow, _)| owner == tenant && workflow == name);
-        own.map(|(_, _, version)| version.clone()).collect()
     }
 }
 
@@ -132,8 +119,19 @@ impl Catalogue for MemoryCatalogue {
         Ok(self.state().components.get(digest).cloned())
     }
 
-    async fn put_workflow(&self, tenant: &TenantId, version: &WorkflowVersion) -> Result<bool, StoreError> {
-        self.state().put_workflow(tenant, version)
+    async fn put_workflow(
+        &self,
+        tenant: &TenantId,
+        version: &WorkflowVersion,
+        release: Release,
+    ) -> Result<bool, StoreError> {
+        self.state().put_workflow(tenant, version, release)
+    }
+
+    async fn end_canary(&self, tenant: &TenantId, name: &WorkflowName) -> Result<Option<Canary>, StoreError> {
+        let mut state = self.state();
+        let summary = state.summaries.get_mut(&(tenant.clone(), name.clone()));
+        Ok(summary.and_then(|summary| summary.canary.take()))
     }
 
     async fn workflow(
@@ -143,13 +141,23 @@ impl Catalogue for MemoryCatalogue {
         version: Option<&Version>,
     ) -> Result<Option<WorkflowVersion>, StoreError> {
         let state = self.state();
-        let current = || state.current.get(&(tenant.clone(), name.clone())).map(|(current, _)| current);
+        let current = || state.summaries.get(&(tenant.clone(), name.clone())).map(|line| &line.current);
         let Some(version) = version.or_else(current) else { return Ok(None) };
         Ok(state.workflows.get(&(tenant.clone(), name.clone(), version.clone())).cloned())
     }
 
+    async fn workflow_summary(
+        &self,
+        tenant: &TenantId,
+        name: &WorkflowName,
+    ) -> Result<Option<WorkflowSummary>, StoreError> {
+        Ok(self.state().summaries.get(&(tenant.clone(), name.clone())).cloned())
+    }
+
     async fn workflows(&self, tenant: &TenantId) -> Result<Vec<WorkflowSummary>, StoreError> {
-        Ok(self.state().workflows(tenant))
+        let state = self.state();
+        let own = state.summaries.iter().filter(|((owner, _), _)| owner == tenant);
+        Ok(own.map(|(_, summary)| summary.clone()).collect())
     }
 
     async fn put_secret(

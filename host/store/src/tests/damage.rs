@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::open;
 use crate::conformance::samples;
-use crate::{EmbeddedStore, OpenOptions, RunQuery, StoreError};
+use crate::{EmbeddedStore, OpenOptions, Reason, Release, RunQuery, StoreError};
 
 /// What happens to a file.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +88,11 @@ fn written_folder() -> TempDir {
             .await
             .unwrap();
         catalogue
-            .put_workflow(&tenant, &samples::applied("triage", "1.0.0", json!({"n": 1}), 1))
+            .put_workflow(
+                &tenant,
+                &samples::applied("triage", "1.0.0", json!({"n": 1}), 1),
+                Release::Current(Reason::Applied),
+            )
             .await
             .unwrap();
         catalogue.put_secret(&tenant, &samples::secret("KEY"), &"value".into()).await.unwrap();

@@ -21,7 +21,9 @@ use stepwell_core::run::{Entry, Event, RunOutcome, RunStatus, SkipReason};
 
 use super::damage::copy_of;
 use crate::conformance::samples;
-use crate::{Accepted, Append, EmbeddedStore, Mark, MarkChange, MarkKind, OpenOptions, RunQuery};
+use crate::{
+    Accepted, Append, EmbeddedStore, Mark, MarkChange, MarkKind, OpenOptions, Reason, Release, RunQuery,
+};
 
 /// A key file would not keep its mode in a repository.
 const MASTER_KEY: &str = "Z29sZGVuLWtleS1vZi10aGUtZm9ybWF0LTEtdGVzdCE=";
@@ -39,6 +41,7 @@ async fn every_format_is_read() {
         check_journal(&store).await;
         check_marks(&store, format == NEWEST).await;
         check_that_runs_go_on(&store).await;
+        check_that_versions_go_on(&store).await;
     }
 }
 
@@ -72,7 +75,7 @@ async fn write(store: &EmbeddedStore) {
         .await
         .unwrap();
     for version in versions() {
-        catalogue.put_workflow(&tenant, &version).await.unwrap();
+        catalogue.put_workflow(&tenant, &version, Release::Current(Reason::Applied)).await.unwrap();
     }
     catalogue
         .put_secret(&tenant, &samples::secret("KEY"), &SecretString::from("golden value"))
@@ -109,7 +112,8 @@ async fn check_catalogue(store: &EmbeddedStore) {
         let found = catalogue.workflow(&tenant, &version.name, Some(&version.version)).await.unwrap();
         assert_eq!(found, Some(version));
     }
-    assert_eq!(catalogue.workflows(&tenant).await.unwrap()[0].current, samples::version("2.0.0"));
+    let summary = catalogue.workflow_summary(&tenant, &samples::workflow("triage")).await.unwrap().unwrap();
+    assert_eq!((&summary.current, &summary.canary), (&samples::version("2.0.0"), &None));
     let secret = catalogue.secret(&tenant, &samples::secret("KEY")).await.unwrap().unwrap();
     assert_eq!(secret.expose_secret(), "golden value");
     assert_eq!(catalogue.keys(&tenant).await.unwrap(), [samples::api_key("golden", 1)]);
@@ -168,6 +172,16 @@ fn marks() -> [Mark; MarkKind::ALL.len()] {
         run: Some(samples::run(WAITING)),
         ..samples::mark(kind, "golden key", Some("9999-01-01T00:00:00Z".parse().unwrap()))
     })
+}
+
+/// What an older version applied can be gone back to, though that version kept no history.
+async fn check_that_versions_go_on(store: &EmbeddedStore) {
+    let (tenant, catalogue) = (TenantId::default(), store.catalogue());
+    let third = samples::applied("triage", "3.0.0", json!({"n": 3}), 3);
+    catalogue.put_workflow(&tenant, &third, Release::Current(Reason::Applied)).await.unwrap();
+    let summary = catalogue.workflow_summary(&tenant, &third.name).await.unwrap().unwrap();
+    assert_eq!(summary.previous(), Some(&samples::version("2.0.0")));
+    assert_eq!(summary.versions, ["1.0.0", "2.0.0", "3.0.0"].map(samples::version));
 }
 
 fn versions() -> [crate::WorkflowVersion; 2] {

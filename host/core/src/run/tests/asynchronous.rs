@@ -172,6 +172,7 @@ fn a_run_can_be_told_to_begin_later() {
             traceparent,
             start_at,
             priority: Priority::Normal,
+            split: None,
         },
     );
     let mut life = Life {

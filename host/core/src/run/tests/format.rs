@@ -5,6 +5,7 @@ use super::*;
 use crate::attempt::{Decision, LogLevel, LogLine, ModelCall};
 use crate::failure::LimitHit;
 use crate::limits::LimitKind;
+use crate::split::{Chosen, Percent, Split};
 
 const AT: i64 = 1_767_225_600_123;
 
@@ -90,9 +91,14 @@ fn run_accepted() {
             json!({"kind": "event", "id": "A-1", "source": "/shop", "event_type": "order"}),
         ),
     ] {
-        if let Event::RunAccepted { trigger, priority, .. } = &mut event {
+        if let Event::RunAccepted { trigger, priority, split, .. } = &mut event {
             *trigger = other;
             *priority = Priority::High;
+            *split = Some(Split {
+                canary: Version::new(1, 1, 0),
+                percent: Percent::new(10).unwrap(),
+                chosen: Chosen::Current,
+            });
         }
         golden(
             event.clone(),
@@ -104,6 +110,7 @@ fn run_accepted() {
                 "trigger": json,
                 "traceparent": traceparent,
                 "priority": "high",
+                "split": {"canary": "1.1.0", "percent": 10, "chosen": "current"},
             }),
         );
     }

@@ -126,6 +126,7 @@ fn accepted(input: Value) -> Event {
         traceparent: "00-00000000000000000000000000000001-0000000000000001-01".to_owned(),
         start_at: None,
         priority: Priority::Normal,
+        split: None,
     }
 }
 

@@ -288,6 +288,7 @@ mod tests {
             trigger: stepwell_core::run::Trigger::Api,
             traceparent: String::new(),
             start_at: None,
+            split: None,
             priority: stepwell_core::priority::Priority::Normal,
         };
         let ended = Event::RunEnded { outcome: RunOutcome::Cancelled { reason: None } };

@@ -23,7 +23,7 @@ use super::components::Components;
 use super::folder::Folder;
 use super::record;
 use super::vault::{Binding, Sealed, Vault};
-use crate::{ApiKeyRecord, Catalogue, StoreError, WorkflowSummary, WorkflowVersion};
+use crate::{ApiKeyRecord, Canary, Catalogue, Release, StoreError, WorkflowSummary, WorkflowVersion};
 
 /// The embedded store's catalogue.
 #[derive(Clone)]
@@ -90,9 +90,19 @@ impl Catalogue for EmbeddedCatalogue {
         self.on_shelves(move |shelves| shelves.components.get(&digest)).await
     }
 
-    async fn put_workflow(&self, tenant: &TenantId, version: &WorkflowVersion) -> Result<bool, StoreError> {
+    async fn put_workflow(
+        &self,
+        tenant: &TenantId,
+        version: &WorkflowVersion,
+        release: Release,
+    ) -> Result<bool, StoreError> {
         let (tenant, version) = (tenant.clone(), version.clone());
-        self.on_shelves(move |shelves| shelves.put_workflow(&tenant, &version)).await
+        self.on_shelves(move |shelves| shelves.put_workflow(&tenant, &version, release)).await
+    }
+
+    async fn end_canary(&self, tenant: &TenantId, name: &WorkflowName) -> Result<Option<Canary>, StoreError> {
+        let key = keys::summary(tenant, name);
+        self.on_shelves(move |shelves| shelves.end_canary(&key)).await
     }
 
     async fn workflow(
@@ -103,6 +113,15 @@ impl Catalogue for EmbeddedCatalogue {
     ) -> Result<Option<WorkflowVersion>, StoreError> {
         let (tenant, name, version) = (tenant.clone(), name.clone(), version.cloned());
         self.on_shelves(move |shelves| shelves.workflow(&tenant, &name, version)).await
+    }
+
+    async fn workflow_summary(
+        &self,
+        tenant: &TenantId,
+        name: &WorkflowName,
+    ) -> Result<Option<WorkflowSummary>, StoreError> {
+        let key = keys::summary(tenant, name);
+        self.on_shelves(move |shelves| shelves.get(&key)).await
     }
 
     async fn workflows(&self, tenant: &TenantId) -> Result<Vec<WorkflowSummary>, StoreError> {
@@ -212,7 +231,12 @@ impl Shelves {
         Ok(steps)
     }
 
-    fn put_workflow(&self, tenant: &TenantId, applied: &WorkflowVersion) -> Result<bool, StoreError> {
+    fn put_workflow(
+        &self,
+        tenant: &TenantId,
+        applied: &WorkflowVersion,
+        release: Release,
+    ) -> Result<bool, StoreError> {
         let _writing = self.writing();
         let key = keys::workflow(tenant, &applied.name, &applied.version);
         let before: Option<WorkflowVersion> = self.get(&key)?;
@@ -226,29 +250,20 @@ impl Shelves {
         if before.is_none() {
             batch.insert(key, record::encode(applied));
         }
-        if let Some(summary) = self.summary_with(tenant, applied)? {
-            batch.insert(keys::summary(tenant, &applied.name), record::encode(&summary));
+        let summary_key = keys::summary(tenant, &applied.name);
+        if let Some(summary) = WorkflowSummary::after(self.get(&summary_key)?, applied, release)? {
+            batch.insert(summary_key, record::encode(&summary));
             self.database.write(batch)?;
         }
         Ok(before.is_none())
     }
 
-    /// The workflow's line with this version as the current one; none if it says so already.
-    fn summary_with(
-        &self,
-        tenant: &TenantId,
-        applied: &WorkflowVersion,
-    ) -> Result<Option<WorkflowSummary>, StoreError> {
-        let before: Option<WorkflowSummary> = self.get(&keys::summary(tenant, &applied.name))?;
-        if before.as_ref().is_some_and(|before| before.current == applied.version) {
-            return Ok(None);
-        }
-        let mut versions = before.map(|before| before.versions).unwrap_or_default();
-        versions.push(applied.version.clone());
-        versions.sort();
-        versions.dedup();
-        let (name, current) = (applied.name.clone(), applied.version.clone());
-        Ok(Some(WorkflowSummary { name, current, versions, applied_at: applied.applied_at }))
+    fn end_canary(&self, key: &[u8]) -> Result<Option<Canary>, StoreError> {
+        let _writing = self.writing();
+        let Some(mut summary) = self.get::<WorkflowSummary>(key)? else { return Ok(None) };
+        let Some(canary) = summary.canary.take() else { return Ok(None) };
+        self.put(key, &summary)?;
+        Ok(Some(canary))
     }
 
     fn workflow(
