@@ -36,7 +36,7 @@ pub(crate) struct Need<'a> {
 pub(crate) enum OnErrorDraft<'a> {
     #[default]
     Fail,
-    Continue(Template),
+    Continue(Box<Template>),
     GoTo(Need<'a>),
 }
 
@@ -47,7 +47,9 @@ const COMMON: [&str; 4] = ["needs", "when", "join", "on_error"];
 pub(super) fn read<'a>(name: &'a str, node: &Cursor<'a>, mistakes: &'a Mistakes) -> NodeDraft<'a> {
     let id = NodeId::new(name).map_err(|invalid| node.wrong(code::BAD_NAME, invalid.to_string())).ok();
     let kind = work::kind_of(node);
-    let known: Vec<&str> = COMMON.iter().chain(work::fields_of(kind)).copied().collect();
+    let mut known: Vec<&str> = COMMON.iter().chain(work::fields_of(kind)).copied().collect();
+    // Of a second kind it is said that it is one too many, not that it is unknown.
+    known.extend(work::kinds_named(node).filter(|name| !work::fields_of(kind).contains(name)));
     let fields = node.fields(&known);
     let field = |name: &str| fields.as_ref().and_then(|fields| fields.get(name));
     NodeDraft {
@@ -87,12 +89,12 @@ fn read_on_error<'a>(on_error: &Cursor<'a>, mistakes: &Mistakes) -> Option<OnErr
         let words = [("fail", true), ("continue", false)];
         return Some(match on_error.word(&words)? {
             true => OnErrorDraft::Fail,
-            false => OnErrorDraft::Continue(Template::literal(serde_json::Value::Null)),
+            false => OnErrorDraft::Continue(Box::new(Template::literal(serde_json::Value::Null))),
         });
     }
     let fields = on_error.fields(&["continue", "go_to"])?;
     match (fields.get("continue"), fields.get("go_to")) {
-        (Some(output), None) => Some(OnErrorDraft::Continue(read_template(&output, mistakes))),
+        (Some(output), None) => Some(OnErrorDraft::Continue(Box::new(read_template(&output, mistakes)))),
         (None, Some(node)) => {
             let name = node.text()?;
             Some(OnErrorDraft::GoTo(Need { node: name, pointer: node.pointer }))

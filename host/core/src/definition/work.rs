@@ -28,6 +28,7 @@ const MAX_FALLBACKS: usize = 16;
 const MAX_POLLS: u64 = 10_000;
 
 /// What a node does, as far as it could be read.
+#[expect(clippy::large_enum_variant, reason = "it lives for moments")]
 pub(crate) enum WorkDraft {
     Step(StepDraft),
     Map {
@@ -60,7 +61,7 @@ pub(crate) struct StepDraft {
     pub(crate) until: Option<Until>,
     /// Where `cache` stands, and how long an output may be used.
     pub(crate) cache: Option<(String, Duration)>,
-    pub(crate) when_open: WhenOpen,
+    pub(crate) when_open: Option<WhenOpen>,
 }
 
 /// The fields that say which kind a node is, beside `step`.
@@ -75,14 +76,19 @@ const KINDS: [(&str, NodeKind); 6] = [
 
 /// The kind that a node's fields say it is; of two, the first.
 pub(super) fn kind_of(node: &Cursor<'_>) -> NodeKind {
-    let has = |name: &str| node.value.get(name).is_some();
-    let mut named = KINDS.iter().filter(|(name, _)| has(name));
-    let Some((first, kind)) = named.next() else { return NodeKind::Step };
-    if let Some((second, _)) = named.next() {
+    let mut named = kinds_named(node);
+    let Some(first) = named.next() else { return NodeKind::Step };
+    if let Some(second) = named.next() {
         let message = format!("a node is one thing: this one has `{first}` and `{second}`");
         node.wrong_with_help(code::BAD_VALUE, message, "make two nodes of it");
     }
-    *kind
+    KINDS.iter().find(|(name, _)| *name == first).map_or(NodeKind::Step, |(_, kind)| *kind)
+}
+
+/// The fields of a node that each say which kind it is.
+pub(super) fn kinds_named<'n>(node: &'n Cursor<'_>) -> impl Iterator<Item = &'static str> + use<'n> {
+    let value = node.value.as_object();
+    KINDS.iter().map(|(name, _)| *name).filter(move |name| value.is_some_and(|node| node.contains_key(*name)))
 }
 
 /// The fields of a kind.
@@ -138,8 +144,7 @@ fn read_step(fields: &Fields<'_>, mistakes: &Mistakes) -> StepDraft {
         cache: fields.get("cache").and_then(|it| read_cache(&it)),
         when_open: fields
             .get("when_open")
-            .and_then(|it| it.word(&[("wait", WhenOpen::Wait), ("fallback", WhenOpen::Fallback)]))
-            .unwrap_or_default(),
+            .and_then(|it| it.word(&[("wait", WhenOpen::Wait), ("fallback", WhenOpen::Fallback)])),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::schema::Schema;
 
 /// What a node does.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a plan has one for each of its nodes, and is made once")]
 pub enum Work {
     /// Runs a step.
     Step(StepWork),
@@ -117,8 +118,8 @@ pub struct StepWork {
     pub until: Option<Until>,
     /// How long an output may be used again for the same input.
     pub cache: Option<Duration>,
-    /// What to do while the circuit breaker of a destination is open.
-    pub when_open: WhenOpen,
+    /// What to do while the circuit breaker of a destination is open; none: it is a failure like any other.
+    pub when_open: Option<WhenOpen>,
 }
 
 /// What an output must be like to count.
@@ -140,12 +141,11 @@ pub struct Until {
 }
 
 /// What to do while the circuit breaker of a destination is open.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenOpen {
     /// Wait until a probe may go out. An attempt that was refused so does not count.
-    #[default]
     Wait,
-    /// Go on with the next fallback; without one, the node fails.
+    /// Go on with the next fallback at once, without retries; without one, the node fails.
     Fallback,
 }
 
@@ -276,7 +276,7 @@ pub enum OnError {
     #[default]
     Fail,
     /// The run goes on with this output in the node's place.
-    Continue(Template),
+    Continue(Box<Template>),
     /// The run goes on with this node; those that need the failed one are skipped.
     GoTo(NodeId),
 }

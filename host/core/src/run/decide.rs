@@ -27,7 +27,8 @@ impl RunState {
         if self.ended.is_some() {
             return Vec::new();
         }
-        if let Some(ending) = &self.ending {
+        // A pause holds up everything but somebody's wish to cancel.
+        if let Some(ending) = self.ending.as_ref().filter(|ending| !self.paused || ending.is_cancellation()) {
             return self.wind_down(ending, now);
         }
         if let Some(start_at) = self.accepted.start_at.filter(|start_at| *start_at > now) {
@@ -237,7 +238,6 @@ impl RunState {
     }
 
     /// The same, while an attempt has cost so much more that is not recorded yet.
-    #[must_use]
     pub fn may_spend(&self, unrecorded_micro_usd: u64) -> Result<(), Failure> {
         let spent = self.totals.cost_micro_usd.saturating_add(unrecorded_micro_usd);
         self.money_failure(spent).map_or(Ok(()), Err)

@@ -78,7 +78,7 @@ pub struct AttemptInFlight<'a> {
 pub(super) struct Policies<'a> {
     pub(super) calls: &'a [Call],
     pub(super) until: Option<&'a Until>,
-    pub(super) when_open: WhenOpen,
+    pub(super) when_open: Option<WhenOpen>,
 }
 
 impl Task {
@@ -155,8 +155,11 @@ impl Task {
                 self.polls = self.polls.saturating_add(1);
                 backoff_due(&until.pace, self.polls, failed)
             }
-            (FailureKind::CircuitOpen, _) if policies.when_open == WhenOpen::Wait => {
+            (FailureKind::CircuitOpen, _) if policies.when_open == Some(WhenOpen::Wait) => {
                 Some(later_by_ms(failed.at, failed.failure.retry_after_ms.unwrap_or(1_000)))
+            }
+            (FailureKind::CircuitOpen, _) if policies.when_open == Some(WhenOpen::Fallback) => {
+                self.fall_back(policies, failed.at)
             }
             _ => {
                 self.tries = self.tries.saturating_add(1);

@@ -99,7 +99,10 @@ async fn nothing_but_health_and_the_document_is_open() {
     }
     let (_, document) = read(api.send(Request::builder().uri("/openapi.json"), "").await).await;
     for (path, operations) in document["paths"].as_object().unwrap() {
-        if ["/healthz", "/readyz"].contains(&path.as_str()) || path.starts_with("/hooks") {
+        let needs_no_key = ["/healthz", "/readyz"].contains(&path.as_str())
+            || path.starts_with("/hooks")
+            || path.starts_with("/v1/callbacks/");
+        if needs_no_key {
             continue;
         }
         let path = path

@@ -11,7 +11,7 @@ use crate::attempt::Account;
 use crate::effect::Effect;
 use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, Part};
-use crate::plan::{Plan, WhenOpen, Work};
+use crate::plan::{Plan, Work};
 use crate::run::event::SkipReason;
 use crate::run::map::{MapEnd, MapState};
 use crate::run::node::{Phase, Waiting};
@@ -266,6 +266,6 @@ fn policies<'a>(plan: &'a Plan, id: &NodeId, part: Part) -> Policies<'a> {
         (Part::Whole | Part::Item(_), Some(step)) => {
             Policies { calls: &step.calls, until: step.until.as_ref(), when_open: step.when_open }
         }
-        _ => Policies { calls: planned.compensate.as_slice(), until: None, when_open: WhenOpen::Wait },
+        _ => Policies { calls: planned.compensate.as_slice(), until: None, when_open: None },
     }
 }

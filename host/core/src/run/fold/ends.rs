@@ -34,6 +34,7 @@ impl RunState {
         if self.ending.as_ref().is_some_and(Ending::is_cancellation) {
             return;
         }
+        self.paused = false;
         let before = self.ending.take();
         self.ending = Some(Ending {
             at,

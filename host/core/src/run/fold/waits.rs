@@ -184,12 +184,12 @@ impl RunState {
             _ if self.is_winding_down() => self.move_to(id, Phase::Cancelled),
             RunOutcome::Failed { failure, .. } => {
                 let message = format!("its run {run} failed: {}", failure.message);
-                self.fail(id, &child_failure(run, message, json!(failure)), at);
+                self.fail(id, &child_failure(run, message, &json!(failure)), at);
             }
             RunOutcome::Cancelled { reason } => {
                 let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 let message = format!("its run {run} was cancelled{reason}");
-                self.fail(id, &child_failure(run, message, Value::Null), at);
+                self.fail(id, &child_failure(run, message, &Value::Null), at);
             }
         }
         Ok(())
@@ -223,7 +223,7 @@ impl RunState {
     }
 }
 
-fn child_failure(run: RunId, message: String, failure: Value) -> Failure {
+fn child_failure(run: RunId, message: String, failure: &Value) -> Failure {
     Failure {
         detail: Some(json!({"run": run, "failure": failure})),
         ..Failure::new(FailureKind::ChildFailed, message)

@@ -18,7 +18,7 @@ fn succeed_at_a_cost(life: &mut Life, id: &str, fuel: u64, micro_usd: u64) {
 }
 
 /// Two nodes in a row; `pay` has effects.
-fn two(budget: Value) -> Life {
+fn two(budget: &Value) -> Life {
     let grants = json!({"http": [{"host": "pay.example.com"}]});
     let pay = json!({"needs": ["a"], "step": "pay@^1", "grants": grants});
     Life::of(json!({"budget": budget, "nodes": {"a": {}, "b": pay}}), json!({}))
@@ -26,7 +26,7 @@ fn two(budget: Value) -> Life {
 
 #[test]
 fn once_the_money_is_spent_no_paid_effect_starts() {
-    let mut life = two(json!({"usd": 0.05}));
+    let mut life = two(&json!({"usd": 0.05}));
     succeed_at_a_cost(&mut life, "a", 0, 50_000);
     let (failure, _) = life.run_failure();
     assert_eq!(failure.kind, FailureKind::BudgetExceeded);
@@ -47,14 +47,14 @@ fn what_costs_nothing_goes_on_without_money() {
 
 #[test]
 fn an_attempt_in_flight_may_spend_what_is_left_and_no_more() {
-    let life = two(json!({"usd": 0.05}));
+    let life = two(&json!({"usd": 0.05}));
     assert!(life.state.may_spend(49_999).is_ok());
     assert_eq!(life.state.may_spend(50_000).unwrap_err().kind, FailureKind::BudgetExceeded);
 }
 
 #[test]
 fn once_the_fuel_is_burnt_nothing_starts() {
-    let mut life = two(json!({"fuel": 1000}));
+    let mut life = two(&json!({"fuel": 1000}));
     succeed_at_a_cost(&mut life, "a", 1000, 0);
     assert!(life.run_failure().0.message.contains("budget.fuel"));
 }

@@ -96,7 +96,10 @@ fn until_repeats_a_step_with_backoff_and_uses_up_no_retries() {
 #[test]
 fn an_open_circuit_is_waited_for_or_fallen_back_from_as_the_node_says() {
     let open = || Failure { retry_after_ms: Some(7_000), ..fault(FailureKind::CircuitOpen) };
-    let mut life = Life::of(json!({"nodes": {"a": {"fallback": [{"config": {"b": 1}}]}}}), json!({}));
+    let mut life = Life::of(
+        json!({"nodes": {"a": {"when_open": "wait", "fallback": [{"config": {"b": 1}}]}}}),
+        json!({}),
+    );
     for _ in 0..3 {
         life.fail("a", open());
         assert_eq!(life.wakes_after(), Some(Duration::from_secs(7)));
@@ -107,6 +110,9 @@ fn an_open_circuit_is_waited_for_or_fallen_back_from_as_the_node_says() {
     let mut life = Life::of(definition, json!({}));
     life.fail("a", open());
     assert_eq!(life.state.in_flight().next().unwrap().call, 1);
+    let mut life = Life::of(json!({"nodes": {"a": {}}}), json!({}));
+    life.fail("a", open());
+    assert_eq!(life.run_failure().0.kind, FailureKind::CircuitOpen, "a node that says nothing fails");
 }
 
 #[test]

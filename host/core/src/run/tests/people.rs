@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn approval(fields: Value) -> Life {
+fn approval(fields: &Value) -> Life {
     let mut approval = json!({"show": {"sum": "{{ input.sum }}"}, "who": ["ann"]});
     approval.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     Life::of(json!({"nodes": {"a": {"approval": approval}}}), json!({"sum": 7}))
@@ -20,7 +20,7 @@ fn decided(verdict: Verdict) -> Event {
 
 #[test]
 fn a_decision_is_the_nodes_output_with_who_what_and_when() {
-    let mut life = approval(json!({}));
+    let mut life = approval(&json!({}));
     let open = life.state.approvals().next().unwrap();
     assert_eq!(**open.show, json!({"sum": 7}));
     life.happens(decided(Verdict::Approve));
@@ -33,19 +33,19 @@ fn a_decision_is_the_nodes_output_with_who_what_and_when() {
 
 #[test]
 fn a_refusal_fails_the_node_unless_it_is_to_go_on() {
-    let mut life = approval(json!({}));
+    let mut life = approval(&json!({}));
     life.happens(decided(Verdict::Reject));
     let (failure, _) = life.run_failure();
     assert_eq!(failure.kind, FailureKind::Rejected);
     assert!(failure.message.contains("ann") && failure.message.contains("fine"), "{failure}");
-    let mut life = approval(json!({"on_reject": "continue"}));
+    let mut life = approval(&json!({"on_reject": "continue"}));
     life.happens(decided(Verdict::Reject));
     assert_eq!(life.run_output()["a"]["decision"], json!("reject"));
 }
 
 #[test]
 fn others_are_asked_after_a_time_and_then_nobody_was_there() {
-    let mut life = approval(json!({"timeout": "2h", "escalate": {"after": "1h", "who": ["bob"]}}));
+    let mut life = approval(&json!({"timeout": "2h", "escalate": {"after": "1h", "who": ["bob"]}}));
     life.let_pass(Duration::from_secs(3600));
     assert!(life.state.approvals().next().unwrap().escalated);
     assert_eq!(life.wakes_after(), Some(Duration::from_secs(3600)));
@@ -55,10 +55,10 @@ fn others_are_asked_after_a_time_and_then_nobody_was_there() {
 
 #[test]
 fn what_follows_if_nobody_decides_is_the_workflows_to_say() {
-    let mut life = approval(json!({"timeout": "1h", "on_timeout": "approve"}));
+    let mut life = approval(&json!({"timeout": "1h", "on_timeout": "approve"}));
     life.let_pass(Duration::from_secs(3600));
     assert_eq!(life.run_output()["a"]["decision"], json!("approve"));
-    let mut life = approval(json!({"timeout": "1h", "on_timeout": "reject"}));
+    let mut life = approval(&json!({"timeout": "1h", "on_timeout": "reject"}));
     life.let_pass(Duration::from_secs(3600));
     assert_eq!(life.run_failure().0.kind, FailureKind::Rejected);
 }

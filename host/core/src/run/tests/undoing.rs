@@ -96,3 +96,15 @@ fn a_cancellation_with_grace_lets_what_is_in_flight_end() {
     life.let_pass(Duration::from_secs(5));
     assert_eq!(life.state.status(), RunStatus::Cancelled, "nothing had succeeded");
 }
+
+#[test]
+fn a_paused_run_that_fails_undoes_nothing_before_it_goes_on() {
+    let mut life = Life::of(three(), json!({}));
+    life.succeed("a", json!("A"));
+    life.happens(Event::RunPaused { by: None, reason: None });
+    life.fail("b", permanent());
+    assert_eq!(life.in_flight(), Vec::<String>::new());
+    assert_eq!(life.state.outcome(), None);
+    life.happens(Event::RunResumed { by: None });
+    assert_eq!(life.in_flight(), ["a~compensation"]);
+}

@@ -57,12 +57,12 @@ fn items(count: u64) -> Vec<u64> {
     (0..count).collect()
 }
 
-fn transform(template: &str, input: Value) -> Value {
+fn transform(template: &str, input: &Value) -> Value {
     json!({"step": "transform@^1", "config": {"template": template}, "input": input})
 }
 
 fn map() -> Value {
-    let mut each = transform("{{ input.n + 1 }}", json!({"n": "{{ item }}"}));
+    let mut each = transform("{{ input.n + 1 }}", &json!({"n": "{{ item }}"}));
     each["map"] = json!({"over": "{{ input.items }}", "concurrency": 50});
     json!({"name": "map", "version": "1.0.0", "nodes": {"each": each}})
 }
@@ -71,9 +71,9 @@ fn long() -> Value {
     let id = |n: usize| format!("n{n:04}");
     let node = |n: usize| {
         let mut node = match n {
-            0 => transform("{{ input.n + 1 }}", json!({"n": 0})),
+            0 => transform("{{ input.n + 1 }}", &json!({"n": 0})),
             _ => {
-                transform("{{ input.n + 1 }}", json!({"n": format!("{{{{ nodes.{}.output }}}}", id(n - 1))}))
+                transform("{{ input.n + 1 }}", &json!({"n": format!("{{{{ nodes.{}.output }}}}", id(n - 1))}))
             }
         };
         node["needs"] = if n == 0 { json!([]) } else { json!([id(n - 1)]) };
