@@ -124,8 +124,7 @@ async fn who_has_no_time_for_a_pause_is_told_at_once_and_may_come_again() {
     call(&door, answered(503, Some(30))).await;
     assert!(poll!(&mut waiting).is_pending());
     door.reset();
-    call(&door, answered(200, None)).await;
-    drop(waiting);
+    Box::new(waiting.await.ok().unwrap()).ended(answered(200, None));
 
     call(&door, answered(503, Some(600))).await;
     let refused = door.pass(Priority::Normal, Deadline::in_ms(60_000)).await.err().unwrap();
