@@ -58,7 +58,8 @@ impl Scheduled {
             tracing::warn!(workflow = %self.workflow, trigger = self.index, stood = %self.position.at,
                 "the clock was put back by more than a day: the schedule counts from now");
         }
-        if due.passed_over {
+        // A start that is tried again finds the same fires missed.
+        if due.passed_over && !self.stuck {
             tracing::warn!(workflow = %self.workflow, trigger = self.index, since = %self.position.at,
                 "fires were missed, and start nothing");
             engine.0.meters.fired(Fire::Missed);

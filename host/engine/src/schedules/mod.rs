@@ -69,7 +69,9 @@ impl Schedules {
             schedules.push(scheduled);
         }
         changes.extend(before.iter().map(Scheduled::removed));
-        table.insert((tenant.clone(), plan.name.clone()), schedules);
+        if !schedules.is_empty() {
+            table.insert((tenant.clone(), plan.name.clone()), schedules);
+        }
         drop(table);
         self.changed.notify_one();
         if changes.is_empty() { Ok(()) } else { journal.note(tenant, changes).durable().await }
@@ -89,7 +91,9 @@ impl Schedules {
             let position = position.unwrap_or_else(|| Position::starting(now));
             schedules.push(Scheduled::new(tenant, &plan.name, index, trigger, position));
         }
-        self.table.lock().await.insert((tenant.clone(), plan.name.clone()), schedules);
+        if !schedules.is_empty() {
+            self.table.lock().await.insert((tenant.clone(), plan.name.clone()), schedules);
+        }
         Ok(())
     }
 }

@@ -217,7 +217,7 @@ fn a_schedule_that_a_wrong_clock_led_into_the_future_comes_back() {
     let ground = Ground::new();
     let life = ground.life_with(by_hand());
     life.publish("transform");
-    apply(&life, "1.0.0", &json!({}));
+    apply(&life, "1.0.0", &json!({"overlap": "allow"}));
     look(&life, new_year(10));
     assert_eq!(times(&life), [new_year(10)]);
     look(&life, Timestamp::now());
