@@ -10,13 +10,14 @@ use stepwell_core::schema::Schema;
 use stepwell_store::{Catalogue, StoreError, WorkflowVersion};
 
 use crate::ApplyError;
+use crate::surroundings::AppliedWorkflow;
 
 /// Every version of every workflow that a definition names, which may have mistakes.
 pub(crate) async fn published(
     tenant: &TenantId,
     definition: &Value,
     catalogue: &dyn Catalogue,
-) -> Result<HashMap<WorkflowName, BTreeMap<Version, PublishedWorkflow>>, ApplyError> {
+) -> Result<HashMap<WorkflowName, AppliedWorkflow>, ApplyError> {
     let named = named(definition);
     if named.is_empty() {
         return Ok(HashMap::new());
@@ -33,7 +34,7 @@ pub(crate) async fn published(
                 versions.insert(version.clone(), describe(tenant, &stored, catalogue).await?);
             }
         }
-        found.insert(workflow.name, versions);
+        found.insert(workflow.name, AppliedWorkflow { current: workflow.current, versions });
     }
     Ok(found)
 }

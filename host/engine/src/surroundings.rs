@@ -16,11 +16,18 @@ use stepwell_core::schema::Schema;
 
 use crate::steps::Shelf;
 
+/// A workflow with its versions.
+pub(crate) struct AppliedWorkflow {
+    /// The one that new runs get.
+    pub(crate) current: Version,
+    pub(crate) versions: BTreeMap<Version, PublishedWorkflow>,
+}
+
 /// A definition that is applied meets what is published and allowed now.
 pub(crate) struct Present<'a> {
     pub(crate) shelf: &'a Shelf,
-    /// Every workflow that the definition may run, by name and version.
-    pub(crate) workflows: HashMap<WorkflowName, BTreeMap<Version, PublishedWorkflow>>,
+    /// Every workflow that the definition may run.
+    pub(crate) workflows: HashMap<WorkflowName, AppliedWorkflow>,
     pub(crate) ceiling: Limits,
 }
 
@@ -35,11 +42,14 @@ impl Surroundings for Present<'_> {
         name: &WorkflowName,
         range: &VersionReq,
     ) -> WorkflowResolution {
-        let Some(versions) = self.workflows.get(name) else {
+        let Some(AppliedWorkflow { current, versions }) = self.workflows.get(name) else {
             return WorkflowResolution::Missing(Vec::new());
         };
-        match versions.iter().rev().find(|(version, _)| range.matches(version)) {
-            Some((_, found)) => WorkflowResolution::Found(Box::new(found.clone())),
+        // What new runs get counts first: a newer version may be a canary, or one that was gone back from.
+        let wanted = Some(current).filter(|current| range.matches(current));
+        let wanted = wanted.or_else(|| versions.keys().rev().find(|version| range.matches(version)));
+        match wanted.and_then(|version| versions.get(version)) {
+            Some(found) => WorkflowResolution::Found(Box::new(found.clone())),
             None => WorkflowResolution::Missing(versions.keys().cloned().collect()),
         }
     }
