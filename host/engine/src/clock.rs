@@ -2,15 +2,14 @@
 //!
 //! It is the system's clock, which people and daemons put forward and back. Forward is taken as it is. Back is not: whoever waited
 //! for ten seconds would wait for an hour and ten seconds. The clock goes on from where it was instead, as fast as time passes,
-//! until the system's has caught up.
+//! until the system's has caught up. How fast time passes says the runtime: one whose clock is paused makes years of an engine's life
+//! a matter of moments.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-
-/// Whoever waits for a time looks at the clock so often: somebody may have put it forward.
-pub(crate) const LOOK: Duration = Duration::from_millis(500);
+use tokio::time::Instant;
 
 /// A step back that is worth a line in the log.
 const NOTABLE: SignedDuration = SignedDuration::from_secs(1);

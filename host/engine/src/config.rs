@@ -28,6 +28,8 @@ pub struct EngineConfig {
     pub flow: FlowConfig,
     /// Whether schedules go by the clock; else they do what [`Engine::run_schedules`](crate::Engine::run_schedules) is called for.
     pub run_schedules: bool,
+    /// Whoever waits for a time looks at the system's clock so often: somebody may have put it forward.
+    pub clock_check: Duration,
     /// Where the events that workflows emit are sent, beside the workflows here.
     pub sinks: Vec<Sink>,
 }
@@ -43,6 +45,7 @@ impl Default for EngineConfig {
             public_url: "http://127.0.0.1:8080".into(),
             flow: FlowConfig::default(),
             run_schedules: true,
+            clock_check: Duration::from_millis(500),
             sinks: Vec::new(),
         }
     }

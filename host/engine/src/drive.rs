@@ -5,13 +5,14 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::panicking;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use stepwell_core::cloud_event::CloudEvent;
 use stepwell_core::run::RunStatus;
 use stepwell_store::{StoreError, Ticket};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::attempt::Order;
@@ -123,7 +124,7 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
             biased;
             outcomes = attempts.ended() => happened = outcomes?,
             () = run.poke.notified() => {}
-            () = at_time(turn.wake_at) => {}
+            () = at_time(engine, turn.wake_at) => {}
             () = children.settled() => {}
             () = at_instant(rest.hand_over_by) => { run.hand_over(); }
             Err(error) = settled(rest.unsettled) => return Err(error.into()),
@@ -186,16 +187,16 @@ impl Rest {
 }
 
 /// Not later than a second after a clock that was put forward says so: whoever puts it does not wake anybody.
-async fn at_time(time: Option<Timestamp>) {
+async fn at_time(engine: &Shared, time: Option<Timestamp>) {
     match time {
-        Some(time) => tokio::time::sleep(clock::until(time).min(clock::LOOK)).await,
+        Some(time) => tokio::time::sleep(clock::until(time).min(engine.config.clock_check)).await,
         None => pending().await,
     }
 }
 
 async fn at_instant(instant: Option<Instant>) {
     match instant {
-        Some(instant) => tokio::time::sleep_until(instant.into()).await,
+        Some(instant) => tokio::time::sleep_until(instant).await,
         None => pending().await,
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Instant;
 
 use stepwell_core::priority::{Line, Priority, Spot};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::live::lock;
 

@@ -5,7 +5,7 @@
 //! end) or until they have lingered, and then go to the journal as one batch.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::plan::Plan;
 use stepwell_core::run::{Action, Entry, Event, FoldError, RunState, RunStatus};
 use stepwell_store::{Append, Journal, MarkChange, MarkKind, RunSummary, StoreError, Ticket};
+use tokio::time::Instant;
 
 use crate::attempt::Order;
 use crate::marks::Kept;

@@ -17,6 +17,8 @@ const A_PAGE: usize = 512;
 const AT_ONCE: usize = 32;
 /// A run that cannot be brought back is tried again after so long.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+/// The journal is read again so soon when it could not be read.
+const TRY_SOON: Duration = Duration::from_millis(500);
 /// The journal is looked at again so soon when nothing in it could be done.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -46,7 +48,7 @@ async fn ring_for_ever(engine: &Arc<Shared>) {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::error!(%error, "the timers cannot be read; trying again");
-                clock::LOOK
+                TRY_SOON
             }
         };
         tokio::select! {
@@ -75,7 +77,8 @@ async fn ring(engine: &Arc<Shared>) -> Result<Duration, StoreError> {
         }
     }
     let next = engine.journal.next_due(MarkKind::Timer).await?;
-    Ok(next.map_or(clock::LOOK, |next| clock::until(next).min(clock::LOOK)))
+    let check = engine.config.clock_check;
+    Ok(next.map_or(check, |next| clock::until(next).min(check)))
 }
 
 /// Whether the run came into memory now.
