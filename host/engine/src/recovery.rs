@@ -228,7 +228,8 @@ impl Shared {
         self.strand_id(run.tenant.clone(), run.id);
     }
 
-    fn strand_id(&self, tenant: TenantId, run: RunId) {
+    /// The same of one that is not in memory.
+    pub(crate) fn strand_id(&self, tenant: TenantId, run: RunId) {
         // An error means that the engine stops: the run is recovered at the next start.
         let _ = self.stranded.send((tenant, run));
     }

@@ -194,7 +194,8 @@ async fn bring_back(engine: &Arc<Shared>, tenant: &TenantId, run: RunId) {
         live.left().await;
     }
     if let Err(error) = recovery::load(engine, tenant, run).await {
-        tracing::error!(%run, %error, "a queued run that has its place cannot be brought back: it goes on after the next start");
+        tracing::warn!(%run, %error, "a queued run that has its place cannot be brought back now; trying again");
+        engine.strand_id(tenant.clone(), run);
     }
 }
 

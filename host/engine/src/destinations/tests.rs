@@ -119,15 +119,14 @@ async fn a_pause_that_one_call_is_asked_for_holds_for_all_and_they_go_on_by_prio
 async fn who_has_no_time_for_a_pause_is_told_at_once_and_may_come_again() {
     let destinations = destinations();
     let door = door(&destinations, "busy.example");
-    let mut waiting = Box::pin(door.pass(Priority::Normal, Deadline::in_ms(60_000)));
-    // A pause that begins while somebody waits counts for them, too: they waited behind a shorter one.
+    let under_way = through(&door).await;
     call(&door, answered(503, Some(30))).await;
-    assert!(poll!(&mut waiting).is_pending());
-    door.reset();
-    Box::new(waiting.await.ok().unwrap()).ended(answered(200, None));
+    let mut waiting = Box::pin(door.pass(Priority::Normal, Deadline::in_ms(60_000)));
+    assert!(poll!(&mut waiting).is_pending(), "there is time for that");
 
-    call(&door, answered(503, Some(600))).await;
-    let refused = door.pass(Priority::Normal, Deadline::in_ms(60_000)).await.err().unwrap();
+    // A longer pause that begins meanwhile holds for those who wait, too.
+    Box::new(under_way).ended(answered(503, Some(600)));
+    let refused = waiting.await.err().unwrap();
     assert_eq!(refused.kind, FailureKind::Retryable);
     assert!(refused.message.contains("Retry-After"), "{refused}");
     assert!(refused.retry_after_ms.is_some_and(|ms| ms > 590_000 && ms <= 600_000), "{refused:?}");

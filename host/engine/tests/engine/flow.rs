@@ -1,12 +1,13 @@
 //! Who goes on where not all can: places of bounded workflows, and priorities.
 
+use futures::future::join;
 use serde_json::{Value, json};
 use stepwell_core::id::RunId;
 use stepwell_core::priority::Priority;
 use stepwell_core::run::RunStatus;
 use stepwell_engine::{Cancel, CancelOutcome, EngineConfig, StartError, StartRequest, Started};
 
-use crate::support::{Ground, Life, request, tenant};
+use crate::support::{Ground, Life, PATIENCE, request, tenant};
 
 /// Applies a workflow whose runs call the path that their input names, with these fields added.
 fn apply(ground: &Ground, life: &Life, mut fields: Value) {
@@ -122,9 +123,15 @@ fn a_run_whose_journal_failed_keeps_its_place_until_it_is_back() {
     let running = start(&life, calling("/hold/a")).run;
     let queued = start(&life, calling("/next")).run;
     life.block_on(ground.outside.arrived("/hold/a", 1));
-    life.disk.break_down();
-    ground.outside.let_go();
-    assert!(life.block_on(life.engine.wait(&tenant(), running, crate::support::PATIENCE)).is_err());
+    let told = life.block_on(async {
+        // The first of the two is polled first: it waits by the time that the second breaks the disk.
+        let failure = async {
+            life.disk.break_down();
+            ground.outside.let_go();
+        };
+        join(life.engine.wait(&tenant(), running, PATIENCE), failure).await.0
+    });
+    assert!(told.is_err(), "{told:?}");
     assert_eq!(ground.outside.seen("/next"), []);
     life.disk.mend();
     for run in [running, queued] {
