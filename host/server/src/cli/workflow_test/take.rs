@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stepwell_core::id::{RunId, WorkflowName};
-use stepwell_core::run::{RunStatus, RunView, Trigger};
+use stepwell_core::run::{RunView, Trigger};
 use stepwell_engine::{Engine, StartError, StartRequest};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -134,7 +134,7 @@ fn go_on(run: RunId) -> impl AsyncFnOnce(&Engine) -> End + use<> {
 async fn ended(engine: &Engine, run: RunId) -> End {
     match engine.wait(&tenant(), run, PATIENCE).await {
         Ok(None) => End::Lost,
-        Ok(Some(view)) if view.status == RunStatus::Running => End::Hung(Some(Box::new(view))),
+        Ok(Some(view)) if !view.status.is_final() => End::Hung(Some(Box::new(view))),
         Ok(Some(view)) => End::Ended(Box::new(view)),
         Err(error) => End::Broken(error.to_string()),
     }
