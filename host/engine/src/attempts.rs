@@ -40,6 +40,7 @@ impl Attempts {
     pub(crate) async fn ended(&mut self) -> Result<Vec<Happened>, Departure> {
         let mut outcomes = Vec::new();
         tokio::select! {
+            biased;
             outcome = outcome_of(&mut self.here) => {
                 self.here = None;
                 outcomes.push(outcome);

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use stepwell_core::failure::{Failure, FailureKind};
@@ -21,6 +22,10 @@ use crate::{Engine, EngineError, Shared, StartError};
 
 /// So many marks are read at a time.
 const MARKS_A_PAGE: usize = 256;
+
+/// What the disk refused is tried again after so long, then after twice that, and so on.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A run of a sub-workflow that is waited for.
 #[derive(Debug, Clone)]
@@ -88,12 +93,14 @@ impl Children {
     }
 }
 
-/// Sees to it that a child is there, or has told its end.
+/// Sees to it that a child is there, or has told its end. What the disk refuses is tried again for as long as the parent is in memory:
+/// that is no failure of the parent's.
 async fn ensure(engine: Engine, parent: Arc<LiveRun>, child: Child) {
-    if let Err(error) = try_ensure(&engine, &parent, &child).await {
-        tracing::error!(run = %parent.id, child = %child.run, %error, "the run of a sub-workflow cannot be started");
-        let failure = Failure::new(FailureKind::Internal, format!("it could not be started: {error}"));
-        tell(&parent, &child, RunOutcome::Failed { failure, node: None, partial: None });
+    let mut pause = FIRST_PAUSE;
+    while let Err(error) = try_ensure(&engine, &parent, &child).await {
+        tracing::warn!(run = %parent.id, child = %child.run, %error, ?pause, "the run of a sub-workflow cannot be started now");
+        tokio::time::sleep(pause).await;
+        pause = (2 * pause).min(LONGEST_PAUSE);
     }
 }
 

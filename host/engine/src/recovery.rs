@@ -37,6 +37,7 @@ pub(crate) async fn keep(
 ) {
     let mut phase = engine.phase.subscribe();
     tokio::select! {
+        biased;
         () = recover_for_ever(&engine, queued, to_recover) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }

@@ -17,6 +17,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 pub(crate) async fn keep(engine: Arc<Shared>, retention: Duration) {
     let mut phase = engine.phase.subscribe();
     tokio::select! {
+        biased;
         () = purge_for_ever(&engine, retention) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }

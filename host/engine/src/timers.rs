@@ -37,6 +37,7 @@ impl Timers {
 pub(crate) async fn keep(engine: Arc<Shared>) {
     let mut phase = engine.phase.subscribe();
     tokio::select! {
+        biased;
         () = ring_for_ever(&engine) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }
@@ -52,6 +53,7 @@ async fn ring_for_ever(engine: &Arc<Shared>) {
             }
         };
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause) => {}
             () = engine.timers.0.notified() => {}
         }

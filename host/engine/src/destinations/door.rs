@@ -298,6 +298,7 @@ impl<'a> Waiting<'a> {
                 Look::Through(passage) => return Ok(passage),
                 Look::Behind => self.call.notified().await,
                 Look::At(ready) => tokio::select! {
+                    biased;
                     () = self.call.notified() => {}
                     () = tokio::time::sleep_until(self.door.origin + ready) => {}
                 },

@@ -22,6 +22,7 @@ const UNREADABLE: SignedDuration = SignedDuration::from_hours(1);
 pub(crate) async fn keep(engine: Engine) {
     let mut phase = engine.0.phase.subscribe();
     tokio::select! {
+        biased;
         () = serve_for_ever(&engine) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }
@@ -50,6 +51,7 @@ async fn serve_for_ever(engine: &Engine) {
             }
         };
         tokio::select! {
+            biased;
             () = woken => {}
             () = in_time => {}
         }

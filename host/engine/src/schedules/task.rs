@@ -17,6 +17,7 @@ const AT_ONCE: usize = 64;
 pub(crate) async fn keep(engine: Engine) {
     let mut phase = engine.0.phase.subscribe();
     tokio::select! {
+        biased;
         () = run_for_ever(&engine) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }
