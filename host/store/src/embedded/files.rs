@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all: written beside their place, synced, renamed, and the folder synced.
+//! Files and folders that are there whole or not at all: written beside their place, synced, renamed, and the folder synced.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -23,10 +23,42 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// Makes a folder and syncs the one it is in.
+/// Makes a folder, and those that it is in, and syncs those that got a new one.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    let above = parent(path)?;
+    if !above.exists() {
+        create_folder(above)?;
+    }
     fs::create_dir_all(path)?;
-    sync_folder(parent(path)?)
+    sync_folder(above)
+}
+
+/// Makes a folder, with what is put into it, where none may be. Whoever puts it need not have synced it, and must have let go of it.
+pub(crate) fn create_whole_folder<E: From<io::Error>>(
+    path: &Path,
+    put_into: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let folder = parent(path)?;
+    let unfinished = folder.join(format!("{UNFINISHED_PREFIX}{}", name(path)?));
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished)?;
+    }
+    fs::create_dir(&unfinished)?;
+    put_into(&unfinished)?;
+    sync_all_below(&unfinished)?;
+    fs::rename(&unfinished, path)?;
+    Ok(sync_folder(folder)?)
+}
+
+fn sync_all_below(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => sync_all_below(&entry.path())?,
+            false => File::open(entry.path())?.sync_all()?,
+        }
+    }
+    sync_folder(folder)
 }
 
 /// Removes what a crash left half written.
@@ -46,6 +78,12 @@ fn parent(path: &Path) -> io::Result<&Path> {
         Some(parent) => Ok(parent),
         None => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is in no folder")),
     }
+}
+
+fn name(path: &Path) -> io::Result<std::path::Display<'_>> {
+    let name =
+        path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it has no name"))?;
+    Ok(Path::new(name).display())
 }
 
 fn written(folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {

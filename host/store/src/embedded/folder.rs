@@ -57,6 +57,27 @@ impl Folder {
         self.found.is_none()
     }
 
+    /// Makes a part of the folder, with what is put into it, unless it is there. Later than at a first start it has to be there.
+    pub(crate) fn make_part(
+        &self,
+        path: &Path,
+        put_into: impl FnOnce(&Path) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let part = format!("`{}`", path.strip_prefix(&self.path).unwrap_or(path).display());
+        if path.exists() {
+            return Ok(());
+        }
+        if !self.is_new() {
+            return Err(StoreError::corrupt(part, "it is missing"));
+        }
+        files::create_whole_folder(path, |place| put_into(place).map_err(Unmade::Store)).map_err(|unmade| {
+            match unmade {
+                Unmade::Store(why) => why,
+                Unmade::Io(why) => self.fault(format!("cannot make {part}"), why),
+            }
+        })
+    }
+
     /// Says that everything is in its place, in the format that is written from now on: the last act of a start, before anything
     /// is written that an older version would not understand.
     pub(crate) fn mark_complete(&self) -> Result<(), StoreError> {
@@ -138,6 +159,18 @@ impl Folder {
 
     fn look_at_free_bytes(&self) -> io::Result<u64> {
         fs4::available_space(&self.path)
+    }
+}
+
+/// Why a part of the folder could not be made.
+enum Unmade {
+    Store(StoreError),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Unmade {
+    fn from(why: io::Error) -> Self {
+        Self::Io(why)
     }
 }
 

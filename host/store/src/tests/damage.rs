@@ -56,6 +56,34 @@ fn an_emptied_catalogue_is_not_taken_for_a_new_one() {
 }
 
 #[test]
+fn a_missing_journal_is_not_taken_for_a_new_one() {
+    let whole = written_folder();
+    fs::remove_dir_all(whole.path().join("journal")).unwrap();
+    let error = open(whole.path()).err().unwrap();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+/// A crash during a start leaves it, and the next start must not be stopped by it.
+#[test]
+fn an_unfinished_snapshot_of_the_catalogue_is_passed_over() {
+    let whole = written_folder();
+    fs::write(whole.path().join("catalogue/snap.FFFFFFFFFFFFFFFF.generating"), "half wr").unwrap();
+    read_all(whole.path()).unwrap();
+}
+
+#[test]
+fn a_first_start_that_was_cut_off_is_begun_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for part in [".writing-catalogue", ".writing-journal"] {
+        fs::create_dir(folder.path().join(part)).unwrap();
+        fs::write(folder.path().join(part).join("conf"), "half wr").unwrap();
+    }
+    open(folder.path()).unwrap();
+    let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.into_iter().all(|name| !name.to_string_lossy().starts_with(".writing")));
+}
+
+#[test]
 fn a_folder_in_use_is_locked() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(folder.path()).unwrap();

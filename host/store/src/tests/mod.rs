@@ -5,6 +5,8 @@ mod crash;
 mod damage;
 mod full_disk;
 mod golden;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod power_cut;
 
 use std::path::Path;
 

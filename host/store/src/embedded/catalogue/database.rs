@@ -1,15 +1,17 @@
 //! sled, opened for a catalogue: small, and synced for real.
 //!
 //! sled 0.34's `flush` is `sync_file_range` on Linux, which does not survive a power cut, and it leaves values above
-//! 128 KiB, which it keeps in files of their own, to the kernel altogether. So [`Database::write`] syncs its files too.
+//! 128 KiB, which it keeps in files of their own, to the kernel altogether. So [`Database::write`] syncs its files too. It leaves its
+//! own configuration to the kernel as well: so a new one is made whole before it gets its name.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::super::folder::Folder;
 use super::super::{files, panics};
@@ -17,6 +19,13 @@ use crate::StoreError;
 
 /// Enough for a catalogue; sled's own default is a gigabyte.
 const CACHE_BYTES: u64 = 16 << 20;
+
+/// The file that holds everything but large values.
+const LOG: &str = "db";
+/// What the name of a snapshot ends with that is being written.
+const UNFINISHED_SNAPSHOT: &str = ".generating";
+/// How long an earlier instance may take to let go of the log.
+const LETTING_GO: Duration = Duration::from_secs(5);
 
 /// The one tree of the catalogue.
 pub(super) struct Database {
@@ -31,14 +40,11 @@ pub(super) struct Database {
 impl Database {
     pub(super) fn open(folder: Arc<Folder>) -> Result<Self, StoreError> {
         let path = folder.catalogue();
-        let config = sled::Config::default().path(&path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-        // It panics over some damaged files and returns an error over others.
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|panic| StoreError::corrupt("`catalogue`", panics::message(&*panic)))?;
-        let sled = opened.map_err(|why| fault(&folder, "cannot open `catalogue`", why))?;
+        folder.make_part(&path, |place| open_sled(&folder, place).map(drop))?;
+        let sled = open_sled(&folder, &path)?;
         files::sync_folder(&path).map_err(|why| folder.fault("cannot sync `catalogue`", why))?;
         let log =
-            File::open(path.join("db")).map_err(|why| folder.fault("cannot open `catalogue/db`", why))?;
+            File::open(path.join(LOG)).map_err(|why| folder.fault("cannot open `catalogue/db`", why))?;
         Ok(Self { folder, sled, log, values: path.join("blobs"), synced_values: Mutex::default() })
     }
 
@@ -57,10 +63,11 @@ impl Database {
             .map(|value| value.map_err(|why| self.fault("cannot read the catalogue", why)))
     }
 
-    /// Writes all of it or nothing. It is on disk when this returns.
-    pub(super) fn write(&self, batch: sled::Batch) -> Result<(), StoreError> {
+    /// Writes a record. It is on disk when this returns. (There is no writing of several at once: sled's batches are not whole after a
+    /// crash if one of their values is large.)
+    pub(super) fn write(&self, key: &[u8], record: Vec<u8>) -> Result<(), StoreError> {
         let failed = |why| self.fault("cannot write the catalogue", why);
-        self.sled.apply_batch(batch).map_err(failed)?;
+        self.sled.insert(key, record).map_err(failed)?;
         self.sled.flush().map_err(failed)?;
         self.sync().map_err(|why| self.folder.fault("cannot sync the catalogue", why))
     }
@@ -84,6 +91,46 @@ impl Database {
 
     fn fault(&self, what: &str, why: sled::Error) -> StoreError {
         fault(&self.folder, what, why)
+    }
+}
+
+fn open_sled(folder: &Folder, path: &Path) -> Result<sled::Db, StoreError> {
+    let prepared = remove_unfinished_snapshots(path).and_then(|()| wait_until_let_go(path));
+    prepared.map_err(|why| folder.fault("cannot open `catalogue`", why))?;
+    let config = sled::Config::default().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+    // It panics over some damaged files and returns an error over others.
+    let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+        .map_err(|panic| StoreError::corrupt("`catalogue`", panics::message(&*panic)))?;
+    opened.map_err(|why| fault(folder, "cannot open `catalogue`", why))
+}
+
+/// A snapshot that a crash left half written: sled would take it for the newest one, and for damaged. Without it, it reads more of its
+/// log.
+fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
+    for entry in if_there(fs::read_dir(path))?.into_iter().flatten() {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with(UNFINISHED_SNAPSHOT) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// sled lets go of its file a moment after it is dropped. (Another process cannot hold it: the data folder is ours.)
+fn wait_until_let_go(path: &Path) -> io::Result<()> {
+    let Some(log) = if_there(File::open(path.join(LOG)))? else { return Ok(()) };
+    let asked_at = Instant::now();
+    while matches!(log.try_lock(), Err(TryLockError::WouldBlock)) && asked_at.elapsed() < LETTING_GO {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(why),
     }
 }
 

@@ -246,14 +246,14 @@ impl Shelves {
                 applied.name, applied.version
             )));
         }
-        let mut batch = sled::Batch::default();
-        if before.is_none() {
-            batch.insert(key, record::encode(applied));
-        }
         let summary_key = keys::summary(tenant, &applied.name);
-        if let Some(summary) = WorkflowSummary::after(self.get(&summary_key)?, applied, release)? {
-            batch.insert(summary_key, record::encode(&summary));
-            self.database.write(batch)?;
+        let summary = WorkflowSummary::after(self.get(&summary_key)?, applied, release)?;
+        // Before it is listed, or a crash in between would leave a workflow whose current version is not there.
+        if before.is_none() {
+            self.put(&key, applied)?;
+        }
+        if let Some(summary) = summary {
+            self.put(&summary_key, &summary)?;
         }
         Ok(before.is_none())
     }
@@ -314,9 +314,7 @@ impl Shelves {
     }
 
     fn put<T: Serialize>(&self, key: &[u8], value: &T) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
-        batch.insert(key, record::encode(value));
-        self.database.write(batch)
+        self.database.write(key, record::encode(value))
     }
 
     fn writing(&self) -> std::sync::MutexGuard<'_, ()> {

@@ -2,15 +2,19 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fjall::{KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable as _, Slice, Snapshot};
 
 use super::super::folder::Folder;
-use super::super::panics;
+use super::super::{files, panics};
+use super::torn;
 use crate::StoreError;
 
+/// Where fjall keeps the tables, a folder each.
+const TABLES: &str = "keyspaces";
 /// What is read often: indexes, filters and the newest entries.
 const CACHE_BYTES: u64 = 64 << 20;
 /// fjall keeps what was not yet moved into tables in log files, and moves it when they have this size together (beside the one that is
@@ -77,10 +81,11 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn open(folder: Arc<Folder>) -> Result<Self, StoreError> {
-        // It panics over some damaged files and returns an error over others.
-        let opened = catch_unwind(AssertUnwindSafe(|| open_tables(&folder)))
-            .map_err(|panic| StoreError::corrupt("`journal`", panics::message(&*panic)))?;
-        let (fjall, tables) = opened.map_err(|why| fault(&folder, "cannot open `journal`", why))?;
+        let path = folder.journal();
+        folder.make_part(&path, |place| open_tables(&folder, place).map(drop))?;
+        let (fjall, tables) = open_tables(&folder, &path)?;
+        // fjall leaves the names of new tables' folders to the kernel.
+        files::sync_folder(&path.join(TABLES)).map_err(|why| folder.fault("cannot sync `journal`", why))?;
         Ok(Self { folder, fjall, tables })
     }
 
@@ -174,8 +179,34 @@ impl Batch<'_> {
     }
 }
 
-fn open_tables(folder: &Folder) -> fjall::Result<(fjall::Database, [fjall::Keyspace; Table::ALL.len()])> {
-    let fjall = fjall::Database::builder(folder.journal())
+type Opened = (fjall::Database, [fjall::Keyspace; Table::ALL.len()]);
+
+fn open_tables(folder: &Folder, path: &Path) -> Result<Opened, StoreError> {
+    let unopened = |why| fault(folder, "cannot open `journal`", why);
+    match try_to_open_tables(path)? {
+        Err(why @ fjall::Error::JournalRecovery(_)) => {
+            match torn::cut_off(path).map_err(|why| folder.fault("cannot mend `journal`", why))? {
+                false => Err(unopened(why)),
+                true => {
+                    tracing::warn!(
+                        "the last write before a power cut was torn; it was not acknowledged, and is dropped"
+                    );
+                    try_to_open_tables(path)?.map_err(unopened)
+                }
+            }
+        }
+        opened => opened.map_err(unopened),
+    }
+}
+
+/// It panics over some damaged files and returns an error over others.
+fn try_to_open_tables(path: &Path) -> Result<fjall::Result<Opened>, StoreError> {
+    catch_unwind(AssertUnwindSafe(|| fjall_tables(path)))
+        .map_err(|panic| StoreError::corrupt("`journal`", panics::message(&*panic)))
+}
+
+fn fjall_tables(path: &Path) -> fjall::Result<Opened> {
+    let fjall = fjall::Database::builder(path)
         .cache_size(CACHE_BYTES)
         .max_journaling_size(LOG_BYTES)
         .manual_journal_persist(true)

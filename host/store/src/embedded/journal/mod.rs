@@ -16,6 +16,7 @@ mod marks;
 mod merged;
 mod old;
 mod queue;
+mod torn;
 mod writer;
 
 use std::sync::atomic::Ordering;
