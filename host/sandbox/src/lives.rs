@@ -89,7 +89,8 @@ impl Sandbox {
     ) -> LifeEnd {
         let state = self.prepare(step, attempt, Arc::clone(host), past);
         match Guest::new(self.engine(), state, attempt.limits, time) {
-            Ok(guest) => guest.live(step, &attempt.input, &attempt.config, self.rooms()).await,
+            // Apart, so that an attempt which is away takes up no room for it.
+            Ok(guest) => Box::pin(guest.live(step, &attempt.input, &attempt.config, self.rooms())).await,
             Err(failure) => {
                 LifeEnd::Done(AttemptReport { result: Err(failure), account: Account::default() })
             }
