@@ -91,7 +91,7 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, TelemetryError> {
 fn describe() {
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "From a request's head to its answer's head");
     describe_gauge!("stepwell_live_runs", "Runs in memory");
-    describe_gauge!("stepwell_live_attempts", "Attempts that run");
+    describe_gauge!("stepwell_live_attempts", "Attempts that have an instance");
     describe_gauge!("stepwell_queued_attempts", "Attempts that wait for a place");
     describe_gauge!("stepwell_away_attempts", "Attempts that wait for an answer without a place");
     describe_gauge!(

@@ -5,6 +5,7 @@
 
 mod echo;
 mod fleet;
+mod history;
 mod load;
 mod map;
 mod process;
@@ -58,6 +59,12 @@ enum Mode {
         #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600))]
         seconds: u64,
     },
+    /// What very many runs that have ended cost: a start with them, runs beside them, their removal.
+    History {
+        /// How many.
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        runs: u64,
+    },
     /// Maps over longer and longer lists, and a run of a thousand nodes.
     Map,
 }
@@ -75,6 +82,11 @@ pub(crate) async fn bench(args: BenchArgs, screen: &Screen) -> Result<ExitCode, 
         Some(Mode::Slow { runs, seconds }) => {
             let slow = slow::measure(runs, seconds, screen).await?;
             screen.data(&slow.to_json(), || slow.to_table())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Mode::History { runs }) => {
+            let history = history::measure(runs, screen).await?;
+            screen.data(&history.to_json(), || history.to_table())?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Mode::Map) => {
