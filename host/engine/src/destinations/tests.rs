@@ -125,7 +125,7 @@ async fn who_has_no_time_for_a_pause_is_told_at_once_and_may_come_again() {
     assert!(poll!(&mut waiting).is_pending(), "there is time for that");
 
     // A longer pause that begins meanwhile holds for those who wait, too.
-    Box::new(under_way).ended(answered(503, Some(600)));
+    Box::new(under_way).ended(answered(429, Some(600)));
     let refused = waiting.await.err().unwrap();
     assert_eq!(refused.kind, FailureKind::Retryable);
     assert!(refused.message.contains("Retry-After"), "{refused}");
