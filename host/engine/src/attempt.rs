@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -134,7 +134,6 @@ async fn execute(engine: &Arc<Shared>, run: &Arc<LiveRun>, order: Order) -> Perf
         },
         None => None,
     };
-    let _place = engine.gate.enter(run.priority).await;
     match prepare(engine, run, &call, order).await {
         Ok(prepared) => {
             let AttemptReport { result, account } = prepared.run(engine).await;
@@ -199,7 +198,8 @@ async fn prepare(
         part: order.part,
         attempt: order.attempt,
         spent: AtomicU64::new(0),
-        deadline: Deadline::in_ms(limits.time_ms),
+        time_ms: limits.time_ms,
+        deadline: OnceLock::new(),
     });
     let context = AttemptContext {
         run: run.id,
@@ -291,11 +291,19 @@ struct Attendant {
     attempt: AttemptNumber,
     /// Millionths of a US dollar that the attempt has cost so far.
     spent: AtomicU64,
-    deadline: Deadline,
+    time_ms: u64,
+    /// Counted from when the attempt had room for the first time.
+    deadline: OnceLock<Deadline>,
 }
 
 #[async_trait]
 impl AttemptHost for Attendant {
+    async fn room(&self) -> Box<dyn Send> {
+        let place = self.engine.gate.enter(self.run.priority).await;
+        self.deadline();
+        Box::new(place)
+    }
+
     async fn before_effect(&self, to: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
         if self.run.is_ending() {
             return Err(Failure::new(FailureKind::Cancelled, "the run has ended"));
@@ -310,7 +318,7 @@ impl AttemptHost for Attendant {
         })?;
         let Some(destination) = to else { return Ok(Box::new(())) };
         let door = self.engine.destinations.door(&self.run.tenant, destination);
-        Ok(Box::new(door.pass(self.run.priority, self.deadline).await?))
+        Ok(Box::new(door.pass(self.run.priority, self.deadline()).await?))
     }
 
     fn answered(&self, effect: Effect) {
@@ -342,6 +350,10 @@ impl AttemptHost for Attendant {
 }
 
 impl Attendant {
+    fn deadline(&self) -> Deadline {
+        *self.deadline.get_or_init(|| Deadline::in_ms(self.time_ms))
+    }
+
     /// A guest's line in the host's own log. It says itself where it comes from: spans cost each attempt more than
     /// most guests do, and are there only for those who log at the level `debug`.
     fn log_to_host(&self, line: &LogLine) {

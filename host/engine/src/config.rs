@@ -11,7 +11,8 @@ use crate::destinations::FlowConfig;
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Attempts that run at the same time; further ones queue. Each costs a guest's memory and six kernel memory maps.
+    /// Attempts that have an instance at the same time; further ones queue. Each costs a guest's memory and six kernel memory maps.
+    /// One that waits for an answer of `http` gives its instance up for who queues.
     pub max_live_attempts: usize,
     /// How long a start's idempotency key is remembered.
     pub idempotency_ttl: Duration,

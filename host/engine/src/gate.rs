@@ -1,7 +1,8 @@
-//! The gate that attempts pass: so many run at the same time, and further ones queue, by the priority of their runs.
+//! The gate that attempts pass: so many run at the same time, and further ones queue, by the priority of their runs. One that waits
+//! without an instance is outside, and passes the gate again when it comes back.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
 use stepwell_core::priority::{Line, Priority, Spot};
 use tokio::sync::oneshot;
@@ -32,9 +33,9 @@ impl Gate {
     }
 
     /// Waits for a place, which is free again when it is dropped.
-    pub(crate) async fn enter(&self, priority: Priority) -> Place<'_> {
+    pub(crate) async fn enter(self: &Arc<Self>, priority: Priority) -> Place {
         if self.queued.load(SeqCst) == 0 && self.take_free() {
-            return Place(self);
+            return Place(Arc::clone(self));
         }
         match self.join(priority) {
             Ok(place) => place,
@@ -54,12 +55,12 @@ impl Gate {
         self.free.fetch_update(SeqCst, SeqCst, |free| free.checked_sub(1)).is_ok()
     }
 
-    fn join(&self, priority: Priority) -> Result<Place<'_>, Queued<'_>> {
+    fn join(self: &Arc<Self>, priority: Priority) -> Result<Place, Queued<'_>> {
         let mut line = lock(&self.line);
         self.queued.fetch_add(1, SeqCst);
         if line.is_empty() && self.take_free() {
             self.queued.fetch_sub(1, SeqCst);
-            return Ok(Place(self));
+            return Ok(Place(Arc::clone(self)));
         }
         let (call, called) = oneshot::channel();
         let spot = line.join(self.origin.elapsed(), priority, call);
@@ -84,9 +85,9 @@ impl Gate {
 }
 
 /// A place inside.
-pub(crate) struct Place<'a>(&'a Gate);
+pub(crate) struct Place(Arc<Gate>);
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.leave();
     }
@@ -94,18 +95,18 @@ impl Drop for Place<'_> {
 
 /// An attempt in the line. Dropped, it leaves it; and if it was called already, it gives its place to the next.
 struct Queued<'a> {
-    gate: &'a Gate,
+    gate: &'a Arc<Gate>,
     spot: Spot,
     call: oneshot::Receiver<()>,
     has_entered: bool,
 }
 
-impl<'a> Queued<'a> {
-    async fn called(mut self) -> Place<'a> {
+impl Queued<'_> {
+    async fn called(mut self) -> Place {
         // The sender stands in the line until it sends: there is no other end than a call.
         let _ = (&mut self.call).await;
         self.has_entered = true;
-        Place(self.gate)
+        Place(Arc::clone(self.gate))
     }
 }
 
@@ -124,8 +125,6 @@ impl Drop for Queued<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use futures::FutureExt;
     use futures::future::join_all;
 
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn who_finds_no_place_queues_until_one_is_free_or_it_gives_up() {
-        let gate = Gate::new(1);
+        let gate = Arc::new(Gate::new(1));
         let inside = gate.enter(Priority::Normal).now_or_never().unwrap();
         let mut second = Box::pin(gate.enter(Priority::Normal));
         let mut third = Box::pin(gate.enter(Priority::Normal));
@@ -148,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_more_urgent_enter_first() {
-        let gate = Gate::new(1);
+        let gate = Arc::new(Gate::new(1));
         let inside = gate.enter(Priority::Low).now_or_never().unwrap();
         let mut waiting = [Priority::Low, Priority::Normal, Priority::High].map(|p| Box::pin(gate.enter(p)));
         for attempt in &mut waiting {
@@ -165,7 +164,7 @@ mod tests {
 
     #[test]
     fn who_is_called_and_does_not_come_gives_the_place_to_the_next() {
-        let gate = Gate::new(1);
+        let gate = Arc::new(Gate::new(1));
         let inside = gate.enter(Priority::Normal).now_or_never().unwrap();
         let mut second = Box::pin(gate.enter(Priority::Normal));
         let mut third = Box::pin(gate.enter(Priority::Normal));

@@ -97,7 +97,7 @@ pub(crate) struct Shared {
     /// Held while a version is applied or released: what is checked against the others must still hold when it is kept.
     applying: tokio::sync::Mutex<()>,
     runs: live::LiveRuns,
-    gate: gate::Gate,
+    gate: Arc<gate::Gate>,
     destinations: destinations::Destinations,
     /// Of runs whose workflows bound how many are under way.
     slots: slots::Slots,
@@ -136,7 +136,7 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let (stranded, to_recover) = mpsc::unbounded_channel();
         let engine = Self(Arc::new(Shared {
-            gate: gate::Gate::new(config.max_live_attempts),
+            gate: Arc::new(gate::Gate::new(config.max_live_attempts)),
             outbox: outbox::Outbox::new(&config.sinks),
             meters: meters::Meters::new(),
             destinations: destinations::Destinations::new(config.flow.clone(), meters::FlowMeters::new()),

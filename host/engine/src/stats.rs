@@ -11,10 +11,12 @@ pub struct EngineStats {
     pub live_runs: usize,
     /// Runs that wait for a place under their workflow's concurrency limit.
     pub queued_runs: usize,
-    /// Attempts that run.
+    /// Attempts that have an instance.
     pub live_attempts: usize,
-    /// Attempts that wait for others to end.
+    /// Attempts that wait for room.
     pub queued_attempts: usize,
+    /// Attempts that wait for an answer and need no room meanwhile.
+    pub away_attempts: usize,
 }
 
 impl Engine {
@@ -26,6 +28,7 @@ impl Engine {
             queued_runs: self.0.slots.queued(),
             live_attempts: self.0.gate.inside(),
             queued_attempts: self.0.gate.queued(),
+            away_attempts: self.0.sandbox.stats().away as usize,
         }
     }
 }

@@ -76,11 +76,17 @@ impl AttemptContext {
 /// The caller's side of an attempt, while it runs.
 #[async_trait]
 pub trait AttemptHost: Send + Sync + 'static {
+    /// The caller's own room for one instance, free again when it is dropped. Asked for before the guest starts, and again before
+    /// it comes back from waiting without an instance.
+    async fn room(&self) -> Box<dyn Send> {
+        Box::new(())
+    }
     /// Before a new effect (never before a replayed one) leaves the machine: returns once all that it depends on is on disk, and
     /// once its destination takes it. An error ends the attempt with it. Where the effect goes nowhere (what the node is
     /// granted or its request's form forbid it), there is no destination.
     async fn before_effect(&self, to: Option<&Destination>) -> Result<Box<dyn Leave>, Failure>;
-    /// A new effect was answered. Called in the order of the effects' indexes. Does not wait.
+    /// A new effect was answered. Called in the order of the effects' indexes. Does not wait. (Neither this nor what follows is
+    /// said again when a guest comes back from waiting without an instance.)
     fn answered(&self, effect: Effect);
     /// The guest recorded what a call of an AI model cost; it also stands in the report's account.
     fn used(&self, call: &ModelCall);

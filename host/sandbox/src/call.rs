@@ -6,18 +6,23 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use stepwell_core::attempt::Account;
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::limits::{LimitKind, Limits};
+use tokio::time::Instant;
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use crate::attempt::AttemptReport;
 use crate::bindings::stepwell::step::types::{Manifest, StepError};
 use crate::guest::GuestState;
+use crate::http::{Errand, UnderWay};
+use crate::lives::{Absence, LifeEnd, Said};
 use crate::meter::Meter;
+use crate::room::Rooms;
 use crate::step::Step;
 
 /// Fuel between two turns of a long computation: about a fifth of a millisecond. The others get theirs in between,
@@ -31,11 +36,16 @@ const HANDOVER_SLACK: u64 = 1 << 20;
 pub(crate) struct Guest {
     store: Store<GuestState>,
     limits: Limits,
-    began: Instant,
+    time: Time,
 }
 
 impl Guest {
-    pub(crate) fn new(engine: &Engine, state: GuestState, limits: Limits) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        engine: &Engine,
+        state: GuestState,
+        limits: Limits,
+        time: Time,
+    ) -> Result<Self, Failure> {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(handover(&limits));
@@ -44,26 +54,44 @@ impl Guest {
         fueled.map_err(|error| {
             Failure::new(FailureKind::Internal, format!("the guest got no fuel: {error:#}"))
         })?;
-        Ok(Self { store, limits, began: Instant::now() })
+        Ok(Self { store, limits, time })
     }
 
-    /// Calls `run`.
-    pub(crate) async fn run(&mut self, step: &Step, input: &str, config: &str) -> Result<Value, Failure> {
-        let meter = Arc::clone(&self.store.data().meter);
+    /// Calls `run`, to its end or until the guest is better gone while it waits.
+    pub(crate) async fn live(mut self, step: &Step, input: &str, config: &str, rooms: &Rooms) -> LifeEnd {
+        match self.run(step, input, config, rooms).await {
+            Ok(Called::Away(under_way)) => LifeEnd::Away(self.go(under_way)),
+            Ok(Called::Back(output)) => {
+                LifeEnd::Done(AttemptReport { result: Ok(output), account: self.end().0 })
+            }
+            Err(failure) => LifeEnd::Done(AttemptReport { result: Err(failure), account: self.end().0 }),
+        }
+    }
+
+    async fn run(
+        &mut self,
+        step: &Step,
+        input: &str,
+        config: &str,
+        rooms: &Rooms,
+    ) -> Result<Called<Value>, Failure> {
+        let state = self.store.data();
+        let (meter, errand) = (Arc::clone(&state.meter), Arc::clone(&state.errand));
         // The binding of a named string type asks for a `String`.
         let (input, config) = (input.to_owned(), config.to_owned());
         let call = async {
             let instance = step.pre().instantiate_async(&mut self.store).await?;
             instance.call_run(&mut self.store, &input, &config).await
         };
-        let answer = bounded(call, &meter, self.limits.time_ms).await;
-        let result = match answer {
-            Ok(Ok(output)) => self.output(&output),
-            Ok(Err(error)) => Err(error.into()),
+        let called = bounded(or_away(call, &errand, rooms), &meter, self.time).await;
+        let result = match called {
+            Ok(Called::Away(under_way)) => return Ok(Called::Away(under_way)),
+            Ok(Called::Back(Ok(output))) => self.output(&output),
+            Ok(Called::Back(Err(error))) => Err(error.into()),
             Err(error) => Err(self.explain(&error)),
         };
         let finished = self.store.data_mut().finish();
-        result.and_then(|output| finished.map(|()| output))
+        result.and_then(|output| finished.map(|()| Called::Back(output)))
     }
 
     /// Calls `describe`.
@@ -73,20 +101,25 @@ impl Guest {
             let instance = step.pre().instantiate_async(&mut self.store).await?;
             instance.call_describe(&mut self.store).await
         };
-        bounded(call, &meter, self.limits.time_ms).await.map_err(|error| self.explain(&error))
+        bounded(call, &meter, self.time).await.map_err(|error| self.explain(&error))
     }
 
-    /// What it used and recorded.
-    pub(crate) fn end(self) -> Account {
-        let duration = self.began.elapsed();
+    /// Drops the guest; what it waited for goes on.
+    fn go(self, under_way: UnderWay) -> Absence {
+        let state = self.store.data();
+        let (effects, meter) = (Arc::clone(&state.effects), Arc::clone(&state.meter));
+        let (account, said) = self.end();
+        Absence { under_way, effects, meter, said, account }
+    }
+
+    /// Drops the guest: what it used and recorded, and how much it said.
+    fn end(self) -> (Account, Said) {
         // Only an engine without fuel could not tell; it could not have begun either.
         let left = self.store.get_fuel().unwrap_or(0);
-        let account = self.store.into_data().into_account();
-        Account {
-            fuel: self.limits.fuel.saturating_sub(left),
-            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-            ..account
-        }
+        let state = self.store.into_data();
+        let said = state.said();
+        let fuel = self.limits.fuel.saturating_sub(left);
+        (self.time.spent_by(Account { fuel, ..state.into_account() }), said)
     }
 
     fn output(&self, text: &str) -> Result<Value, Failure> {
@@ -144,16 +177,77 @@ impl Guest {
     }
 }
 
-/// Lets a call go on until its time is over, or until the attempt is ended from where no error could be returned. (WASI's
-/// functions can't refuse a call too many: a guest that calls them in a loop is stopped here, at its next turn.)
-async fn bounded<T>(
+/// What became of a call.
+enum Called<T> {
+    /// It came back.
+    Back(T),
+    /// Its guest only waits for this, and is to be dropped.
+    Away(UnderWay),
+}
+
+/// Lets a call go on until it comes back, or until its guest is better dropped because it only waits.
+async fn or_away<T>(
     call: impl Future<Output = wasmtime::Result<T>>,
-    meter: &Meter,
-    time_ms: u64,
-) -> wasmtime::Result<T> {
+    errand: &Errand,
+    rooms: &Rooms,
+) -> wasmtime::Result<Called<T>> {
     let mut call = pin!(call);
+    let mut waiting = None;
+    poll_fn(|context| {
+        if let Poll::Ready(result) = call.as_mut().poll(context) {
+            return Poll::Ready(result.map(Called::Back));
+        }
+        let Some(number) = errand.number() else { return Poll::Pending };
+        // Each errand has its own time: a guest that has many short ones stays.
+        let (_, mut enough) = waiting
+            .take()
+            .filter(|(of, _)| *of == number)
+            .unwrap_or_else(|| (number, Box::pin(rooms.worth_leaving())));
+        if enough.as_mut().poll(context).is_ready()
+            && let Some(under_way) = errand.take()
+        {
+            return Poll::Ready(Ok(Called::Away(under_way)));
+        }
+        waiting = Some((number, enough));
+        Poll::Pending
+    })
+    .await
+}
+
+/// The time of one attempt, over all its lives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Time {
+    began: Instant,
+    limit_ms: u64,
+}
+
+impl Time {
+    /// That of an attempt which begins now.
+    pub(crate) fn begin(limits: &Limits) -> Self {
+        Self { began: Instant::now(), limit_ms: limits.time_ms }
+    }
+
+    /// The account of an attempt which ends now.
+    pub(crate) fn spent_by(&self, account: Account) -> Account {
+        let duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Account { duration_us, ..account }
+    }
+
+    fn left(&self) -> Duration {
+        Duration::from_millis(self.limit_ms).saturating_sub(self.began.elapsed())
+    }
+}
+
+/// Lets an attempt go on until its time is over, or until it is ended from where no error could be returned. (WASI's functions
+/// can't refuse a call too many: a guest that calls them in a loop is stopped here, at its next turn.)
+pub(crate) async fn bounded<T, E: From<Failure>>(
+    work: impl Future<Output = Result<T, E>>,
+    meter: &Meter,
+    time: Time,
+) -> Result<T, E> {
+    let mut work = pin!(work);
     let watched = poll_fn(|context| {
-        let polled = call.as_mut().poll(context);
+        let polled = work.as_mut().poll(context);
         match meter.ended() {
             Some(failure) => Poll::Ready(Err(failure.clone().into())),
             None => polled,
@@ -164,11 +258,11 @@ async fn bounded<T>(
     if let Poll::Ready(result) = futures::poll!(watched.as_mut()) {
         return result;
     }
-    match tokio::time::timeout(Duration::from_millis(time_ms), watched).await {
+    match tokio::time::timeout(time.left(), watched).await {
         Ok(result) => result,
         Err(_) => {
-            let failure = Failure::limit(LimitKind::TimeMs, time_ms);
-            // For what the call leaves behind when it is dropped.
+            let failure = Failure::limit(LimitKind::TimeMs, time.limit_ms);
+            // For what the attempt leaves behind when it is dropped.
             meter.end(failure.clone());
             Err(failure.into())
         }

@@ -17,6 +17,9 @@ pub struct SandboxConfig {
     pub cache_dir: PathBuf,
     /// Instances that live at the same time; attempts beyond them wait. The kernel's `vm.max_map_count` must allow them.
     pub max_live: u32,
+    /// An attempt that waits longer than this for an answer of `http` gives its instance up meanwhile. Where others wait for one, it
+    /// does so sooner.
+    pub park_after: Duration,
     /// Steps that are kept ready in memory; others are read from the cache when they are called.
     pub max_loaded: usize,
     /// The most that any attempt's limits may be: the pool is laid out for it.
@@ -38,6 +41,7 @@ impl Default for SandboxConfig {
         Self {
             cache_dir: PathBuf::from("compiled"),
             max_live: 1_000,
+            park_after: Duration::from_secs(1),
             max_loaded: 1_000,
             ceiling: Limits::default_ceiling(),
             network: NetworkPolicy::default(),

@@ -17,9 +17,11 @@ use wasmtime::Engine;
 
 use crate::attempt::{AttemptHost, Leave};
 use crate::bindings::stepwell::step::types as wit;
-use crate::call::Guest;
+use crate::call::{Guest, Time};
 use crate::error::PublishError;
 use crate::guest::GuestState;
+use crate::lives::Past;
+use crate::room::Rooms;
 use crate::step::Step;
 
 /// The longest summary, in characters: it is one line.
@@ -31,10 +33,12 @@ fn limits() -> Limits {
 }
 
 /// Asks the step what it is, and checks the answer.
-pub(crate) async fn describe(engine: &Engine, step: &Step) -> Result<Manifest, PublishError> {
+pub(crate) async fn describe(engine: &Engine, step: &Step, rooms: &Rooms) -> Result<Manifest, PublishError> {
+    let _room = rooms.enter(&Nobody).await;
     let limits = limits();
-    let state = GuestState::new(Arc::new(Nobody), &limits, Vec::new());
-    let mut guest = Guest::new(engine, state, limits).map_err(PublishError::Describe)?;
+    let state = GuestState::new(Arc::new(Nobody), &limits, Past::default());
+    let mut guest =
+        Guest::new(engine, state, limits, Time::begin(&limits)).map_err(PublishError::Describe)?;
     let manifest = guest.describe(step).await.map_err(PublishError::Describe)?;
     check(manifest).map_err(PublishError::Manifest)
 }

@@ -2,7 +2,7 @@
 //!
 //! Whoever carries out effects reserves a [`Slot`] for each, in the order in which the guest asked, and
 //! runs it. An effect that an earlier life of the attempt was answered gets that answer again; a new one waits until
-//! all that it depends on is durable, happens, and is told to the host. Slots may run at the same time:
+//! all that it depends on is durable, happens, is told to the host, and is kept for lives to come. Slots may run at the same time:
 //! the host still hears of them in the order of their indexes.
 
 use std::collections::BTreeMap;
@@ -47,8 +47,8 @@ pub(crate) struct Effects {
 }
 
 struct State {
-    /// Known answers that were not asked for yet.
-    replay: BTreeMap<u32, Effect>,
+    /// What earlier lives of the attempt and this one were answered.
+    answers: BTreeMap<u32, Effect>,
     /// The index of the next slot.
     next: u32,
     /// The index of the slot that the host hears of next.
@@ -58,9 +58,10 @@ struct State {
 }
 
 impl Effects {
-    pub(crate) fn new(host: Arc<dyn AttemptHost>, meter: Arc<Meter>, replay: Vec<Effect>) -> Arc<Self> {
-        let replay = replay.into_iter().map(|effect| (effect.index, effect)).collect();
-        let state = State { replay, next: 0, next_told: 0, untold: BTreeMap::new() };
+    /// Those of a life that begins with what earlier ones were answered.
+    pub(crate) fn new(host: Arc<dyn AttemptHost>, meter: Arc<Meter>, answered: Vec<Effect>) -> Arc<Self> {
+        let answers = answered.into_iter().map(|effect| (effect.index, effect)).collect();
+        let state = State { answers, next: 0, next_told: 0, untold: BTreeMap::new() };
         Arc::new(Self { host, meter, state: Mutex::new(state) })
     }
 
@@ -79,17 +80,23 @@ impl Effects {
 
     /// The guest is done: it must have asked again for all that it had been answered.
     pub(crate) fn check_all_asked(&self) -> Result<(), Failure> {
-        match self.state().replay.values().next() {
+        let state = self.state();
+        match state.answers.range(state.next..).next() {
             None => Ok(()),
-            Some(left) => Err(Failure::new(
+            Some((index, left)) => Err(Failure::new(
                 FailureKind::Replay,
                 format!(
-                    "effect {} was `{}` before the crash and was not asked for again: a step must ask the same \
-                     again when it is given the same answers",
-                    left.index, left.summary
+                    "effect {index} was `{}` in an earlier life of the attempt and was not asked for again: a step must \
+                     ask the same again when it is given the same answers",
+                    left.summary
                 ),
             )),
         }
+    }
+
+    /// All answers, for the attempt's next life. This one is over.
+    pub(crate) fn take_answers(&self) -> Vec<Effect> {
+        std::mem::take(&mut self.state().answers).into_values().collect()
     }
 
     /// Notes how a slot ended and tells the host all that is now in order.
@@ -101,6 +108,7 @@ impl Effects {
             let Some(ended) = state.untold.remove(&next) else { return };
             state.next_told += 1;
             if let Some(effect) = ended {
+                state.answers.insert(next, effect.clone());
                 self.host.answered(effect);
             }
         }
@@ -131,8 +139,8 @@ impl Slot {
         A: Reply,
         F: Future<Output = A>,
     {
-        if let Some(known) = self.known() {
-            return replayed(&ask, known);
+        if let Some(known) = self.known(&ask) {
+            return known;
         }
         let leave = self.effects.host.before_effect(ask.destination.as_ref()).await?;
         let under_way = UnderWay { leave: Some(leave), meter: &self.effects.meter };
@@ -154,8 +162,8 @@ impl Slot {
         Ok(answer)
     }
 
-    fn known(&self) -> Option<Effect> {
-        self.effects.state().replay.remove(&self.index)
+    fn known<A: Reply>(&self, ask: &Ask) -> Option<Result<A, Failure>> {
+        self.effects.state().answers.get(&self.index).map(|known| replayed(ask, known))
     }
 
     fn end(&mut self, effect: Option<Effect>) {
@@ -196,18 +204,18 @@ impl Drop for UnderWay<'_> {
 }
 
 /// The known answer, if it answers this question.
-fn replayed<A: DeserializeOwned>(ask: &Ask, known: Effect) -> Result<A, Failure> {
+fn replayed<A: DeserializeOwned>(ask: &Ask, known: &Effect) -> Result<A, Failure> {
     if known.capability != ask.capability || known.request_digest != ask.digest {
         return Err(Failure::new(
             FailureKind::Replay,
             format!(
-                "effect {} was `{}` ({}) before the crash and is `{}` ({}) now: a step must ask the same again \
-                 when it is given the same answers",
+                "effect {} was `{}` ({}) in an earlier life of the attempt and is `{}` ({}) now: a step must ask the \
+                 same again when it is given the same answers",
                 known.index, known.summary, known.request_digest, ask.summary, ask.digest
             ),
         ));
     }
-    serde_json::from_value(known.answer).map_err(|error| {
+    A::deserialize(&known.answer).map_err(|error| {
         Failure::new(
             FailureKind::Internal,
             format!(

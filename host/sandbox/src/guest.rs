@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use stepwell_core::attempt::{Account, Decision, ModelCall};
-use stepwell_core::effect::Effect;
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::limits::{LimitKind, Limits};
 use wasmtime::ResourceLimiter;
 
 use crate::attempt::{AttemptContext, AttemptHost};
 use crate::effects::Effects;
-use crate::http::HttpSession;
+use crate::http::{Errand, HttpSession};
+use crate::lives::{Past, Said};
 use crate::log::Log;
 use crate::meter::Meter;
 use crate::wasi::WasiGuest;
@@ -21,8 +21,13 @@ pub(crate) struct GuestState {
     pub(crate) host: Arc<dyn AttemptHost>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) effects: Arc<Effects>,
+    pub(crate) errand: Arc<Errand>,
     pub(crate) log: Arc<Log>,
     pub(crate) usage: Vec<ModelCall>,
+    /// Chunks of progress.
+    pub(crate) chunks: usize,
+    /// What the host heard from earlier lives of the attempt.
+    pub(crate) heard: Said,
     pub(crate) decisions: Vec<Decision>,
     pub(crate) memory: MemoryLimiter,
     /// Made when the guest first calls WASI: most never do.
@@ -46,15 +51,18 @@ pub(crate) struct Work {
 
 impl GuestState {
     /// A guest that describes itself, until it is given work.
-    pub(crate) fn new(host: Arc<dyn AttemptHost>, limits: &Limits, replay: Vec<Effect>) -> Self {
+    pub(crate) fn new(host: Arc<dyn AttemptHost>, limits: &Limits, past: Past) -> Self {
         let meter = Arc::new(Meter::new(limits));
         Self {
             phase: Phase::Describe,
-            effects: Effects::new(Arc::clone(&host), Arc::clone(&meter), replay),
-            log: Arc::new(Log::new(Arc::clone(&host), Arc::clone(&meter))),
+            effects: Effects::new(Arc::clone(&host), Arc::clone(&meter), past.effects),
+            errand: Arc::default(),
+            log: Arc::new(Log::new(Arc::clone(&host), Arc::clone(&meter), past.said.lines)),
             host,
             meter,
             usage: Vec::new(),
+            chunks: 0,
+            heard: past.said,
             decisions: Vec::new(),
             memory: MemoryLimiter::new(*limits),
             wasi: None,
@@ -87,6 +95,11 @@ impl GuestState {
             wasi.finish()?;
         }
         self.effects.check_all_asked()
+    }
+
+    /// How much it said to its host.
+    pub(crate) fn said(&self) -> Said {
+        Said { lines: self.log.len(), calls: self.usage.len(), chunks: self.chunks }
     }
 
     /// The bill; fuel and time are added by who measured them.

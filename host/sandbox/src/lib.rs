@@ -5,10 +5,11 @@
 //!
 //! ```text
 //! publish   bytes -> component (imports judged) -> compiler (cache) -> step -> describe -> PublishedStep
-//! run       step + Attempt -> guest in its store -> call (limits) -> AttemptReport
-//!                                 |
-//!                                 +-- capability, http: what the guest imports; effects: asked once
-//!                                 +-- wasi: empty, deterministic
+//! run       step + Attempt -> room -> guest in its store -> call (limits) -> AttemptReport
+//!                              |          |
+//!                              |          +-- capability, http: what the guest imports; effects: asked once
+//!                              |          +-- wasi: empty, deterministic
+//!                              +- lives: a guest that only waits goes, and another comes back to the answer
 //! ```
 
 mod attempt;
@@ -25,8 +26,10 @@ mod engine;
 mod error;
 mod guest;
 mod http;
+mod lives;
 mod log;
 mod meter;
+mod room;
 mod sandbox;
 mod step;
 #[cfg(test)]

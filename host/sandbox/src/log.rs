@@ -13,24 +13,34 @@ use crate::meter::Meter;
 /// A line of a stream that grows to this many bytes is cut into several.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
-/// Keeps an attempt's lines within their limit and hands each to the host.
+/// Keeps an attempt's lines within their limit and hands each to the host, but those that it has heard.
 pub(crate) struct Log {
     host: Arc<dyn AttemptHost>,
     meter: Arc<Meter>,
+    /// So many lines an earlier life of the attempt wrote.
+    heard: usize,
     lines: Mutex<Vec<LogLine>>,
 }
 
 impl Log {
-    pub(crate) fn new(host: Arc<dyn AttemptHost>, meter: Arc<Meter>) -> Self {
-        Self { host, meter, lines: Mutex::new(Vec::new()) }
+    pub(crate) fn new(host: Arc<dyn AttemptHost>, meter: Arc<Meter>, heard: usize) -> Self {
+        Self { host, meter, heard, lines: Mutex::new(Vec::new()) }
     }
 
     /// Writes one line.
     pub(crate) fn write(&self, line: LogLine) -> Result<(), Failure> {
         self.meter.log_lines.take(1)?;
-        self.host.logged(&line);
-        self.lines().push(line);
+        let mut lines = self.lines();
+        if lines.len() >= self.heard {
+            self.host.logged(&line);
+        }
+        lines.push(line);
         Ok(())
+    }
+
+    /// How many lines were written.
+    pub(crate) fn len(&self) -> usize {
+        self.lines().len()
     }
 
     /// The message of the last panic that the guest's panic hook told of: an error with the field `panic`.

@@ -1,4 +1,4 @@
-//! The sandbox's public face: publish, load, run.
+//! The sandbox's public face: publish and load. To run is [`crate::lives`]'s.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,19 +6,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use stepwell_core::digest::Digest;
 use stepwell_core::manifest::PublishedStep;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+use wasmtime::Engine;
 
-use crate::attempt::{Attempt, AttemptHost, AttemptReport};
 use crate::cache::{DiskCache, MemoryCache};
-use crate::call::Guest;
 use crate::compiler::Compiler;
 use crate::component::Imports;
 use crate::config::SandboxConfig;
 use crate::error::{PublishError, SandboxError};
-use crate::guest::{GuestState, Work};
-use crate::http::{self, HttpClient};
+use crate::http::HttpClient;
+use crate::room::Rooms;
 use crate::step::Step;
 use crate::{describe, engine};
 
@@ -29,8 +28,7 @@ pub struct Sandbox {
     compile_timeout: Duration,
     loaded: MemoryCache,
     http: Arc<HttpClient>,
-    instances: Semaphore,
-    max_live: u32,
+    rooms: Rooms,
 }
 
 /// What the sandbox is doing right now.
@@ -40,6 +38,8 @@ pub struct SandboxStats {
     pub live: u32,
     /// Instances that may live at the same time.
     pub max_live: u32,
+    /// Attempts that wait for an answer without an instance.
+    pub away: u32,
     /// Steps that are ready in memory.
     pub loaded: usize,
 }
@@ -62,8 +62,7 @@ impl Sandbox {
             compile_timeout: config.compile_timeout,
             loaded: MemoryCache::new(config.max_loaded),
             http: Arc::new(http),
-            instances: Semaphore::new(config.max_live as usize),
-            max_live: config.max_live,
+            rooms: Rooms::new(config.max_live, config.park_after),
         })
     }
 
@@ -71,8 +70,7 @@ impl Sandbox {
     pub async fn publish(&self, component: Bytes) -> Result<PublishedStep, PublishError> {
         let size = component.len() as u64;
         let (step, imports) = self.compile_checked(component).await?;
-        let _turn = self.turn().await;
-        let manifest = describe::describe(&self.compiler.engine, &step).await?;
+        let manifest = describe::describe(&self.compiler.engine, &step, &self.rooms).await?;
         Ok(PublishedStep {
             manifest,
             digest: *step.digest(),
@@ -101,26 +99,27 @@ impl Sandbox {
         self.compile_checked(component).await.map(|(step, _)| step)
     }
 
-    /// Runs one attempt. However the guest behaves, this returns within the attempt's time, once there is room for an instance.
-    pub async fn run(&self, step: &Step, attempt: Attempt, host: Arc<dyn AttemptHost>) -> AttemptReport {
-        let _turn = self.turn().await;
-        let limits = attempt.limits;
-        let (input, config) = (attempt.input.clone(), Arc::clone(&attempt.config));
-        let state = self.prepare(step, attempt, host);
-        match Guest::new(&self.compiler.engine, state, limits) {
-            Ok(mut guest) => {
-                let result = guest.run(step, &input, &config).await;
-                AttemptReport { result, account: guest.end() }
-            }
-            Err(failure) => AttemptReport { result: Err(failure), account: Default::default() },
-        }
-    }
-
     /// What the sandbox is doing right now.
     #[must_use]
     pub fn stats(&self) -> SandboxStats {
-        let free = u32::try_from(self.instances.available_permits()).unwrap_or(self.max_live);
-        SandboxStats { live: self.max_live - free, max_live: self.max_live, loaded: self.loaded.len() }
+        SandboxStats {
+            live: self.rooms.live(),
+            max_live: self.rooms.max_live(),
+            away: self.rooms.away(),
+            loaded: self.loaded.len(),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.compiler.engine
+    }
+
+    pub(crate) fn http(&self) -> Arc<HttpClient> {
+        Arc::clone(&self.http)
+    }
+
+    pub(crate) fn rooms(&self) -> &Rooms {
+        &self.rooms
     }
 
     /// Compiles on a thread that may block, in its turn. A compilation that takes too long can't be stopped: it keeps
@@ -138,21 +137,5 @@ impl Sandbox {
             .map_err(|_| SandboxError::Compiler)??;
         self.loaded.put(step.clone());
         Ok((step, imports))
-    }
-
-    fn prepare(&self, step: &Step, mut attempt: Attempt, host: Arc<dyn AttemptHost>) -> GuestState {
-        let replay = std::mem::take(&mut attempt.replay);
-        let state = GuestState::new(host, &attempt.limits, replay);
-        let http = step.sends_http().then(|| {
-            let (effects, meter) = (Arc::clone(&state.effects), Arc::clone(&state.meter));
-            Arc::new(http::prepare(Arc::clone(&self.http), &attempt, effects, meter))
-        });
-        state.at_work(Work { context: attempt.context, http })
-    }
-
-    /// Room for one instance.
-    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed: there always is a permit to wait for.
-        self.instances.acquire().await.ok()
     }
 }

@@ -9,6 +9,7 @@ pub mod cli;
 mod cloud_events;
 pub mod config;
 pub mod document;
+mod open_files;
 mod problem;
 pub mod serve;
 mod sinks;

@@ -91,8 +91,9 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, TelemetryError> {
 fn describe() {
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "From a request's head to its answer's head");
     describe_gauge!("stepwell_live_runs", "Runs in memory");
-    describe_gauge!("stepwell_live_attempts", "Attempts that run");
+    describe_gauge!("stepwell_live_attempts", "Attempts that have an instance");
     describe_gauge!("stepwell_queued_attempts", "Attempts that wait for a place");
+    describe_gauge!("stepwell_away_attempts", "Attempts that wait for an answer without a place");
     describe_gauge!(
         "stepwell_queued_runs",
         "Runs that wait for a place under their workflow's concurrency limit"
@@ -135,6 +136,7 @@ pub(crate) fn render(handle: &PrometheusHandle, engine: &Engine) -> String {
     gauge!("stepwell_live_runs").set(stats.live_runs as f64);
     gauge!("stepwell_live_attempts").set(stats.live_attempts as f64);
     gauge!("stepwell_queued_attempts").set(stats.queued_attempts as f64);
+    gauge!("stepwell_away_attempts").set(stats.away_attempts as f64);
     gauge!("stepwell_queued_runs").set(stats.queued_runs as f64);
     handle.render() + &breakers(engine)
 }

@@ -120,11 +120,11 @@ async fn who_has_no_time_for_a_pause_is_told_at_once_and_may_come_again() {
     let destinations = destinations();
     let door = door(&destinations, "busy.example");
     let under_way = through(&door).await;
-    call(&door, answered(429, Some(30))).await;
+    call(&door, answered(503, Some(30))).await;
     let mut waiting = Box::pin(door.pass(Priority::Normal, Deadline::in_ms(60_000)));
     assert!(poll!(&mut waiting).is_pending(), "there is time for that");
 
-    // A longer pause that begins meanwhile holds for those who wait, too. No failure: the breaker stays closed.
+    // A longer pause that begins meanwhile holds for those who wait, too.
     Box::new(under_way).ended(answered(429, Some(600)));
     let refused = waiting.await.err().unwrap();
     assert_eq!(refused.kind, FailureKind::Retryable);

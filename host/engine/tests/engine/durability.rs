@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join;
 use serde_json::json;
 use stepwell_core::run::{NodeStatus, RunStatus};
-use stepwell_engine::StartError;
+use stepwell_engine::{EngineConfig, StartError};
 
 use crate::support::{Ground, PATIENCE, definition, request, tenant};
 
@@ -29,6 +29,30 @@ fn an_effect_that_was_answered_is_not_asked_for_again_after_a_crash() {
     let second = ground.outside.seen("/hold/second");
     assert_eq!(second[0], second[1], "what had no answer is asked again under the same key");
     assert_eq!(view.nodes[0].attempts.len(), 1, "it is the same attempt");
+}
+
+#[test]
+fn a_crash_while_an_attempt_waits_without_an_instance_sends_nothing_again_that_was_answered() {
+    let ground = Ground::new();
+    let life = ground.life_with(EngineConfig { max_live_attempts: 1, ..EngineConfig::default() });
+    life.publish("courier");
+    life.apply(&json!({"nodes": {"send": ground.courier(&["/first", "/hold/second", "/third"])}}));
+    let runs = [life.start(), life.start()];
+    // Both wait, and there is room for one.
+    life.block_on(ground.outside.arrived("/hold/second", 2));
+    life.crash();
+
+    let life = ground.life_with(EngineConfig { max_live_attempts: 1, ..EngineConfig::default() });
+    life.block_on(ground.outside.arrived("/hold/second", 4));
+    ground.outside.let_go();
+    for run in runs {
+        let view = life.end_of(run);
+        assert_eq!((view.status, view.nodes[0].attempts.len()), (RunStatus::Succeeded, 1), "{view:?}");
+        assert_eq!(view.nodes[0].attempts[0].effects.len(), 3);
+    }
+    for (path, times) in [("/first", 2), ("/hold/second", 4), ("/third", 2)] {
+        assert_eq!(ground.outside.seen(path).len(), times, "{path}");
+    }
 }
 
 #[test]

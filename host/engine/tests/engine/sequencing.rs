@@ -40,18 +40,43 @@ fn parallel_nodes_overlap_in_time() {
 fn attempts_beyond_the_cap_queue_and_all_get_their_turn() {
     let ground = Ground::new();
     let life = ground.life_with(EngineConfig { max_live_attempts: 1, ..EngineConfig::default() });
+    let busy = life.occupy();
     life.publish("courier");
-    life.apply(&json!({"nodes": {"a": ground.courier(&["/hold/it"]), "b": ground.courier(&["/hold/it"])}}));
+    life.apply(&json!({"nodes": {"a": ground.courier(&["/it"]), "b": ground.courier(&["/it"])}}));
     let run = life.start();
-    life.block_on(async {
-        ground.outside.arrived("/hold/it", 1).await;
-        while life.engine.stats().queued_attempts == 0 {
-            tokio::task::yield_now().await;
-        }
-    });
+    life.block_on(life.queued(2));
+    assert_eq!(ground.outside.seen("/it").len(), 0);
+    life.cancel(busy);
+    assert_eq!(life.end_of(run).status, RunStatus::Succeeded);
+}
+
+#[test]
+fn attempts_that_wait_for_an_answer_leave_their_place_to_others() {
+    let ground = Ground::new();
+    let life = ground.life_with(EngineConfig { max_live_attempts: 1, ..EngineConfig::default() });
+    life.publish("courier");
+    life.publish("transform");
+    // Each is answered only while the other one is under way; and what follows one of them is done before the third is answered.
+    let shape =
+        json!({"step": "transform@*", "needs": ["left"], "config": {"template": "{{ input }}"}, "input": 1});
+    let mut last = ground.courier(&["/last"]);
+    last["needs"] = json!(["shape"]);
+    life.apply(&json!({"nodes": {
+        "held": ground.courier(&["/hold/it"]),
+        "left": ground.courier(&["/meet/here"]),
+        "right": ground.courier(&["/meet/here"]),
+        "shape": shape,
+        "last": last,
+    }}));
+    let run = life.start();
+    life.block_on(ground.outside.arrived("/last", 1));
     assert_eq!(ground.outside.seen("/hold/it").len(), 1);
     ground.outside.let_go();
-    assert_eq!(life.end_of(run).status, RunStatus::Succeeded);
+    let view = life.end_of(run);
+    assert_eq!(view.status, RunStatus::Succeeded, "{view:?}");
+    assert_eq!(ground.outside.all().len(), 4, "nothing is asked twice");
+    let stats = life.engine.stats();
+    assert_eq!((stats.live_attempts, stats.away_attempts, stats.queued_attempts), (0, 0, 0));
 }
 
 #[test]

@@ -14,7 +14,11 @@ impl Host for GuestState {
     fn emit(&mut self, chunk: String) -> wasmtime::Result<()> {
         self.enter("progress.emit")?;
         self.meter.sent.take(chunk.len() as u64)?;
-        self.host.progress(parse_json("a progress chunk", &chunk)?);
+        let chunk = parse_json("a progress chunk", &chunk)?;
+        if self.chunks >= self.heard.chunks {
+            self.host.progress(chunk);
+        }
+        self.chunks += 1;
         Ok(())
     }
 }

@@ -21,7 +21,9 @@ impl Host for GuestState {
             output_tokens: call.output_tokens,
             cost_micro_usd: call.cost_micro_usd,
         };
-        self.host.used(&call);
+        if self.usage.len() >= self.heard.calls {
+            self.host.used(&call);
+        }
         self.usage.push(call);
         Ok(())
     }

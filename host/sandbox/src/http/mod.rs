@@ -3,6 +3,7 @@
 //! ```text
 //! wit      what the guest calls                       link
 //! session  requests as effects: replay, order         prepare
+//! errand   what a guest waits for, which may outlive it
 //! client   one exchange: gates, redirects, limits
 //!   hop      a well-formed request, and where a redirect leads
 //!   grant    what the node is granted (host, path)    check
@@ -17,6 +18,7 @@
 
 mod client;
 mod dial;
+mod errand;
 mod fault;
 mod grant;
 mod hop;
@@ -33,6 +35,7 @@ mod tests;
 mod wit;
 
 pub(crate) use client::HttpClient;
+pub(crate) use errand::{Errand, UnderWay};
 pub use grant::check_grants;
 pub use host::{HostPattern, InvalidHost};
 pub(crate) use message::HttpRequest;

@@ -8,6 +8,7 @@ use stepwell_core::failure::Failure;
 use stepwell_core::manifest::Capability;
 
 use super::client::{Exchanger, HttpClient};
+use super::errand::Answers;
 use super::grant::HttpGrants;
 use super::message::{Answer, HttpError, HttpRequest, HttpResponse};
 use super::secret::Secrets;
@@ -71,10 +72,7 @@ impl HttpSession {
     }
 
     /// Sends several at once; the answers stand in the order of the requests.
-    pub(crate) async fn send_all(
-        &self,
-        requests: Vec<HttpRequest>,
-    ) -> Result<Vec<Result<HttpResponse, HttpError>>, Failure> {
+    pub(crate) async fn send_all(&self, requests: Vec<HttpRequest>) -> Answers {
         for request in &requests {
             self.meter.sent.take(request.size())?;
         }

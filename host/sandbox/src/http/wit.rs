@@ -21,7 +21,9 @@ impl wit::Host for GuestState {
         request: wit::Request,
     ) -> wasmtime::Result<Result<wit::Response, wit::HttpError>> {
         let http = self.enter("http.send")?.session()?;
-        let answer = http.send(request.into()).await?;
+        let request = request.into();
+        let answers = self.errand.run(async move { Ok(vec![http.send(request).await?]) }).await?;
+        let answer = answers.into_iter().next().ok_or_else(no_answer)?;
         Ok(told(answer))
     }
 
@@ -33,7 +35,7 @@ impl wit::Host for GuestState {
         // Each request weighs as much as one that is sent alone.
         self.meter.host_calls.take((requests.len() as u64).saturating_sub(1))?;
         let requests = requests.into_iter().map(HttpRequest::from).collect();
-        let answers = http.send_all(requests).await?;
+        let answers = self.errand.run(async move { http.send_all(requests).await }).await?;
         Ok(answers.into_iter().map(told).collect())
     }
 }
@@ -47,6 +49,10 @@ impl Work {
             )
         })
     }
+}
+
+fn no_answer() -> Failure {
+    Failure::new(FailureKind::Internal, "a request came back without an answer")
 }
 
 fn told(answer: Result<HttpResponse, HttpError>) -> Result<wit::Response, wit::HttpError> {

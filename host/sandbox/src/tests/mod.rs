@@ -4,6 +4,7 @@ mod caching;
 mod contract;
 mod guest;
 mod limits;
+mod parking;
 mod publishing;
 mod replaying;
 mod wasi;
@@ -30,8 +31,22 @@ use crate::{Attempt, AttemptContext, AttemptHost, AttemptReport, Leave, Sandbox,
 #[derive(Default)]
 pub(crate) struct Witness {
     answered: Mutex<Vec<Effect>>,
+    used: Mutex<Vec<ModelCall>>,
     logged: Mutex<Vec<LogLine>>,
     progress: Mutex<Vec<Value>>,
+}
+
+impl Witness {
+    /// All that it was told.
+    fn heard(&self) -> (Vec<Effect>, Vec<ModelCall>, Vec<LogLine>, Vec<Value>) {
+        let Self { answered, used, logged, progress } = self;
+        (
+            answered.lock().expect("a witness").clone(),
+            used.lock().expect("a witness").clone(),
+            logged.lock().expect("a witness").clone(),
+            progress.lock().expect("a witness").clone(),
+        )
+    }
 }
 
 #[async_trait]
@@ -42,7 +57,9 @@ impl AttemptHost for Witness {
     fn answered(&self, effect: Effect) {
         self.answered.lock().expect("a witness").push(effect);
     }
-    fn used(&self, _: &ModelCall) {}
+    fn used(&self, call: &ModelCall) {
+        self.used.lock().expect("a witness").push(call.clone());
+    }
     fn logged(&self, line: &LogLine) {
         self.logged.lock().expect("a witness").push(line.clone());
     }

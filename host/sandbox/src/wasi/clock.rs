@@ -10,6 +10,8 @@ use wasmtime_wasi::HostWallClock;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
+use crate::http::Errand;
+
 /// How far the clock goes on when it is read: a program that measures time never divides by zero, and one that
 /// waits by reading the clock ends.
 const TICK_NANOS: u64 = 1_000;
@@ -19,12 +21,13 @@ const TICK_NANOS: u64 = 1_000;
 pub(super) struct Clock {
     started: Duration,
     elapsed_nanos: Arc<AtomicU64>,
+    errand: Arc<Errand>,
 }
 
 impl Clock {
     /// A clock that starts at a time since the Unix epoch.
-    pub(super) fn new(started: Duration) -> Self {
-        Self { started, elapsed_nanos: Arc::default() }
+    pub(super) fn new(started: Duration, errand: Arc<Errand>) -> Self {
+        Self { started, elapsed_nanos: Arc::default(), errand }
     }
 
     fn read(&self) -> u64 {
@@ -61,6 +64,8 @@ pub(super) struct ClockView<'a> {
 
 impl ClockView<'_> {
     fn subscribe(&mut self, due_nanos: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        // Another guest in its place would wait for all of it once more.
+        self.clock.errand.stay();
         let left = Duration::from_nanos(due_nanos.saturating_sub(self.clock.peek()));
         let due = Instant::now().checked_add(left);
         let timer = Timer { clock: self.clock.clone(), due_nanos, due, yielded: false };

@@ -16,7 +16,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::effects::Slot;
 use crate::guest::{GuestState, Phase};
-use crate::http::{HttpError, HttpRequest, HttpResponse, HttpSession};
+use crate::http::{Errand, HttpError, HttpRequest, HttpResponse, HttpSession};
 use crate::log::Log;
 use crate::meter::Meter;
 
@@ -28,6 +28,7 @@ pub(super) struct HttpGate(Option<Arc<Way>>);
 
 struct Way {
     session: Arc<HttpSession>,
+    errand: Arc<Errand>,
     meter: Arc<Meter>,
     log: Arc<Log>,
 }
@@ -35,7 +36,12 @@ struct Way {
 impl HttpGate {
     pub(super) fn new(state: &GuestState) -> Self {
         let Phase::Run(work) = &state.phase else { return Self(None) };
-        let way = |session| Way { session, meter: Arc::clone(&state.meter), log: Arc::clone(&state.log) };
+        let way = |session| Way {
+            session,
+            errand: Arc::clone(&state.errand),
+            meter: Arc::clone(&state.meter),
+            log: Arc::clone(&state.log),
+        };
         Self(work.http.clone().map(way).map(Arc::new))
     }
 }
@@ -53,6 +59,8 @@ impl WasiHttpHooks for HttpGate {
         _written: Rest,
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Rest), Error>> + Send> {
         let Some(way) = self.0.clone() else { return Box::new(ready(Err(Error::HttpRequestDenied))) };
+        // The request ends with its guest, which may wait for it beside others.
+        way.errand.stay();
         // The guest goes on before the request is whole: its place in the order is taken now.
         let slot = way.session.reserve();
         Box::new(async move {
@@ -157,12 +165,17 @@ mod tests {
     use super::*;
     use crate::guest::Work;
     use crate::http::{HttpClient, NetworkPolicy, prepare};
+    use crate::lives::Past;
     use crate::tests::{Witness, attempt};
 
     /// A guest that may send nothing, and has answers from an earlier life.
     fn guest(replay: Vec<Effect>) -> GuestState {
         let attempt = attempt("null");
-        let state = GuestState::new(Arc::<Witness>::default(), &attempt.limits, replay);
+        let state = GuestState::new(
+            Arc::<Witness>::default(),
+            &attempt.limits,
+            Past { effects: replay, ..Past::default() },
+        );
         let client = Arc::new(HttpClient::new(NetworkPolicy::default()).expect("a client"));
         let session = prepare(client, &attempt, Arc::clone(&state.effects), Arc::clone(&state.meter));
         state.at_work(Work { context: attempt.context, http: Some(Arc::new(session)) })
@@ -233,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_guest_that_describes_itself_sends_nothing() {
-        let state = GuestState::new(Arc::<Witness>::default(), &attempt("null").limits, Vec::new());
+        let state = GuestState::new(Arc::<Witness>::default(), &attempt("null").limits, Past::default());
         assert!(matches!(send(&state).await, Err(Error::HttpRequestDenied)));
     }
 }

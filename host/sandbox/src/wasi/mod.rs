@@ -8,6 +8,7 @@ mod clock;
 mod http;
 mod output;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::ChaCha12Rng;
@@ -57,7 +58,7 @@ impl WasiGuest {
             Phase::Describe => ("describe".to_owned(), Duration::ZERO),
             Phase::Run(work) => (work.context.idempotency_key(), started(work)),
         };
-        let clock = Clock::new(started);
+        let clock = Clock::new(started, Arc::clone(&state.errand));
         let stdout = LogStream::new(&state.log, LogLevel::Info, "stdout");
         let stderr = LogStream::new(&state.log, LogLevel::Warn, "stderr");
         let ctx = WasiCtx::builder()

@@ -32,9 +32,7 @@ impl LocalServer {
             .prefix("stepwell-")
             .tempdir()
             .map_err(|source| CliError::failed("making a data folder", source))?;
-        let config = folder.path().join("stepwell.toml");
-        std::fs::write(&config, "[network]\nallow_networks = [\"127.0.0.0/8\"]\n")
-            .map_err(|source| CliError::file("write", &config, source))?;
+        let config = configure(folder.path(), "")?;
         let key = Alphanumeric.sample_string(&mut rand::rng(), 40);
         let (child, url) = spawn(folder.path(), &config, &key).await?;
         Ok(Self { child, connection: Connection { url, key: Some(key) }, folder })
@@ -48,6 +46,11 @@ impl LocalServer {
         self.child = child;
         self.connection.url = url;
         Ok(())
+    }
+
+    /// Adds these lines to its configuration, for its next start.
+    pub(crate) fn configure(&self, more: &str) -> Result<(), CliError> {
+        configure(self.folder.path(), more).map(|_| ())
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -83,6 +86,13 @@ impl LocalServer {
             Err(_) => self.kill().await,
         }
     }
+}
+
+fn configure(folder: &Path, more: &str) -> Result<PathBuf, CliError> {
+    let config = folder.join("stepwell.toml");
+    std::fs::write(&config, format!("[network]\nallow_networks = [\"127.0.0.0/8\"]\n{more}"))
+        .map_err(|source| CliError::file("write", &config, source))?;
+    Ok(config)
 }
 
 fn data(folder: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::{CliError, Screen};
 use crate::config::{Config, Overrides};
-use crate::{serve, telemetry};
+use crate::{open_files, serve, telemetry};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -32,6 +32,7 @@ pub(crate) async fn serve(args: ServeArgs, screen: &Screen) -> Result<ExitCode, 
         return Ok(ExitCode::SUCCESS);
     }
     telemetry::start_logging(&config.log).map_err(|source| CliError::failed("starting the log", source))?;
+    open_files::allow_most();
     let server = serve::start(config).await.map_err(|source| CliError::failed("cannot serve", source))?;
     let mut ready = json!({"listening": format!("http://{}", server.addr())});
     if let Some(key) = server.generated_admin_key() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::run::{RunView, Trigger};
-use stepwell_engine::{Applied, Engine, EngineConfig, StartRequest, Started};
+use stepwell_engine::{Applied, Cancel, CancelOutcome, Engine, EngineConfig, StartRequest, Started};
 use stepwell_sandbox::{NetworkPolicy, Sandbox, SandboxConfig};
 use stepwell_store::memory::{MemoryCatalogue, MemoryJournal};
 use tokio::runtime::Runtime;
@@ -117,6 +117,33 @@ impl Life {
     /// Starts a run of the test's workflow, and does not wait for it.
     pub(crate) fn start(&self) -> RunId {
         self.block_on(self.engine.start(request(json!({})))).unwrap().run
+    }
+
+    /// Takes a place with an attempt that computes, and needs it until the run is cancelled. The workflow is of a version of its own.
+    pub(crate) fn occupy(&self) -> RunId {
+        self.publish("hostile");
+        let limits = json!({"fuel": 1_000_000_000_000_u64});
+        let node = json!({"step": "hostile@^1", "input": {"mode": "endless-loop"}, "limits": limits});
+        self.apply(&json!({"version": "0.1.0", "nodes": {"busy": node}}));
+        let busy = self.start();
+        self.block_on(async {
+            while self.engine.stats().live_attempts == 0 {
+                tokio::task::yield_now().await;
+            }
+        });
+        busy
+    }
+
+    /// Waits until so many attempts queue.
+    pub(crate) async fn queued(&self, attempts: usize) {
+        while self.engine.stats().queued_attempts < attempts {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(crate) fn cancel(&self, run: RunId) {
+        let cancelled = self.block_on(self.engine.cancel(&tenant(), run, Cancel::default())).unwrap();
+        assert_eq!(cancelled, CancelOutcome::Cancelled);
     }
 
     /// Starts a run of the test's workflow and waits for its end.

@@ -1,16 +1,23 @@
-//! The machine's ceiling: a bare JSON echo, in a process of its own as the server is.
+//! The machine's ceiling: a bare JSON echo, in a process of its own as the server is. `/slow?ms=` answers the same after so long, and `/asked`
+//! tells how often that was asked.
 
 use std::net::SocketAddr;
 use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use axum::routing::post;
+use axum::extract::{Query, State};
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 use crate::cli::{CliError, Screen};
+use crate::open_files;
 
 /// A running echo; it ends when dropped.
 pub(super) struct Echo {
@@ -47,10 +54,15 @@ impl Echo {
 /// Serves until standard input is closed.
 pub(super) async fn serve(screen: &Screen) -> Result<ExitCode, CliError> {
     let failed = |source| CliError::failed("serving the echo", source);
+    open_files::allow_most();
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     screen.line(&json!({"listening": address}).to_string())?;
-    let app = Router::new().route("/", post(|Json(body): Json<Value>| async { Json(body) }));
+    let app = Router::new()
+        .route("/", post(|Json(body): Json<Value>| async { Json(body) }))
+        .route("/slow", post(slow))
+        .route("/asked", get(|State(asked): State<Asked>| async move { Json(asked.load(Ordering::Relaxed)) }))
+        .with_state(Asked::default());
     let closed = async {
         // An input that cannot be read is closed as well.
         let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
@@ -64,4 +76,22 @@ pub(super) async fn serve(screen: &Screen) -> Result<ExitCode, CliError> {
         () = closed => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How often a slow answer was asked for.
+type Asked = Arc<AtomicU64>;
+
+#[derive(Deserialize)]
+struct Slowly {
+    ms: u64,
+}
+
+async fn slow(
+    State(asked): State<Asked>,
+    Query(Slowly { ms }): Query<Slowly>,
+    Json(body): Json<Value>,
+) -> Json<Value> {
+    asked.fetch_add(1, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    Json(body)
 }

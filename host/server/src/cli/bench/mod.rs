@@ -4,11 +4,14 @@
 //! again, and asked for every run that it had acknowledged.
 
 mod echo;
+mod fleet;
+mod history;
 mod load;
 mod map;
 mod process;
 mod report;
 mod scenario;
+mod slow;
 mod waiting;
 
 use std::process::ExitCode;
@@ -47,6 +50,21 @@ enum Mode {
         #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
         runs: u64,
     },
+    /// What runs cost that wait for a slow answer over HTTP, and what short runs notice of them.
+    Slow {
+        /// How many, all at the same time.
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        runs: u64,
+        /// Seconds until each is answered.
+        #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600))]
+        seconds: u64,
+    },
+    /// What very many runs that have ended cost: a start with them, runs beside them, their removal.
+    History {
+        /// How many.
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        runs: u64,
+    },
     /// Maps over longer and longer lists, and a run of a thousand nodes.
     Map,
 }
@@ -59,6 +77,16 @@ pub(crate) async fn bench(args: BenchArgs, screen: &Screen) -> Result<ExitCode, 
         Some(Mode::Waiting { runs }) => {
             let waiting = waiting::measure(runs, screen).await?;
             screen.data(&waiting.to_json(), || waiting.to_table())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Mode::Slow { runs, seconds }) => {
+            let slow = slow::measure(runs, seconds, screen).await?;
+            screen.data(&slow.to_json(), || slow.to_table())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Mode::History { runs }) => {
+            let history = history::measure(runs, screen).await?;
+            screen.data(&history.to_json(), || history.to_table())?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Mode::Map) => {

@@ -31,6 +31,11 @@ pub(super) fn memory(pid: Option<u32>) -> Result<u64, CliError> {
         .ok_or_else(|| CliError::failed("measuring memory", "no VmRSS"))
 }
 
+/// Files that are open now.
+pub(super) fn open_files(pid: Option<u32>) -> Result<usize, CliError> {
+    process(pid)?.fd_count().map_err(failed)
+}
+
 fn process(pid: Option<u32>) -> Result<Process, CliError> {
     let pid = pid
         .and_then(|pid| i32::try_from(pid).ok())

@@ -24,9 +24,9 @@ pub(super) struct Report {
 /// Milliseconds from trigger to finished result.
 #[derive(Clone, Copy, Serialize)]
 pub(super) struct Latency {
-    p50: f64,
-    p90: f64,
-    p99: f64,
+    pub(super) p50: f64,
+    pub(super) p90: f64,
+    pub(super) p99: f64,
 }
 
 impl Latency {

@@ -82,18 +82,7 @@ impl Scenario {
 
     /// Triggers a run and waits for its end.
     pub(super) fn load(&self, server: &Connection) -> Result<Load, CliError> {
-        let address = server.url.trim_start_matches("http://");
-        let address = address
-            .parse()
-            .map_err(|source| CliError::failed(format!("reading the address {address}"), source))?;
-        let key = server.key.clone().unwrap_or_default();
-        Ok(Load {
-            address,
-            path: format!("/hooks/{NAME}"),
-            headers: vec![("prefer", "wait=60".to_owned()), ("authorization", format!("Bearer {key}"))],
-            body: input,
-            check,
-        })
+        load(NAME, server)
     }
 
     /// Every run that the server says has succeeded.
@@ -116,6 +105,22 @@ impl Scenario {
             }
         }
     }
+}
+
+/// Triggers a run of a workflow that answers with the number of its input, and waits for its end.
+pub(super) fn load(workflow: &str, server: &Connection) -> Result<Load, CliError> {
+    let address = server.url.trim_start_matches("http://");
+    let address = address
+        .parse()
+        .map_err(|source| CliError::failed(format!("reading the address {address}"), source))?;
+    let key = server.key.clone().unwrap_or_default();
+    Ok(Load {
+        address,
+        path: format!("/hooks/{workflow}"),
+        headers: vec![("prefer", "wait=60".to_owned()), ("authorization", format!("Bearer {key}"))],
+        body: input,
+        check,
+    })
 }
 
 #[derive(Deserialize)]

@@ -5,17 +5,11 @@ use std::time::{Duration, Instant};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
-use super::process;
+use super::{fleet, process};
 use crate::cli::local_server::LocalServer;
 use crate::cli::{CliError, Client, Screen, screen};
 
 const NAME: &str = "waiting";
-
-/// Requests under way at the same time.
-const AT_ONCE: usize = 64;
-
-/// How long the last runs may take to leave memory, or to end.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What was measured.
 pub(super) struct Waiting {
@@ -41,31 +35,26 @@ pub(super) async fn measure(runs: u64, screen: &Screen) -> Result<Waiting, CliEr
 
     let task = screen.task(format!("Starting {runs} runs that wait"));
     let began = Instant::now();
-    let mut ids = start(&client, 0..runs / 10).await?;
-    come_to(&client, "waiting", ids.len()).await?;
+    let mut ids = fleet::start(&client, NAME, 0..runs / 10).await?;
+    fleet::come_to(&client, NAME, "waiting", ids.len()).await?;
     let tenth_bytes = process::memory(server.pid())?;
-    ids.extend(start(&client, runs / 10..runs).await?);
-    come_to(&client, "waiting", ids.len()).await?;
+    ids.extend(fleet::start(&client, NAME, runs / 10..runs).await?);
+    fleet::come_to(&client, NAME, "waiting", ids.len()).await?;
     let starts_per_s = runs as f64 / began.elapsed().as_secs_f64();
     let bytes = process::memory(server.pid())?;
     task.done(format_args!("{starts_per_s:.0} a second"));
 
     let task = screen.task("Killing the server and starting it again");
     server.kill().await?;
-    let began = Instant::now();
-    server.restart().await?;
+    let restart = fleet::restart(&mut server).await?;
     let client = server.client()?;
-    while client.get("/readyz").await.is_err() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let restart = began.elapsed();
     let restarted_bytes = process::memory(server.pid())?;
     task.done(format_args!("ready after {:.2} s", restart.as_secs_f64()));
 
     let task = screen.task("Bringing all of them to their end");
     let began = Instant::now();
     signal(&client, &ids).await?;
-    come_to(&client, "succeeded", ids.len()).await?;
+    fleet::come_to(&client, NAME, "succeeded", ids.len()).await?;
     let ends_per_s = runs as f64 / began.elapsed().as_secs_f64();
     check(&client, &ids).await?;
     task.done(format_args!("{ends_per_s:.0} a second"));
@@ -73,55 +62,12 @@ pub(super) async fn measure(runs: u64, screen: &Screen) -> Result<Waiting, CliEr
     Ok(Waiting { runs, tenth_bytes, bytes, starts_per_s, restart, restarted_bytes, ends_per_s })
 }
 
-async fn start(client: &Client, numbers: std::ops::Range<u64>) -> Result<Vec<(u64, String)>, CliError> {
-    let path = format!("/v1/workflows/{NAME}/runs");
-    let started = stream::iter(numbers).map(|number| {
-        let path = &path;
-        async move {
-            let answer = client.post(path, &json!({"input": {"number": number}})).await?;
-            Ok::<_, CliError>((number, screen::cell(&answer["run_id"])))
-        }
-    });
-    started.buffer_unordered(AT_ONCE).try_collect().await
-}
-
 async fn signal(client: &Client, ids: &[(u64, String)]) -> Result<(), CliError> {
     let sent = stream::iter(ids).map(|(number, id)| async move {
         let body = json!({"name": "go", "payload": number});
         client.post(&format!("/v1/runs/{id}/signals"), &body).await.map(|_| ())
     });
-    sent.buffer_unordered(AT_ONCE).try_collect().await
-}
-
-/// Returns once so many runs are listed so.
-async fn come_to(client: &Client, status: &str, wanted: usize) -> Result<(), CliError> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let found = count(client, status).await?;
-        if found == wanted {
-            return Ok(());
-        }
-        if Instant::now() > until {
-            let verdict = format!("{found} of {wanted} runs are {status}");
-            return Err(CliError::failed("the check failed", verdict));
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn count(client: &Client, status: &str) -> Result<usize, CliError> {
-    let mut query =
-        vec![("workflow", NAME.to_owned()), ("status", status.to_owned()), ("limit", "500".to_owned())];
-    let mut count = 0;
-    loop {
-        let page = client.get_with("/v1/runs", &query).await?;
-        count += page["runs"].as_array().map_or(0, Vec::len);
-        query.retain(|(name, _)| *name != "cursor");
-        match page["next_cursor"].as_str() {
-            Some(cursor) => query.push(("cursor", cursor.to_owned())),
-            None => return Ok(count),
-        }
-    }
+    sent.buffer_unordered(fleet::AT_ONCE).try_collect().await
 }
 
 /// Looks at some of them whole: each has its own number, and the signal that was sent to it.
