@@ -272,6 +272,8 @@ async fn a_sub_workflow_is_applied_first_and_its_crashes_effects_and_people_coun
     let (passed, report) = folder.test(&["--chaos"]).await;
     assert!(passed, "{report:#}");
     assert_eq!(report["cases"][0]["faults"]["tried"], 7, "{report:#}");
+    // Seven entries of either run: beginning, what it waits for and what came of that, work, end.
+    assert!(report["cases"][0]["crashes"]["tried"].as_u64() >= Some(14), "{report:#}");
     let (_, report) = folder.test(&["--only", "one/500@helper:fetch.1.0"]).await;
     assert_eq!((&report["passed"], &report["takes"]), (&json!(true), &json!(1)), "{report:#}");
 }
