@@ -113,7 +113,7 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
         }
         children.look_after(engine, run, &rest.children, &turn.unwanted);
         if rest.waits && attempts.is_empty() && children.is_settled() && is_far(turn.wake_at) {
-            if run.park(turn.wake_at).await? {
+            if run.park(turn.seen, turn.wake_at).await? {
                 return Err(Departure::Parked);
             }
             continue;

@@ -84,6 +84,8 @@ pub(crate) struct Turn {
     pub(crate) unwanted: Vec<RunId>,
     /// When to look again, if nothing happens before.
     pub(crate) wake_at: Option<Timestamp>,
+    /// What the turn has seen: the next entry's number.
+    pub(crate) seen: u64,
 }
 
 impl Ledger {
@@ -149,7 +151,7 @@ impl Ledger {
     /// Records what follows until nothing follows at once, and says what is to be done about it.
     pub(crate) fn advance(&mut self, may_start: bool) -> Result<Turn, FoldError> {
         let now = self.time();
-        let mut turn = Turn { stop: false, orders: Vec::new(), unwanted: Vec::new(), wake_at: None };
+        let mut turn = Turn { stop: false, orders: Vec::new(), unwanted: Vec::new(), wake_at: None, seen: 0 };
         loop {
             let before = self.state.next_seq();
             for action in self.state.decide(now) {
@@ -170,6 +172,7 @@ impl Ledger {
                 }
             }
             if self.state.next_seq() == before {
+                turn.seen = before;
                 return Ok(turn);
             }
             turn.wake_at = None;
@@ -178,12 +181,16 @@ impl Ledger {
     }
 
     /// Gives the journal all that the run has recorded, with when it goes on by itself; afterwards the run may leave memory, unless
-    /// something happens meanwhile. The ticket is that of [`Self::hand_over`].
+    /// something has happened since the turn that had `seen` so much, or happens meanwhile. The ticket is that of [`Self::hand_over`].
     pub(crate) fn begin_to_leave(
         &mut self,
+        seen: u64,
         wake_at: Option<Timestamp>,
         journal: &dyn Journal,
     ) -> Option<Ticket> {
+        if self.state.next_seq() != seen {
+            return self.hand_over(journal);
+        }
         self.stay = Stay::Leaving;
         match wake_at {
             Some(due) => self.changes.push(marks::timer(self.state.run(), due)),

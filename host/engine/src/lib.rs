@@ -55,6 +55,7 @@ mod watch;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_sandbox::Sandbox;
 use stepwell_store::{Catalogue, Journal};
@@ -184,6 +185,12 @@ impl Engine {
     pub async fn ready(&self) {
         // The sender lives as long as the engine does: the wait cannot fail.
         let _ = self.0.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    /// What time it is, by the clock that runs go by.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        clock::now()
     }
 
     /// What people wrote, to read.

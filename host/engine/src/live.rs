@@ -135,9 +135,9 @@ impl LiveRun {
     }
 
     /// Gives the journal all of the run and when it goes on by itself; whether it may leave memory then: nothing happened
-    /// meanwhile.
-    pub(crate) async fn park(&self, wake_at: Option<Timestamp>) -> Result<bool, StoreError> {
-        let ticket = self.ledger().begin_to_leave(wake_at, &*self.journal);
+    /// since the turn that had `seen` so much.
+    pub(crate) async fn park(&self, seen: u64, wake_at: Option<Timestamp>) -> Result<bool, StoreError> {
+        let ticket = self.ledger().begin_to_leave(seen, wake_at, &*self.journal);
         if let Some(ticket) = ticket {
             ticket.durable().await?;
         }

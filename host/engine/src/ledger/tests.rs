@@ -228,3 +228,18 @@ fn time_never_goes_back() {
     ledger.hand_over(&journal);
     assert_eq!(journal.batches.lock().unwrap()[0].entries[1].at, later);
 }
+
+/// Or nobody would do what follows from it before the run's next timer.
+#[test]
+fn a_run_does_not_leave_over_what_happened_since_it_last_looked() {
+    let (journal, mut ledger) = (Told::default(), ledger());
+    let turn = ledger.advance(true).unwrap();
+    ledger.record(succeeded("a")).unwrap();
+    ledger.begin_to_leave(turn.seen, None, &journal);
+    assert!(!ledger.leave());
+    assert_eq!(journal.numbers(), [[0, 1, 2]]);
+
+    let turn = ledger.advance(true).unwrap();
+    ledger.begin_to_leave(turn.seen, None, &journal);
+    assert!(ledger.leave());
+}

@@ -23,11 +23,13 @@ const ADMIN: &str = "an admin key of the tests";
 struct Api {
     router: Router,
     _folder: TempDir,
+    /// The engine's clock is the process's.
+    _clock: tokio::sync::MutexGuard<'static, ()>,
 }
 
 impl Api {
     async fn open() -> Self {
-        let folder = TempDir::new().unwrap();
+        let (clock, folder) = (crate::cli::ONE_CLOCK.lock().await, TempDir::new().unwrap());
         let store = EmbeddedStore::open(&OpenOptions::new(folder.path().join("data"))).unwrap();
         let sandbox_config = SandboxConfig {
             cache_dir: folder.path().join("compiled"),
@@ -42,7 +44,11 @@ impl Api {
         let (keys, _) = Keys::open(engine.catalogue(), &TenantId::default(), admin.as_ref()).await.unwrap();
         let http = HttpConfig { max_json_bytes: 1_000, max_component_bytes: 2_000, ..HttpConfig::default() };
         let (metrics, closing) = (crate::telemetry::metrics().unwrap(), CancellationToken::new());
-        Self { router: router(App::new(Parts { engine, keys, http, metrics, closing })), _folder: folder }
+        Self {
+            router: router(App::new(Parts { engine, keys, http, metrics, closing })),
+            _folder: folder,
+            _clock: clock,
+        }
     }
 
     async fn send(&self, request: Builder, body: impl Into<Body>) -> Response {

@@ -80,7 +80,8 @@ fn compare_at(
     }
 }
 
-fn field(pointer: &str, name: &str) -> String {
+/// The place of a field of what stands at `pointer`.
+pub(crate) fn field(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 

@@ -34,6 +34,8 @@ use clap::{Parser, Subcommand};
 use self::client::{Client, Connection};
 use self::error::CliError;
 use self::screen::Screen;
+#[cfg(test)]
+pub(crate) use self::workflow_test::ONE_CLOCK;
 
 /// Durable, sandboxed workflow automation: publish steps, apply workflows, run them.
 #[derive(Debug, Parser)]

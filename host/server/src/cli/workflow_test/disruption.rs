@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::fault::Fault;
 
-/// An effect of a run: `<node>.<attempt>.<index>`.
+/// An effect of a run: `<node>.<attempt>.<index>`; of a run that the one under test caused: `<workflow>:<node>.<attempt>.<index>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct EffectName(pub(super) String);
 
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_disruption_reads_what_it_writes() {
-        for text in ["crash@0", "crash@17", "429@ask.1.0", "malformed@a-b.12.3"] {
+        for text in ["crash@0", "crash@17", "429@ask.1.0", "malformed@a-b.12.3", "cut@resize:ask.1.0"] {
             assert_eq!(text.parse::<Disruption>().unwrap().to_string(), text);
         }
         for wrong in ["crash", "crash@x", "crash@-1", "418@ask.1.0", "429@ask", ""] {

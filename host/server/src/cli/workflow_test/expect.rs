@@ -1,9 +1,7 @@
 //! What a test expects of a run, and where the run is otherwise.
 //!
-//! Both are JSON documents of one shape, `{"status", "output", "failure", "nodes", "effects"}`: an expectation is a part of
-//! what may be observed, so to judge is to compare.
-
-use std::collections::BTreeMap;
+//! Both are JSON documents of one shape, `{"status", "output", "failure", "nodes", "effects", "events", "totals"}`: an expectation
+//! is a part of what may be observed, so to judge is to compare.
 
 use serde_json::{Map, Value, json};
 use stepwell_core::definition::{Cursor, Fields};
@@ -11,15 +9,27 @@ use stepwell_core::failure::FailureKind;
 use stepwell_core::mistake::code;
 use stepwell_core::run::{NodeStatus, RunStatus, RunView};
 
-use super::stand_in::check_node;
-use crate::cli::difference::{Difference, Extent, differences};
+use super::definitions::Names;
+use super::take::Take;
+use crate::cli::difference::{Difference, Extent, differences, field};
 
-const FIELDS: &[&str] = &["status", "output", "output_includes", "nodes", "effects", "failure"];
+const FIELDS: &[&str] =
+    &["status", "output", "output_includes", "nodes", "effects", "events", "failure", "totals"];
+
+/// What may be expected of a node.
+const NODE_FIELDS: &[&str] = &["status", "attempts", "output", "output_includes", "compensation"];
+
+/// What of a run's totals is the same each time.
+const TOTALS: &[&str] =
+    &["attempts", "effects", "model_calls", "input_tokens", "output_tokens", "cost_micro_usd"];
 
 const ENDS: [RunStatus; 3] = [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
 
 const FINAL: [NodeStatus; 4] =
     [NodeStatus::Succeeded, NodeStatus::Failed, NodeStatus::Skipped, NodeStatus::Cancelled];
+
+/// How what undoes a node ends.
+const UNDONE: [NodeStatus; 2] = [NodeStatus::Succeeded, NodeStatus::Failed];
 
 /// What must hold of a run when it has ended.
 #[derive(Debug, Clone, Default)]
@@ -28,21 +38,15 @@ pub(super) struct Expectation {
     part: Value,
     /// Must be there and nothing else: pointers with their values.
     whole: Vec<(String, Value)>,
+    /// The data of each event, by type: so many, in this order, with this in them.
+    events: Vec<(String, Value)>,
     /// Must stand in the failure's message.
     message: Option<String>,
 }
 
-/// What there is to know beforehand.
-pub(super) struct Names<'a> {
-    /// The workflow's nodes.
-    pub(super) nodes: &'a [&'a str],
-    /// The stand-ins that the case has.
-    pub(super) stand_ins: &'a [&'a str],
-}
-
 impl Expectation {
     /// Reads one. A run that is not said to fail must succeed.
-    pub(super) fn read(expect: &Cursor<'_>, names: &Names<'_>) -> Option<Self> {
+    pub(super) fn read<'a>(expect: &Cursor<'a>, names: &Names<'a>, stand_ins: &[&str]) -> Option<Self> {
         let fields = expect.fields(FIELDS)?;
         let mut this = Self::default();
         let failure = fields.get("failure");
@@ -58,7 +62,13 @@ impl Expectation {
             this.read_nodes(&nodes, names);
         }
         if let Some(effects) = fields.get("effects") {
-            this.read_effects(&effects, names);
+            this.read_effects(&effects, stand_ins);
+        }
+        if let Some(events) = fields.get("events") {
+            this.read_events(&events, names);
+        }
+        if let Some(totals) = fields.get("totals") {
+            this.read_totals(&totals);
         }
         Some(this)
     }
@@ -72,31 +82,25 @@ impl Expectation {
         }
     }
 
-    fn read_failure(&mut self, failure: &Cursor<'_>, names: &Names<'_>) {
+    fn read_failure<'a>(&mut self, failure: &Cursor<'a>, names: &Names<'a>) {
         let Some(fields) = failure.fields(&["kind", "message", "node"]) else { return };
         let kinds: Vec<_> = FailureKind::ALL.into_iter().map(|kind| (kind.as_str(), kind)).collect();
         if let Some(kind) = fields.get("kind").and_then(|it| it.word(&kinds)) {
             self.want("/failure", "kind", json!(kind));
         }
-        if let Some(node) = fields.get("node") {
-            check_node(&node, names.nodes);
-            self.want("/failure", "node", node.value.clone());
+        if let Some(node) = fields.get("node").and_then(|it| names.node(&it, Some(names.tried))) {
+            self.want("/failure", "node", json!(node));
         }
         self.message = fields.get("message").and_then(|it| it.text().map(str::to_owned));
     }
 
     fn read_nodes(&mut self, nodes: &Cursor<'_>, names: &Names<'_>) {
-        let words: Vec<_> = FINAL.into_iter().map(|status| (status.as_str(), status)).collect();
+        let (words, undone) = (words(&FINAL), words(&UNDONE));
         for (name, node) in nodes.entries() {
-            if !names.nodes.contains(&name) {
-                let known = names.nodes.join(", ");
-                let message = format!("the workflow has no node `{name}`; its nodes: {known}");
-                node.wrong(code::UNKNOWN_NODE, message);
+            if !names.check_entry(name, &node) {
                 continue;
             }
-            let Some(fields) = node.fields(&["status", "attempts", "output", "output_includes"]) else {
-                continue;
-            };
+            let Some(fields) = node.fields(NODE_FIELDS) else { continue };
             let at = format!("/nodes/{name}");
             if let Some(status) = fields.get("status").and_then(|it| it.word(&words)) {
                 self.want(&at, "status", json!(status));
@@ -104,19 +108,40 @@ impl Expectation {
             if let Some(attempts) = fields.get("attempts").and_then(|it| it.count(0, u64::MAX)) {
                 self.want(&at, "attempts", json!(attempts));
             }
+            if let Some(undone) = fields.get("compensation").and_then(|it| it.word(&undone)) {
+                self.want(&at, "compensation", json!(undone));
+            }
             self.read_output(&at, &fields);
         }
     }
 
-    fn read_effects(&mut self, effects: &Cursor<'_>, names: &Names<'_>) {
+    fn read_effects(&mut self, effects: &Cursor<'_>, stand_ins: &[&str]) {
         for (name, count) in effects.entries() {
-            if !names.stand_ins.contains(&name) {
-                let known = names.stand_ins.join(", ");
+            if !stand_ins.contains(&name) {
+                let known = stand_ins.join(", ");
                 let message = format!("no stand-in of this case is called `{name}`; they are: {known}");
                 count.wrong(code::BAD_NAME, message);
             }
             if let Some(count) = count.count(0, u64::MAX) {
                 self.want("/effects", name, json!(count));
+            }
+        }
+    }
+
+    fn read_events(&mut self, events: &Cursor<'_>, names: &Names<'_>) {
+        for (name, data) in events.entries() {
+            names.check_event(name, &data);
+            // What is no list is noted.
+            data.items();
+            self.events.push((name.to_owned(), data.value.clone()));
+        }
+    }
+
+    fn read_totals(&mut self, totals: &Cursor<'_>) {
+        let Some(fields) = totals.fields(TOTALS) else { return };
+        for name in TOTALS {
+            if let Some(total) = fields.get(name).and_then(|it| it.count(0, u64::MAX)) {
+                self.want("/totals", name, json!(total));
             }
         }
     }
@@ -135,10 +160,12 @@ impl Expectation {
         let mut all = differences(&self.part, observed, Extent::Part);
         for (pointer, wanted) in &self.whole {
             let found = observed.pointer(pointer).unwrap_or(&Value::Null);
-            all.extend(differences(wanted, found, Extent::Whole).into_iter().map(|difference| Difference {
-                pointer: format!("{pointer}{}", difference.pointer),
-                ..difference
-            }));
+            all.extend(below(pointer, differences(wanted, found, Extent::Whole)));
+        }
+        let none = json!([]);
+        for (name, wanted) in &self.events {
+            let found = observed["events"].get(name).unwrap_or(&none);
+            all.extend(below(&field("/events", name), differences(wanted, found, Extent::Part)));
         }
         let message = &observed["failure"]["message"];
         if let Some(wanted) = &self.message
@@ -168,9 +195,21 @@ impl Expectation {
     }
 }
 
-/// A run as expectations see it. `effects` says how often each stand-in was asked.
-pub(super) fn observe(run: &RunView, effects: &BTreeMap<String, u64>) -> Value {
-    let mut observed = json!({"status": run.status, "effects": effects});
+/// These words with what they stand for.
+fn words(statuses: &[NodeStatus]) -> Vec<(&'static str, NodeStatus)> {
+    statuses.iter().map(|status| (status.as_str(), *status)).collect()
+}
+
+/// Differences within a value that stands at this place.
+fn below(place: &str, all: Vec<Difference>) -> impl Iterator<Item = Difference> {
+    all.into_iter().map(move |it| Difference { pointer: format!("{place}{}", it.pointer), ..it })
+}
+
+/// A run that ended as expectations see it, with what its take came to.
+pub(super) fn observe(run: &RunView, take: &Take) -> Value {
+    let mut observed = json!({
+        "status": run.status, "effects": take.effects.counts, "events": take.emitted, "totals": run.totals
+    });
     if let Some(output) = &run.output {
         observed["output"] = (**output).clone();
     }
@@ -182,6 +221,9 @@ pub(super) fn observe(run: &RunView, effects: &BTreeMap<String, u64>) -> Value {
         let mut seen = json!({"status": node.status, "attempts": node.attempts.len()});
         if let Some(output) = &node.output {
             seen["output"] = (**output).clone();
+        }
+        if let Some(undone) = &node.compensation {
+            seen["compensation"] = json!(undone.status);
         }
         (node.id.to_string(), seen)
     });
@@ -197,8 +239,9 @@ mod tests {
 
     fn read(expect: &Value) -> (Expectation, Vec<String>) {
         let mistakes = Mistakes::default();
-        let names = Names { nodes: &["ask", "answer"], stand_ins: &["model"] };
-        let read = Expectation::read(&Cursor::new(expect, "/expect", &mistakes), &names);
+        let tried = json!({"name": "flow", "nodes": {"ask": {}, "answer": {"emit": {"type": "told"}}}});
+        let names = Names::new(&tried, []);
+        let read = Expectation::read(&Cursor::new(expect, "/expect", &mistakes), &names, &["model"]);
         let places = mistakes.into_inner().into_iter().map(|mistake| mistake.pointer).collect();
         (read.unwrap_or_default(), places)
     }
@@ -209,6 +252,8 @@ mod tests {
             "output": {"a": 1, "b": 2},
             "nodes": {"ask": {"status": "succeeded", "attempts": 2, "output": [1]}},
             "effects": {"model": 2},
+            "events": {"told": [{"a": 1, "b": 2}]},
+            "totals": {"attempts": 2},
         })
     }
 
@@ -222,6 +267,9 @@ mod tests {
     fn each_expectation_that_breaks_is_told_by_its_place() {
         assert_eq!(places(&json!({"output_includes": {"a": 1}, "effects": {"model": 2}})), [""; 0]);
         assert_eq!(places(&json!({"output": {"a": 1}})), ["/output/b"]);
+        assert_eq!(places(&json!({"events": {"told": [{"a": 1}]}, "totals": {"attempts": 2}})), [""; 0]);
+        assert_eq!(places(&json!({"events": {"told": []}})), ["/events/told/0"]);
+        assert_eq!(places(&json!({"events": {"told": [{"a": 2}]}})), ["/events/told/0/a"]);
         assert_eq!(
             places(&json!({"nodes": {"ask": {"attempts": 1, "output": [2]}}})),
             ["/nodes/ask/attempts", "/nodes/ask/output/0"]
@@ -236,7 +284,8 @@ mod tests {
     fn each_mistake_is_noted_at_its_place() {
         let (_, mistakes) = read(&json!({
             "status": "ended", "nodes": {"ghost": {}, "ask": {"attempts": -1, "state": 1}},
-            "effects": {"other": "x"}, "failure": {"kind": "bad"}
+            "effects": {"other": "x"}, "failure": {"kind": "bad"}, "events": {"said": [], "told": 1},
+            "totals": {"fuel": 1}
         }));
         assert_eq!(
             mistakes,
@@ -248,6 +297,9 @@ mod tests {
                 "/expect/nodes/ghost",
                 "/expect/effects/other",
                 "/expect/effects/other",
+                "/expect/events/said",
+                "/expect/events/told",
+                "/expect/totals/fuel",
             ]
         );
     }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde_json::json;
 use stepwell_sandbox::{HttpAnswer, HttpError, HttpResponse};
 
-/// How much later a slow answer comes.
-const SLOW: Duration = Duration::from_millis(100);
+/// How much later a slow answer comes: too late for whoever waits for less, by a clock on which that takes no time.
+const SLOW: Duration = Duration::from_secs(30);
 
 /// What no reader of JSON takes, and no reader of text takes for what it waits for.
 const MALFORMED: &[u8] = b"{\"<!DOCTYPE html><title>502 Bad Gateway</title>";

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use stepwell_core::definition::{Cursor, Fields, Mistakes};
 use stepwell_core::mistake::{Mistake, code};
 
-use super::expect::{Expectation, Names};
+use super::acts::Act;
+use super::definitions::{Names, Written, name_of};
+use super::expect::Expectation;
 use super::fault::Fault;
 use super::stand_in::StandIn;
 use super::steps::Source;
@@ -16,11 +18,13 @@ use crate::cli::CliError;
 /// What a test file is called after its workflow's name.
 const ENDINGS: [&str; 3] = ["test.json", "test.yaml", "test.yml"];
 
-const CASE_FIELDS: &[&str] = &["input", "effects", "expect", "expect_under_faults"];
+const CASE_FIELDS: &[&str] =
+    &["input", "effects", "approvals", "callbacks", "signals", "expect", "expect_under_faults"];
 
 /// A test file.
-#[derive(Debug)]
 pub(super) struct TestFile {
+    /// Other workflows that are applied, beside the one under test.
+    pub(super) workflows: Vec<Written>,
     /// Where steps come from, by their names.
     pub(super) steps: BTreeMap<String, Source>,
     pub(super) cases: Vec<Case>,
@@ -33,6 +37,8 @@ pub(super) struct Case {
     pub(super) input: Value,
     /// In the order in which they are asked whether they cover a request.
     pub(super) stand_ins: Vec<StandIn>,
+    /// What others do.
+    pub(super) acts: Vec<Act>,
     pub(super) expect: Expectation,
     pub(super) under_faults: UnderFaults,
 }
@@ -63,10 +69,10 @@ pub(super) fn beside(workflow: &Path) -> Result<PathBuf, CliError> {
     })
 }
 
-/// Reads a test file for a workflow with these nodes, or tells every mistake.
-pub(super) fn read(document: &Value, nodes: &[&str]) -> Result<TestFile, Vec<Mistake>> {
+/// Reads a test file of the workflow `tried`, or tells every mistake. `beside` is where the file is.
+pub(super) fn read(document: &Value, tried: &Value, beside: &Path) -> Result<TestFile, Vec<Mistake>> {
     let mistakes = Mistakes::default();
-    let file = read_file(&Cursor::new(document, "", &mistakes), nodes);
+    let file = read_file(&Cursor::new(document, "", &mistakes), tried, beside);
     let mut mistakes = mistakes.into_inner();
     mistakes.sort();
     mistakes.dedup();
@@ -76,24 +82,30 @@ pub(super) fn read(document: &Value, nodes: &[&str]) -> Result<TestFile, Vec<Mis
     }
 }
 
-fn read_file(file: &Cursor<'_>, nodes: &[&str]) -> Option<TestFile> {
-    let fields = file.fields(&["steps", "effects", "cases"])?;
+fn read_file(file: &Cursor<'_>, tried: &Value, beside: &Path) -> Option<TestFile> {
+    let fields = file.fields(&["steps", "workflows", "effects", "cases"])?;
     let steps = fields.get("steps").map(|it| it.entries()).unwrap_or_default();
     let steps =
         steps.into_iter().filter_map(|(name, source)| Some((name.to_owned(), Source::read(&source)?)));
     let steps = steps.collect();
-    let shared = read_stand_ins(&fields, "shared ", nodes);
+    let workflows = fields.get("workflows");
+    let workflows = workflows.map(|it| Written::read_others(&it, name_of(tried), beside)).unwrap_or_default();
+    let cases = read_cases(&fields, &Names::new(tried, workflows.iter().map(Written::definition)));
+    Some(TestFile { steps, cases: cases?, workflows })
+}
+
+fn read_cases<'a>(file: &Fields<'a>, names: &Names<'a>) -> Option<Vec<Case>> {
+    let shared = read_stand_ins(file, "shared ", names);
     let cases =
-        fields.require("cases", "write `\"cases\": {\"a name\": {\"input\": {...}, \"expect\": {...}}}`")?;
+        file.require("cases", "write `\"cases\": {\"a name\": {\"input\": {...}, \"expect\": {...}}}`")?;
     let entries = cases.entries();
     if entries.is_empty() && cases.value.is_object() {
         cases.wrong(code::MISSING_FIELD, "a test has one case at least");
     }
-    let cases = entries.iter().filter_map(|(name, case)| read_case(name, case, &shared, nodes)).collect();
-    Some(TestFile { steps, cases })
+    Some(entries.iter().filter_map(|(name, case)| read_case(name, case, &shared, names)).collect())
 }
 
-fn read_case(name: &str, case: &Cursor<'_>, shared: &[StandIn], nodes: &[&str]) -> Option<Case> {
+fn read_case<'a>(name: &str, case: &Cursor<'a>, shared: &[StandIn], names: &Names<'a>) -> Option<Case> {
     if name.is_empty() || name.contains('/') {
         case.wrong(
             code::BAD_NAME,
@@ -101,18 +113,18 @@ fn read_case(name: &str, case: &Cursor<'_>, shared: &[StandIn], nodes: &[&str]) 
         );
     }
     let fields = case.fields(CASE_FIELDS)?;
-    let mut stand_ins = read_stand_ins(&fields, "", nodes);
+    let mut stand_ins = read_stand_ins(&fields, "", names);
     stand_ins.extend_from_slice(shared);
     let called: Vec<&str> = stand_ins.iter().map(|stand_in| stand_in.name.as_str()).collect();
-    let names = Names { nodes, stand_ins: &called };
     let expect = fields
         .require("expect", "write `\"expect\": {\"status\": \"succeeded\"}`, or more")
-        .and_then(|it| Expectation::read(&it, &names));
-    let under_faults =
-        fields.get("expect_under_faults").map(|it| read_under_faults(&it, &names)).unwrap_or_default();
+        .and_then(|it| Expectation::read(&it, names, &called));
+    let under_faults = fields.get("expect_under_faults");
+    let under_faults = under_faults.map(|it| read_under_faults(&it, names, &called)).unwrap_or_default();
     Some(Case {
         name: name.to_owned(),
         input: fields.get("input").map_or_else(|| json!({}), |it| it.value.clone()),
+        acts: Act::read_all(&fields, names),
         expect: expect?,
         under_faults,
         stand_ins,
@@ -120,12 +132,12 @@ fn read_case(name: &str, case: &Cursor<'_>, shared: &[StandIn], nodes: &[&str]) 
 }
 
 /// Those without a name of their own are called by their place.
-fn read_stand_ins(fields: &Fields<'_>, prefix: &str, nodes: &[&str]) -> Vec<StandIn> {
+fn read_stand_ins<'a>(fields: &Fields<'a>, prefix: &str, names: &Names<'a>) -> Vec<StandIn> {
     let items = fields.get("effects").map(|it| it.items()).unwrap_or_default();
     let read: Vec<_> = items
         .iter()
         .enumerate()
-        .map(|(place, it)| StandIn::read(it, format!("{prefix}{place}"), nodes))
+        .map(|(place, it)| StandIn::read(it, format!("{prefix}{place}"), names))
         .collect();
     for (place, stand_in) in read.iter().enumerate() {
         let Some(stand_in) = stand_in else { continue };
@@ -136,15 +148,16 @@ fn read_stand_ins(fields: &Fields<'_>, prefix: &str, nodes: &[&str]) -> Vec<Stan
     read.into_iter().flatten().collect()
 }
 
-fn read_under_faults(under: &Cursor<'_>, names: &Names<'_>) -> UnderFaults {
+fn read_under_faults<'a>(under: &Cursor<'a>, names: &Names<'a>, stand_ins: &[&str]) -> UnderFaults {
     let mut read = UnderFaults::default();
     let words = Fault::words();
     for (word, expect) in under.entries() {
         let fault = words.iter().find(|(known, _)| *known == word).map(|(_, fault)| *fault);
         match (word, fault) {
-            ("any", _) => read.any = Expectation::read(&expect, names),
+            ("any", _) => read.any = Expectation::read(&expect, names, stand_ins),
             (_, Some(fault)) => {
-                read.by_fault.extend(Expectation::read(&expect, names).map(|it| (fault, it)));
+                let expectation = Expectation::read(&expect, names, stand_ins);
+                read.by_fault.extend(expectation.map(|it| (fault, it)));
             }
             (word, None) => {
                 let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
@@ -160,8 +173,13 @@ fn read_under_faults(under: &Cursor<'_>, names: &Names<'_>) -> UnderFaults {
 mod tests {
     use super::*;
 
+    fn tried() -> Value {
+        json!({"name": "flow", "nodes": {"ask": {"step": "ask@^1"}}})
+    }
+
     fn places(document: &Value) -> Vec<String> {
-        read(document, &["ask"]).unwrap_err().into_iter().map(|mistake| mistake.pointer).collect()
+        let Err(mistakes) = read(document, &tried(), Path::new("")) else { return Vec::new() };
+        mistakes.into_iter().map(|mistake| mistake.pointer).collect()
     }
 
     #[test]
@@ -177,9 +195,10 @@ mod tests {
                     "expect_under_faults": {"any": {"status": "failed"}, "429": {}}
                 }}
             }),
-            &["ask"],
+            &tried(),
+            Path::new(""),
         )
-        .unwrap();
+        .unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let case = &file.cases[0];
         assert_eq!((file.steps.len(), case.stand_ins.len()), (3, 2));
         assert_eq!(case.stand_ins[1].name, "shared", "a case's own stand-ins come first");
@@ -190,6 +209,7 @@ mod tests {
     fn every_mistake_is_told_at_its_place() {
         let wrong = json!({
             "stpes": {},
+            "workflows": {"flow": "flow.json", "other": "not-there.json"},
             "steps": {"ask": {"folder": 1}},
             "cases": {
                 "a/b": {"expect": {}},
@@ -200,6 +220,7 @@ mod tests {
                         {"name": "0", "answer": {"status": 99}},
                         {"fault": "explodes"}
                     ],
+                    "approvals": [{"node": "ask", "decide": "approve"}],
                     "expect_under_faults": {"418": {}}
                 }
             }
@@ -209,6 +230,7 @@ mod tests {
             [
                 "/cases/a~1b",
                 "/cases/two",
+                "/cases/two/approvals/0/node",
                 "/cases/two/effects/0/answer",
                 "/cases/two/effects/0/match/node",
                 "/cases/two/effects/1",
@@ -217,6 +239,8 @@ mod tests {
                 "/cases/two/expect_under_faults/418",
                 "/steps/ask/folder",
                 "/stpes",
+                "/workflows/flow",
+                "/workflows/other",
             ]
         );
         assert_eq!(places(&json!({"cases": {}})), ["/cases"]);

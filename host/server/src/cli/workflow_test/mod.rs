@@ -2,22 +2,30 @@
 //! real components, over a store in memory and without a network; and, with `--chaos`, through crashes and faults.
 //!
 //! ```text
-//! file         the test file: cases, each with stand_ins, expectations (expect), and where steps come from (steps)
-//! stage        steps published, workflow applied; once
-//! take         one run: journal (cut where it is to crash), script (answers, and sees what is asked), disruption (crash, fault)
+//! file         the test file: cases, each with stand_ins, acts (what others do) and expectations (expect); where steps come from
+//!              (steps), which other workflows there are (definitions)
+//! stage        steps published, workflows applied; once
+//! take         one run: journal (cut where it is to crash), script (answers, and sees what is asked), cast (acts, each on its
+//!              occasion), disruption (crash, fault)
 //! verdict      what is wrong with a take; the report
 //! ```
 
+mod acts;
+mod cast;
+mod definitions;
 mod disruption;
 mod expect;
 mod fault;
 mod file;
 mod journal;
+mod occasion;
 mod script;
 mod stage;
 mod stand_in;
 mod steps;
 mod take;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::path::{Path, PathBuf};
@@ -25,13 +33,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use stepwell_core::mistake::Mistake;
 
+use self::definitions::Written;
 use self::disruption::Disruption;
 use self::fault::Fault;
 use self::file::{Case, TestFile};
 use self::stage::{NoStage, Stage};
+#[cfg(test)]
+pub(crate) use self::take::ONE_CLOCK;
 use self::take::Take;
 use self::verdict::Report;
 use super::lint::{self, Source};
@@ -56,22 +67,31 @@ pub(crate) struct TestArgs {
 }
 
 pub(crate) async fn test(args: TestArgs, screen: &Screen) -> Result<ExitCode, CliError> {
-    let workflow = Source::read(&args.file)?;
-    let mistakes = lint::check_offline(workflow.definition());
-    if !mistakes.is_empty() {
-        return refuse(&workflow, &args.file, &mistakes, screen);
+    let workflow = Written::read(args.file.clone())?;
+    if let Some(refused) = check(&workflow, screen)? {
+        return Ok(refused);
     }
     let tests = args.tests.clone().map_or_else(|| file::beside(&args.file), Ok)?;
     let source = Source::read(&tests)?;
-    let test_file = match file::read(source.definition(), &nodes_of(&workflow)) {
+    let beside = tests.parent().unwrap_or(Path::new(""));
+    let test_file = match file::read(source.definition(), workflow.definition(), beside) {
         Ok(file) => file,
         Err(mistakes) => return refuse(&source, &tests, &mistakes, screen),
     };
+    for other in &test_file.workflows {
+        if let Some(refused) = check(other, screen)? {
+            return Ok(refused);
+        }
+    }
     let plan = Plan::new(&args, test_file.cases.clone())?;
 
-    let stage = match set_stage(&workflow, &test_file, &tests, &args.connection, screen).await {
+    let stage = match set_stage(&workflow, &test_file, beside, &args.connection, screen).await {
         Ok(stage) => stage,
-        Err(NoStage::Mistakes(mistakes)) => return refuse(&workflow, &args.file, &mistakes, screen),
+        Err(NoStage::Mistakes(name, mistakes)) => {
+            let found = test_file.workflows.iter().find(|other| other.name() == name);
+            let Written { path, source } = found.unwrap_or(&workflow);
+            return refuse(source, path, &mistakes, screen);
+        }
         Err(NoStage::Error(error)) => return Err(error),
     };
     let task = screen.task(format!("Running {}", tests.display()));
@@ -100,23 +120,27 @@ fn refuse(source: &Source, path: &Path, mistakes: &[Mistake], screen: &Screen) -
     Err(CliError::Mistakes { count: mistakes.len(), path: path.to_owned() })
 }
 
-fn nodes_of(workflow: &Source) -> Vec<&str> {
-    let nodes = workflow.definition()["nodes"].as_object();
-    nodes.into_iter().flat_map(|nodes| nodes.keys()).map(String::as_str).collect()
+/// Shows what is wrong with a definition by itself, if anything is.
+fn check(written: &Written, screen: &Screen) -> Result<Option<ExitCode>, CliError> {
+    let mistakes = lint::check_offline(written.definition());
+    if mistakes.is_empty() {
+        return Ok(None);
+    }
+    refuse(&written.source, &written.path, &mistakes, screen).map(Some)
 }
 
 async fn set_stage(
-    workflow: &Source,
+    workflow: &Written,
     test_file: &TestFile,
-    tests: &Path,
+    beside: &Path,
     connection: &Connection,
     screen: &Screen,
 ) -> Result<Stage, NoStage> {
-    let definition = workflow.definition();
-    let beside = tests.parent().unwrap_or(Path::new(""));
-    let used = steps::used(definition);
+    let all = test_file.workflows.iter().chain([workflow]).map(Written::definition);
+    let all: Vec<&Value> = all.collect();
+    let used = all.iter().flat_map(|definition| steps::used(definition)).collect();
     let components = steps::gather(&used, &test_file.steps, beside, connection, screen).await?;
-    Stage::set(definition, components).await
+    Stage::set(workflow.name(), &definitions::in_order(&all), components).await
 }
 
 /// Which takes are to be played.

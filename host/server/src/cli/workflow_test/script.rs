@@ -148,13 +148,22 @@ impl Script {
             }
             return Ok(given);
         }
-        let is_first_hop = state.asked.last() != Some(&request.effect);
-        if is_first_hop {
-            state.asked.push(request.effect.clone());
+        let name = self.name_of(asked, &request.effect);
+        if !state.asked.contains(&name) {
+            state.asked.push(name.clone());
         }
-        let given = self.choose(asked, &request.effect, &mut state)?;
+        let given = self.choose(asked, &name, &mut state)?;
         state.given.insert(request, given.clone());
         Ok(given)
+    }
+
+    /// What reports call an effect: that of another run than the one that is tried goes by its workflow too.
+    fn name_of(&self, asked: &HttpAsked<'_>, effect: &EffectName) -> EffectName {
+        let context = asked.context;
+        match self.journal.run() {
+            Some(run) if run != context.run => EffectName(format!("{}:{}", context.workflow, effect.0)),
+            _ => effect.clone(),
+        }
     }
 
     fn choose(
@@ -198,6 +207,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use bytes::Bytes;
     use jiff::Timestamp;
     use serde_json::json;
@@ -220,7 +231,8 @@ mod tests {
 
     fn script(stand_ins: &serde_json::Value, disruption: Option<&Disruption>) -> Arc<Script> {
         let document = json!({"cases": {"one": {"effects": stand_ins, "expect": {}}}});
-        let case = file::read(&document, &["ask"]).unwrap().cases.remove(0);
+        let tried = json!({"name": "flow", "nodes": {"ask": {"step": "ask@^1"}}});
+        let case = file::read(&document, &tried, Path::new("")).ok().unwrap().cases.remove(0);
         Script::new(Arc::new(case), CutJournal::new(None), disruption)
     }
 

@@ -1,4 +1,4 @@
-//! The stage: steps published and the workflow applied, once for all takes of a test.
+//! The stage: steps published and workflows applied, once for all takes of a test.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use stepwell_core::grant::Grants;
 use stepwell_core::id::{SecretName, TenantId, WorkflowName};
 use stepwell_core::limits::Limits;
@@ -17,12 +17,11 @@ use stepwell_sandbox::Sandbox;
 use stepwell_store::Catalogue;
 use stepwell_store::memory::{MemoryCatalogue, MemoryJournal};
 
+use super::definitions::name_of;
 use super::script::Prompter;
+use super::take::FOR_EVER;
 use crate::cli::CliError;
 use crate::cli::offline::OfflineSandbox;
-
-/// The wait before each further attempt, whatever the workflow says: a test waits for nothing but the computer.
-const RETRY_DELAY: &str = "1ms";
 
 /// Where takes are played.
 pub(super) struct Stage {
@@ -34,8 +33,8 @@ pub(super) struct Stage {
 
 /// Why there is no stage.
 pub(super) enum NoStage {
-    /// The definition has mistakes.
-    Mistakes(Vec<Mistake>),
+    /// The definition of this workflow has mistakes.
+    Mistakes(String, Vec<Mistake>),
     /// Something else.
     Error(CliError),
 }
@@ -47,33 +46,37 @@ impl From<CliError> for NoStage {
 }
 
 impl Stage {
-    /// Publishes components, each under the name that it must have, and applies the definition.
-    pub(super) async fn set(definition: &Value, components: Vec<(String, Vec<u8>)>) -> Result<Self, NoStage> {
-        let name = definition["name"].as_str().unwrap_or_default();
-        let workflow = WorkflowName::new(name)
-            .map_err(|source| CliError::failed("reading the workflow's name", source))?;
-        let prompter = Arc::<Prompter>::default();
-        let offline = OfflineSandbox::new(prompter.clone(), Limits::default_ceiling())?;
-        let stage = Self { workflow, catalogue: Arc::default(), prompter, offline };
+    /// Publishes components, each under the name that it must have, and applies definitions, in this order. The workflow `tried` is the one
+    /// under test.
+    pub(super) async fn set(
+        tried: &str,
+        definitions: &[&Value],
+        components: Vec<(String, Vec<u8>)>,
+    ) -> Result<Self, NoStage> {
+        let stage = Self::bare(tried)?;
         let engine = stage.engine(Arc::<MemoryJournal>::default()).await?;
         for (name, component) in components {
             publish(&engine, &name, component.into()).await?;
         }
-        stage.set_secrets(definition).await?;
-        let applied = engine.apply_workflow(&tenant(), &stage.workflow, hurried(definition)).await;
-        engine.shutdown(Duration::ZERO).await;
-        match applied {
-            Ok(_) => Ok(stage),
-            Err(ApplyError::Mistakes(mistakes)) => Err(NoStage::Mistakes(mistakes)),
-            Err(source) => Err(CliError::failed("applying the workflow", source).into()),
+        for definition in definitions {
+            stage.set_secrets(definition).await?;
+            apply(&engine, definition).await?;
         }
+        engine.shutdown(Duration::ZERO).await;
+        Ok(stage)
+    }
+
+    fn bare(tried: &str) -> Result<Self, CliError> {
+        let prompter = Arc::<Prompter>::default();
+        let offline = OfflineSandbox::new(prompter.clone(), Limits::default_ceiling())?;
+        Ok(Self { workflow: workflow_name(tried)?, catalogue: Arc::default(), prompter, offline })
     }
 
     /// An engine over this journal.
     pub(super) async fn engine(&self, journal: Arc<dyn stepwell_store::Journal>) -> Result<Engine, CliError> {
         let sandbox: Arc<Sandbox> = Arc::clone(&self.offline.sandbox);
-        // What starts runs by the clock would start others beside the one that is tried.
-        let config = EngineConfig { run_schedules: false, ..EngineConfig::default() };
+        // What starts runs by the clock would start others beside the one that is tried, and nobody puts the clock of a take forward.
+        let config = EngineConfig { run_schedules: false, clock_check: FOR_EVER, ..EngineConfig::default() };
         Engine::open(config, self.catalogue.clone(), journal, sandbox)
             .await
             .map_err(|source| CliError::failed("opening an engine", source))
@@ -92,6 +95,19 @@ impl Stage {
 
 pub(super) fn tenant() -> TenantId {
     TenantId::default()
+}
+
+fn workflow_name(name: &str) -> Result<WorkflowName, CliError> {
+    WorkflowName::new(name).map_err(|source| CliError::failed("reading the workflow's name", source))
+}
+
+async fn apply(engine: &Engine, definition: &Value) -> Result<(), NoStage> {
+    let name = name_of(definition);
+    match engine.apply_workflow(&tenant(), &workflow_name(name)?, definition.clone()).await {
+        Ok(_) => Ok(()),
+        Err(ApplyError::Mistakes(mistakes)) => Err(NoStage::Mistakes(name.to_owned(), mistakes)),
+        Err(source) => Err(CliError::failed(format!("applying the workflow {name}"), source).into()),
+    }
 }
 
 async fn publish(engine: &Engine, name: &str, component: Bytes) -> Result<(), CliError> {
@@ -123,53 +139,20 @@ fn secrets_of(definition: &Value) -> BTreeSet<SecretName> {
     names
 }
 
-/// The definition with each further attempt due at once.
-fn hurried(definition: &Value) -> Value {
-    fn hurry(call: &mut Value) {
-        if let Some(that) = call.get("until").filter(|until| until.is_string()).cloned() {
-            call["until"] = json!({"that": that});
-        }
-        for again in ["retry", "until"] {
-            if let Some(policy) = call.get_mut(again).and_then(Value::as_object_mut) {
-                policy.insert("delay".to_owned(), json!(RETRY_DELAY));
-                policy.insert("cap".to_owned(), json!(RETRY_DELAY));
-            }
-        }
-        call.get_mut("fallback").and_then(Value::as_array_mut).into_iter().flatten().for_each(hurry);
-        call.get_mut("compensate").into_iter().for_each(hurry);
-    }
-    let mut definition = definition.clone();
-    let nodes = definition.get_mut("nodes").and_then(Value::as_object_mut);
-    nodes.into_iter().flat_map(|nodes| nodes.values_mut()).for_each(hurry);
-    definition
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-
-    fn definition() -> Value {
-        let call = |secret: &str| json!({"retry": {"delay": "1h"}, "grants": {"secrets": {secret: ["a.example"]}}, "input": {"retry": {"delay": "kept"}}});
-        let mut node = call("ONE");
-        node["fallback"] = json!([call("TWO")]);
-        node["compensate"] = call("THREE");
-        node["until"] = json!("output.done");
-        json!({"nodes": {"ask": node, "wait": {"wait": {"until": "{{ input.time }}"}}}})
-    }
-
-    #[test]
-    fn no_step_is_waited_for_wherever_it_is_called() {
-        let hurried = hurried(&definition());
-        for place in ["/retry", "/until", "/fallback/0/retry", "/compensate/retry"] {
-            assert_eq!(hurried.pointer(&format!("/nodes/ask{place}/delay")).unwrap(), RETRY_DELAY, "{place}");
-        }
-        assert_eq!(hurried["nodes"]["ask"]["input"]["retry"]["delay"], "kept");
-        assert_eq!(hurried["nodes"]["wait"], definition()["nodes"]["wait"]);
-    }
 
     #[test]
     fn every_secret_that_is_granted_has_a_value() {
-        let names: Vec<String> = secrets_of(&definition()).iter().map(ToString::to_string).collect();
+        let call = |secret: &str| json!({"grants": {"secrets": {secret: ["a.example"]}}});
+        let mut node = call("ONE");
+        node["fallback"] = json!([call("TWO")]);
+        node["compensate"] = call("THREE");
+        let definition = json!({"nodes": {"ask": node}});
+        let names: Vec<String> = secrets_of(&definition).iter().map(ToString::to_string).collect();
         assert_eq!(names, ["ONE", "THREE", "TWO"]);
     }
 }

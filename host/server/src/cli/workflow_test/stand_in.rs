@@ -7,6 +7,7 @@ use stepwell_core::definition::{Cursor, Fields};
 use stepwell_core::mistake::code;
 use stepwell_sandbox::{HttpAnswer, HttpAsked, HttpResponse};
 
+use super::definitions::Names;
 use super::fault::Fault;
 use crate::cli::difference::{Extent, differences};
 
@@ -49,7 +50,7 @@ struct Response {
 
 impl StandIn {
     /// Reads one. `name` is what it is called without a name of its own.
-    pub(super) fn read(stand_in: &Cursor<'_>, name: String, nodes: &[&str]) -> Option<Self> {
+    pub(super) fn read<'a>(stand_in: &Cursor<'a>, name: String, names: &Names<'a>) -> Option<Self> {
         let fields = stand_in.fields(FIELDS)?;
         let fault = fields.get("fault").map(|it| it.word(&Fault::words()));
         let answer = fields.get("answer");
@@ -63,7 +64,7 @@ impl StandIn {
         Some(Self {
             name: fields.get("name").map_or(Some(name), |it| it.text().map(str::to_owned))?,
             times: fields.get("times").and_then(|it| it.count(1, MAX_TIMES)),
-            cover: fields.get("match").and_then(|it| Cover::read(&it, nodes)).unwrap_or_default(),
+            cover: fields.get("match").and_then(|it| Cover::read(&it, names)).unwrap_or_default(),
             response: answer.map_or_else(|| Some(Response::empty()), |it| Response::read(&it))?,
             fault: fault.flatten(),
         })
@@ -82,14 +83,11 @@ impl StandIn {
 }
 
 impl Cover {
-    fn read(cover: &Cursor<'_>, nodes: &[&str]) -> Option<Self> {
+    fn read<'a>(cover: &Cursor<'a>, names: &Names<'a>) -> Option<Self> {
         let fields = cover.fields(&["node", "method", "url", "body"])?;
         let text = |name: &str| fields.get(name).and_then(|it| it.text().map(str::to_owned));
-        if let Some(node) = fields.get("node") {
-            check_node(&node, nodes);
-        }
         Some(Self {
-            node: text("node"),
+            node: fields.get("node").and_then(|it| names.node(&it, None)).map(str::to_owned),
             method: text("method").map(|method| method.to_ascii_uppercase()),
             url: text("url"),
             body: fields.get("body").map(|it| it.value.clone()),
@@ -101,14 +99,6 @@ impl Cover {
             && self.method.as_deref().is_none_or(|method| method == asked.method)
             && self.url.as_deref().is_none_or(|pattern| is_like(pattern, asked.url.as_str()))
             && self.body.as_ref().is_none_or(|body| holds(asked.body, body))
-    }
-}
-
-/// Notes a name that is none of the workflow's nodes.
-pub(super) fn check_node(node: &Cursor<'_>, nodes: &[&str]) {
-    if let Some(name) = node.text().filter(|name| !nodes.contains(name)) {
-        let message = format!("the workflow has no node `{name}`; its nodes: {}", nodes.join(", "));
-        node.wrong(code::UNKNOWN_NODE, message);
     }
 }
 

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::acts::Refusal;
+use super::cast::{Answer, NotPlayed, Played};
 use super::disruption::Disruption;
 use super::expect::observe;
 use super::file::Case;
-use super::take::{End, Take};
+use super::take::{End, FOR_EVER, Hung, PATIENCE, Take};
 use crate::cli::difference::Difference;
 use crate::cli::{run, screen};
 
@@ -19,7 +21,13 @@ pub(super) enum Breach {
     /// An effect was sent again after it had been answered.
     SentAgain(String),
     /// The run did not end.
-    Hang,
+    Hang(String),
+    /// What somebody was to do never came to be done.
+    NotDone(String, NotPlayed),
+    /// It was done, and its answer is another than it was to be.
+    Answered(String),
+    /// It was taken, and is not known any more.
+    Forgotten(String),
     /// The run was not started.
     Refused(String),
     /// The run was accepted, and lost.
@@ -29,19 +37,22 @@ pub(super) enum Breach {
 }
 
 impl Breach {
-    fn word(&self) -> &'static str {
+    pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Expectation(_) => "expectation",
             Self::NotCovered(_) => "not-covered",
             Self::SentAgain(_) => "sent-again",
-            Self::Hang => "hang",
+            Self::Hang(_) => "hang",
+            Self::NotDone(..) => "not-done",
+            Self::Answered(_) => "answered",
+            Self::Forgotten(_) => "forgotten",
             Self::Refused(_) => "refused",
             Self::Lost => "lost",
             Self::Broken(_) => "broken",
         }
     }
 
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         match self {
             Self::Expectation(difference) => {
                 let side =
@@ -57,7 +68,10 @@ impl Breach {
                 format!("no stand-in covers {what}: add one to `effects`, or raise its `times`")
             }
             Self::SentAgain(what) => format!("{what} was sent again after it had been answered"),
-            Self::Hang => "the run did not end".to_owned(),
+            Self::Hang(why) => format!("the run did not end: {why}"),
+            Self::NotDone(act, why) => format!("{act} was never done: {why}"),
+            Self::Answered(how) => how.clone(),
+            Self::Forgotten(act) => format!("{act} was acknowledged, and is not known any more"),
             Self::Refused(why) => format!("the run was not started: {why}"),
             Self::Lost => "the run was accepted, and is not known any more".to_owned(),
             Self::Broken(why) => format!("the engine could not go on with the run: {why}"),
@@ -68,12 +82,12 @@ impl Breach {
 /// Everything that is wrong with a take.
 pub(super) fn judge(case: &Case, disruption: Option<&Disruption>, take: &Take) -> Vec<Breach> {
     let mut breaches = match &take.end {
-        End::Hung(_) => vec![Breach::Hang],
+        End::Hung(hung) => vec![Breach::Hang(why(hung))],
         End::Refused(why) => vec![Breach::Refused(why.clone())],
         End::Lost => vec![Breach::Lost],
         End::Broken(why) => vec![Breach::Broken(why.clone())],
         End::Ended(run) => {
-            let observed = observe(run, &take.effects.counts);
+            let observed = observe(run, take);
             let differences = match disruption {
                 Some(Disruption::Fault(fault, _)) => match case.under_faults.of(*fault) {
                     Some(expect) => expect.judge(&observed),
@@ -86,7 +100,45 @@ pub(super) fn judge(case: &Case, disruption: Option<&Disruption>, take: &Take) -
     };
     breaches.extend(take.effects.uncovered.iter().cloned().map(Breach::NotCovered));
     breaches.extend(take.effects.sent_again.iter().cloned().map(Breach::SentAgain));
+    let is_otherwise = matches!(disruption, Some(Disruption::Fault(..)));
+    breaches.extend(take.played.iter().filter_map(|played| judge_act(played, is_otherwise)));
     breaches
+}
+
+/// Why a run does not end.
+fn why(hung: &Hung) -> String {
+    if hung.is_busy {
+        return format!("it was still busy after {} s of the computer's time", PATIENCE.as_secs());
+    }
+    if hung.waits.is_empty() {
+        return format!("nothing came of it in {} days", FOR_EVER.as_secs() / (24 * 60 * 60));
+    }
+    hung.waits.join("; ")
+}
+
+/// What is wrong with what somebody did. In a run that goes `otherwise` than it is meant to, it may be out of place.
+fn judge_act(played: &Played, otherwise: bool) -> Option<Breach> {
+    let Played { act, refused, answer, is_lost } = played;
+    if *is_lost {
+        return Some(Breach::Forgotten(act.clone()));
+    }
+    match (answer, refused) {
+        (Ok(Answer::Failed(why)), _) => Some(Breach::Answered(format!("{act} could not be done: {why}"))),
+        (_, _) if otherwise => None,
+        (Err(why), _) => Some(Breach::NotDone(act.clone(), why.clone())),
+        (Ok(Answer::Taken), Some(refusal)) => {
+            let how = format!("{act} was taken, and was to be refused as `{}`", refusal.word());
+            Some(Breach::Answered(how))
+        }
+        (Ok(Answer::Refused(refusal, _)), Some(wanted)) if refusal == wanted => None,
+        (Ok(Answer::Refused(refusal, why)), wanted) => {
+            let wanted =
+                wanted.map(Refusal::word).map_or("taken".to_owned(), |word| format!("refused as `{word}`"));
+            let how = format!("{act} was refused as `{}`, and was to be {wanted}: {why}", refusal.word());
+            Some(Breach::Answered(how))
+        }
+        (Ok(Answer::Taken), None) => None,
+    }
 }
 
 /// How many takes of a kind there were, and how many were right.

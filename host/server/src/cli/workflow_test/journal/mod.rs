@@ -3,22 +3,27 @@
 //! What is handed over after the cut is not kept, and nobody is told: whoever waits for it waits until the engine is gone.
 //! So at each cut the world is as far as it can be: all that the kept entries allow has happened, the next effect among it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use stepwell_core::id::{RunId, TenantId};
+use serde_json::Value;
+use stepwell_core::id::{RunId, TenantId, WorkflowName};
 use stepwell_core::run::{Entry, Event, RunStatus};
 use stepwell_store::memory::MemoryJournal;
 use stepwell_store::{
     Accepted, Append, IdempotencyClaim, Journal, Mark, MarkChange, MarkKind, RunPage, RunQuery, RunSummary,
     StoreError, Ticket, TicketState,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::disruption::EffectName;
+use super::occasion::Occasion;
+
+/// Entries that are read of a run at a time.
+const A_PAGE: usize = 1_000;
 
 /// The journal.
 #[derive(Debug)]
@@ -26,24 +31,42 @@ pub(super) struct CutJournal {
     kept: MemoryJournal,
     state: Mutex<State>,
     cut: Notify,
+    /// Sent on each occasion.
+    news: watch::Sender<()>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     /// Entries that may still be kept; none: all.
     left: Option<u64>,
     is_cut: bool,
     entries: u64,
-    /// The first run that was accepted.
-    run: Option<RunId>,
+    /// The runs that were accepted, in order.
+    runs: Vec<RunId>,
+    workflows: HashMap<RunId, WorkflowName>,
     answered: HashSet<(RunId, EffectName)>,
+    occasions: Vec<Occasion>,
+    /// The data of the events that were told of, by type.
+    emitted: BTreeMap<String, Vec<Value>>,
+    /// For tests of what reads it: the first entry of this type is acknowledged and not kept.
+    loses: Option<&'static str>,
 }
 
 impl CutJournal {
     /// One that keeps so many entries and no more; without a number, all.
     pub(super) fn new(keeps: Option<u64>) -> Arc<Self> {
-        let state = State { left: keeps, is_cut: false, entries: 0, run: None, answered: HashSet::new() };
-        Arc::new(Self { kept: MemoryJournal::default(), state: Mutex::new(state), cut: Notify::new() })
+        Self::with(State { left: keeps, ..State::default() })
+    }
+
+    /// One that acknowledges the first entry of this type and does not keep it.
+    #[cfg(test)]
+    pub(super) fn losing(keeps: Option<u64>, event: &'static str) -> Arc<Self> {
+        Self::with(State { left: keeps, loses: Some(event), ..State::default() })
+    }
+
+    fn with(state: State) -> Arc<Self> {
+        let (kept, state) = (MemoryJournal::default(), Mutex::new(state));
+        Arc::new(Self { kept, state, cut: Notify::new(), news: watch::Sender::new(()) })
     }
 
     /// Returns once something is handed over that is not kept.
@@ -69,7 +92,40 @@ impl CutJournal {
 
     /// The first run that was accepted.
     pub(super) fn run(&self) -> Option<RunId> {
-        self.state().run
+        self.state().runs.first().copied()
+    }
+
+    /// Every run that was accepted, in order.
+    pub(super) fn runs(&self) -> Vec<RunId> {
+        self.state().runs.clone()
+    }
+
+    /// What has given others something to do, in order.
+    pub(super) fn occasions(&self) -> Vec<Occasion> {
+        self.state().occasions.clone()
+    }
+
+    /// Changes on each occasion.
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+
+    /// The data of the events that were told of, by type.
+    pub(super) fn emitted(&self) -> BTreeMap<String, Vec<Value>> {
+        self.state().emitted.clone()
+    }
+
+    /// All that was kept of a run.
+    pub(super) async fn entries_of(&self, tenant: &TenantId, run: RunId) -> Result<Vec<Entry>, StoreError> {
+        let mut all: Vec<Entry> = Vec::new();
+        loop {
+            let from = all.last().map_or(0, |last| last.seq + 1);
+            let page = self.kept.read(tenant, run, from, A_PAGE).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
     }
 
     /// Whether an effect's answer was kept.
@@ -80,7 +136,11 @@ impl CutJournal {
     /// The part of a batch that is kept; none: nothing of it is, or of anything that comes later.
     fn keep(&self, batch: Append) -> (Option<Append>, bool) {
         let mut state = self.state();
+        let occasions = state.occasions.len();
         let (kept, whole) = state.keep(batch);
+        if state.occasions.len() > occasions {
+            self.news.send_replace(());
+        }
         if !whole && !state.is_cut {
             state.is_cut = true;
             self.cut.notify_one();
@@ -110,19 +170,38 @@ impl State {
             batch.summary = summary_of(batch.summary, &batch.entries);
             batch.marks.retain(|change| follows_from(change, &batch.entries));
         }
-        ((fits > 0).then_some(batch), whole)
+        self.lose(&mut batch.entries);
+        // What changes marks alone is whole without an entry.
+        ((whole || fits > 0).then_some(batch), whole)
     }
 
     fn note(&mut self, batch: &Append) {
         for entry in &batch.entries {
             match &entry.event {
-                Event::RunAccepted { .. } => _ = self.run.get_or_insert(batch.run),
+                Event::RunAccepted { workflow, .. } => {
+                    self.runs.push(batch.run);
+                    self.workflows.insert(batch.run, workflow.clone());
+                }
                 Event::EffectAnswered { node, part, attempt, effect } => {
                     let name = EffectName(format!("{node}{part}.{attempt}.{}", effect.index));
                     self.answered.insert((batch.run, name));
                 }
+                Event::EventEmitted { event, .. } => {
+                    let kind = event["type"].as_str().unwrap_or_default();
+                    self.emitted.entry(kind.to_owned()).or_default().push(event["data"].clone());
+                }
                 _ => {}
             }
+            let workflow = self.workflows.get(&batch.run);
+            self.occasions.extend(workflow.and_then(|workflow| Occasion::of(workflow, batch.run, entry)));
+        }
+    }
+
+    fn lose(&mut self, entries: &mut Vec<Entry>) {
+        let is_it = |entry: &Entry| Some(entry.event.type_name()) == self.loses;
+        if let Some(place) = entries.iter().position(is_it) {
+            entries.truncate(place);
+            self.loses = None;
         }
     }
 }
@@ -261,73 +340,4 @@ impl Journal for CutJournal {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc as Shared;
-
-    use jiff::Timestamp;
-    use serde_json::json;
-    use stepwell_core::run::RunOutcome;
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn run() -> RunId {
-        RunId(Uuid::from_u128(7))
-    }
-
-    fn entry(seq: u64, event: Event) -> Entry {
-        Entry::new(seq, Timestamp::UNIX_EPOCH, event)
-    }
-
-    /// A run that is accepted, asked to end, and ends: in one batch.
-    fn whole_run() -> Append {
-        let accepted = Event::RunAccepted {
-            workflow: "flow".parse().unwrap(),
-            version: semver::Version::new(1, 0, 0),
-            input: Shared::new(json!({})),
-            trigger: stepwell_core::run::Trigger::Api,
-            traceparent: String::new(),
-            start_at: None,
-            split: None,
-            priority: stepwell_core::priority::Priority::Normal,
-        };
-        let ended = Event::RunEnded { outcome: RunOutcome::Cancelled { reason: None } };
-        let cancelled = Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None };
-        let summary = RunSummary {
-            id: run(),
-            workflow: "flow".parse().unwrap(),
-            version: semver::Version::new(1, 0, 0),
-            status: RunStatus::Cancelled,
-            accepted_at: Timestamp::UNIX_EPOCH,
-            ended_at: Some(Timestamp::UNIX_EPOCH),
-        };
-        let entries = vec![entry(0, accepted), entry(1, cancelled), entry(2, ended)];
-        Append { tenant: TenantId::default(), run: run(), entries, summary: Some(summary), marks: Vec::new() }
-    }
-
-    #[tokio::test]
-    async fn what_is_behind_the_cut_is_not_kept_and_nobody_is_told() {
-        let tenant = TenantId::default();
-        for keeps in 1..3 {
-            let journal = CutJournal::new(Some(keeps));
-            let ticket = journal.append(whole_run());
-            assert!(ticket.outcome().is_none());
-            journal.is_cut().await;
-            assert!(journal.append(whole_run()).outcome().is_none(), "nothing is kept any more");
-            let kept = journal.read(&tenant, run(), 0, 10).await.unwrap();
-            assert_eq!((kept.len() as u64, journal.entries(), journal.run()), (keeps, keeps, Some(run())));
-            let summary = journal.summary(&tenant, run()).await.unwrap().unwrap();
-            assert_eq!((summary.status, summary.ended_at), (RunStatus::Running, None), "its end is not kept");
-            assert_eq!(journal.unfinished(None, 10).await.unwrap().len(), 1);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_batch_that_fits_is_kept_whole() {
-        let journal = CutJournal::new(Some(3));
-        assert!(matches!(journal.append(whole_run()).outcome(), Some(Ok(()))));
-        assert!(!journal.is_down());
-        let summary = journal.summary(&TenantId::default(), run()).await.unwrap().unwrap();
-        assert_eq!(summary.status, RunStatus::Cancelled);
-    }
-}
+mod tests;
