@@ -154,8 +154,7 @@ impl RunState {
     /// A task's next attempt, unless its input cannot be made.
     pub(super) fn attempt(&self, id: &NodeId, part: Part, now: Timestamp) -> Action {
         let (node, state) = (id.clone(), &self.nodes[id]);
-        let task = state.task(part);
-        let call_number = task.map_or(0, super::task::Task::call);
+        let call_number = state.task(part).map_or(0, super::task::Task::call);
         let Some(call) = self.call_at(id, part, call_number) else {
             let failure = Failure::new(FailureKind::Internal, "the plan has no step for this");
             return Action::Fail { node, part, failure };
@@ -163,7 +162,7 @@ impl RunState {
         match self.input_of(id, part, call) {
             Err(failure) => Action::Fail { node, part, failure },
             Ok(input) => {
-                let attempt = task.map_or(crate::id::AttemptNumber::FIRST, super::task::Task::next_attempt);
+                let attempt = state.next_attempt(part);
                 let deadline = later(now, Duration::from_millis(call.limits.time_ms));
                 let deadline = whole_millisecond(deadline);
                 Action::Start { node, part, attempt, input, deadline, call: call_number }

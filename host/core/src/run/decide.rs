@@ -75,7 +75,8 @@ impl RunState {
         Action::End { outcome: self.with_partial(&outcome) }
     }
 
-    /// What starts, is skipped or fails now. A node's failure stops everything else, so it comes alone.
+    /// What starts, is skipped or fails now. A node's failure stops everything else, so it comes alone, and so does what may be one: the
+    /// end of a node's time.
     fn steps_at(&self, now: Timestamp) -> Vec<Action> {
         let due = self.retries.iter().take_while(|(due, ..)| *due <= now);
         let due = due.map(|(_, id, part)| self.attempt(id, *part, now));
@@ -85,7 +86,7 @@ impl RunState {
         let items = self.open_maps.iter().flat_map(|id| self.begin_items(id, now));
         let mut actions = Vec::new();
         for action in due.chain(rung).chain(begun).chain(items) {
-            if matches!(action, Action::Fail { part: Part::Whole, .. }) {
+            if matches!(action, Action::Fail { part: Part::Whole, .. } | Action::Ring { .. }) {
                 return vec![action];
             }
             actions.push(action);
@@ -137,7 +138,8 @@ impl RunState {
         if work_goes_on && limit.is_none_or(|limit| limit > now) {
             return limit.map(Action::WakeAt).into_iter().collect();
         }
-        if let Some(actions) = self.try_again(ending, now) {
+        // Where time is over with work in flight, there is none for another try either.
+        if !work_goes_on && let Some(actions) = self.try_again(ending, now) {
             return actions;
         }
         let children: Vec<_> = self.children().map(|child| Action::CancelChild { run: child.run }).collect();
@@ -149,7 +151,7 @@ impl RunState {
         {
             return if ending.stopped { self.undo(id, now) } else { vec![Action::StopWork] };
         }
-        if let Some(actions) = self.restart(ending, now) {
+        if !work_goes_on && let Some(actions) = self.restart(ending, now) {
             return actions;
         }
         vec![Action::End { outcome: self.with_partial(&ending.outcome) }]

@@ -23,6 +23,8 @@ pub(super) struct MapState {
     outputs: Vec<Option<Arc<Value>>>,
     /// Items that have begun and not ended.
     active: BTreeMap<u32, Task>,
+    /// How many attempts the others had, also before the map was put back.
+    attempts: Vec<u32>,
     /// The item that begins next.
     next: u32,
     failures: Vec<ItemFailure>,
@@ -67,13 +69,15 @@ pub(super) enum MapEnd {
 }
 
 impl MapState {
-    /// A map over these items; none if they are no list.
-    pub(super) fn new(items: &Arc<Value>) -> Option<Self> {
+    /// A map over these items, which had so many attempts already; none if they are no list.
+    pub(super) fn new(items: &Arc<Value>, mut attempts: Vec<u32>) -> Option<Self> {
         let count = items.as_array()?.len();
+        attempts.resize(attempts.len().max(count), 0);
         Some(Self {
             items: Arc::clone(items),
             outputs: vec![None; count],
             active: BTreeMap::new(),
+            attempts,
             next: 0,
             failures: Vec::new(),
             failed: 0,
@@ -109,12 +113,34 @@ impl MapState {
     }
 
     pub(super) fn begin(&mut self, index: u32) {
-        self.active.insert(index, Task::default());
+        self.active.insert(index, Task::after(self.attempts_at(index)));
         self.next = self.next.max(index + 1);
     }
 
+    /// How many attempts an item had.
+    pub(super) fn attempts_at(&self, index: u32) -> u32 {
+        let ended = || self.attempts.get(index as usize).copied().unwrap_or_default();
+        self.active.get(&index).map_or_else(ended, Task::count)
+    }
+
+    /// How many attempts each item had.
+    pub(super) fn into_attempts(mut self) -> Vec<u32> {
+        while let Some((&index, _)) = self.active.first_key_value() {
+            self.put_down(index);
+        }
+        self.attempts
+    }
+
+    fn put_down(&mut self, index: u32) {
+        if let (Some(task), Some(attempts)) =
+            (self.active.remove(&index), self.attempts.get_mut(index as usize))
+        {
+            *attempts = task.count();
+        }
+    }
+
     pub(super) fn succeed(&mut self, index: u32, output: Arc<Value>) -> MapEnd {
-        self.active.remove(&index);
+        self.put_down(index);
         if let Some(place) = self.outputs.get_mut(index as usize) {
             *place = Some(output);
         }
@@ -122,7 +148,7 @@ impl MapState {
     }
 
     pub(super) fn fail(&mut self, index: u32, failure: Failure, work: &MapWork) -> MapEnd {
-        self.active.remove(&index);
+        self.put_down(index);
         self.next = self.next.max(index + 1);
         self.failed += 1;
         self.stopping |= work.on_item_error == OnItemError::Fail;

@@ -12,7 +12,7 @@ use super::map::MapState;
 use super::task::{AttemptInFlight, Task};
 use super::view::{CompensationView, NodeStatus, NodeView, WaitView};
 use crate::failure::Failure;
-use crate::id::{NodeId, Part, RunId};
+use crate::id::{AttemptNumber, NodeId, Part, RunId};
 use crate::plan::{Join, PlannedNode, Work};
 
 /// What a run knows of one of its nodes.
@@ -39,6 +39,14 @@ pub(super) struct More {
     pub(super) input: Option<Arc<Value>>,
     pub(super) compensation: Option<Compensation>,
     pub(super) edit: Edit,
+    pub(super) earlier: Earlier,
+}
+
+/// How many attempts parts of a node had before it was put back.
+#[derive(Debug, Default)]
+pub(super) struct Earlier {
+    pub(super) items: Vec<u32>,
+    pub(super) compensation: u32,
 }
 
 /// Where a node stands, with what it holds there.
@@ -101,6 +109,29 @@ pub(super) struct Callback {
 pub(super) struct Compensation {
     pub(super) task: Task,
     pub(super) end: Option<Result<(), Failure>>,
+}
+
+impl More {
+    /// What remains of it when its node is put back.
+    pub(super) fn put_back(self) -> Self {
+        let Earlier { items, compensation } = self.earlier;
+        let earlier = Earlier {
+            items: self.map.map_or(items, MapState::into_attempts),
+            compensation: self.compensation.map_or(compensation, |it| it.task.count()),
+        };
+        Self { edit: self.edit, earlier, ..Self::default() }
+    }
+
+    /// Lets the map begin; none if these items are no list.
+    pub(super) fn begin_map(&mut self, items: &Arc<Value>) -> Option<&MapState> {
+        self.map = Some(MapState::new(items, std::mem::take(&mut self.earlier.items))?);
+        self.map.as_ref()
+    }
+
+    pub(super) fn begin_compensation(&mut self) {
+        let earlier = self.earlier.compensation;
+        self.compensation.get_or_insert_with(|| Compensation { task: Task::after(earlier), end: None });
+    }
 }
 
 impl Waiting {
@@ -174,6 +205,19 @@ impl NodeState {
             Part::Item(index) => self.map()?.task(index),
             Part::Compensation => self.compensation().map(|compensation| &compensation.task),
         }
+    }
+
+    /// The number that the next attempt at a part of its work would have.
+    pub(super) fn next_attempt(&self, part: Part) -> AttemptNumber {
+        let earlier = match (part, &self.more) {
+            (Part::Whole, _) => self.task.count(),
+            (_, None) => 0,
+            (Part::Item(index), Some(more)) => more.map.as_ref().map_or(0, |map| map.attempts_at(index)),
+            (Part::Compensation, Some(more)) => {
+                more.compensation.as_ref().map_or(more.earlier.compensation, |it| it.task.count())
+            }
+        };
+        AttemptNumber(earlier).next()
     }
 
     pub(super) fn task_mut(&mut self, part: Part) -> Option<&mut Task> {

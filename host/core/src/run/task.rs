@@ -19,6 +19,8 @@ use crate::plan::{Call, Until, WhenOpen};
 /// What is known of a task.
 #[derive(Debug, Default)]
 pub(super) struct Task {
+    /// How many attempts it had before the node was put back, whose history is gone.
+    earlier: u32,
     attempts: Vec<AttemptState>,
     /// Which of the ways to run the step is tried.
     call: u32,
@@ -82,14 +84,14 @@ pub(super) struct Policies<'a> {
 }
 
 impl Task {
-    /// The number that the next attempt would have.
-    pub(super) fn next_attempt(&self) -> AttemptNumber {
-        self.last_attempt().map_or(AttemptNumber::FIRST, AttemptNumber::next)
+    /// One that had so many attempts before its node was put back: no number is given twice in a run.
+    pub(super) fn after(earlier: u32) -> Self {
+        Self { earlier, ..Self::default() }
     }
 
-    /// The number of the last attempt, ended or not.
-    fn last_attempt(&self) -> Option<AttemptNumber> {
-        u32::try_from(self.attempts.len()).ok().filter(|&count| count > 0).map(AttemptNumber)
+    /// How many attempts it had, all told: the number of the last one.
+    pub(super) fn count(&self) -> u32 {
+        self.earlier.saturating_add(u32::try_from(self.attempts.len()).unwrap_or(u32::MAX))
     }
 
     /// Which of the ways to run the step comes next.
@@ -110,7 +112,7 @@ impl Task {
         Some(AttemptInFlight {
             node,
             part,
-            attempt: self.last_attempt()?,
+            attempt: AttemptNumber(self.count()),
             call: last.call,
             input,
             started_at: last.started_at,
@@ -181,7 +183,11 @@ impl Task {
     }
 
     pub(super) fn view(&self) -> Vec<AttemptView> {
-        (1..).map(AttemptNumber).zip(&self.attempts).map(|(n, attempt)| attempt.view(n)).collect()
+        (self.earlier.saturating_add(1)..)
+            .map(AttemptNumber)
+            .zip(&self.attempts)
+            .map(|(n, attempt)| attempt.view(n))
+            .collect()
     }
 }
 

@@ -32,10 +32,9 @@ impl RunState {
         at: Timestamp,
         deadline: Timestamp,
     ) -> Result<(), Misfit> {
-        let task = self.check_may_start(id, part)?.task(part);
-        let expected = task.map_or(AttemptNumber::FIRST, |task| task.next_attempt());
-        check_attempt(id, attempt, expected)?;
-        if task.map_or(0, |task| task.call()) != call {
+        let node = self.check_may_start(id, part)?;
+        check_attempt(id, attempt, node.next_attempt(part))?;
+        if node.task(part).map_or(0, |task| task.call()) != call {
             return Err(Misfit::Part { node: id.clone(), part });
         }
         self.forget_retry(id, part);
@@ -62,7 +61,7 @@ impl RunState {
                     map.begin(index);
                 }
             }
-            Part::Compensation => _ = node.more_mut().compensation.get_or_insert_default(),
+            Part::Compensation => node.more_mut().begin_compensation(),
         }
     }
 
@@ -204,9 +203,8 @@ impl RunState {
         at: Timestamp,
     ) -> Result<(), Misfit> {
         self.check_ready(id)?;
-        let map = MapState::new(items).ok_or_else(|| Misfit::Part { node: id.clone(), part: Part::Whole })?;
-        let end = map.end();
-        self.node_mut(id).more_mut().map = Some(map);
+        let map = self.node_mut(id).more_mut().begin_map(items);
+        let end = map.ok_or_else(|| Misfit::Part { node: id.clone(), part: Part::Whole })?.end();
         self.move_to(id, Phase::Running);
         self.map_went_on(id, Some(end), at);
         Ok(())

@@ -9,7 +9,7 @@ use super::Misfit;
 use crate::id::{NodeId, Part};
 use crate::run::ending::Ending;
 use crate::run::event::{Edit, ReopenFrom};
-use crate::run::node::{Handled, More, Phase};
+use crate::run::node::{Handled, Phase};
 use crate::run::state::RunState;
 
 impl RunState {
@@ -100,10 +100,7 @@ impl RunState {
             self.move_to(id, Phase::Pending);
             let node = self.node_mut(id);
             node.task.reopen();
-            let edit = node.more.take().map(|more| more.edit).unwrap_or_default();
-            if edit != Edit::default() {
-                node.more = Some(Box::new(More { edit, ..More::default() }));
-            }
+            node.more = node.more.take().map(|more| Box::new(more.put_back()));
         }
         self.with_callback.retain(|id| !nodes.contains(id));
         self.undoable.retain(|id| !nodes.contains(id));

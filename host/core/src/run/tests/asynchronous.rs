@@ -200,3 +200,14 @@ fn a_paused_run_starts_nothing_and_makes_up_for_it_when_it_goes_on() {
     life.happens(Event::RunResumed { by: None });
     assert_eq!(life.in_flight(), ["b", "c"]);
 }
+
+#[test]
+fn a_wait_that_fails_the_run_stops_what_was_due_in_the_same_moment() {
+    let wait = json!({"wait": {"signal": "go", "timeout": "1h"}});
+    let again = json!({"retry": {"attempts": 2, "delay": "1h", "jitter": false}});
+    let mut life = Life::of(json!({"nodes": {"a": again, "b": wait, "c": wait}}), json!({}));
+    life.fail("a", Failure::new(FailureKind::Retryable, "busy"));
+    life.let_pass(Duration::from_secs(3600));
+    assert_eq!(life.run_failure().1.as_deref(), Some("b"));
+    assert_eq!(life.again().view(), life.state.view());
+}

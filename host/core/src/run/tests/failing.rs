@@ -188,3 +188,18 @@ fn a_workflow_can_begin_anew_by_itself_once_what_it_did_is_undone() {
     life.succeed("b", json!(3));
     assert_eq!(life.run_output(), json!({"b": 3}));
 }
+
+#[test]
+fn a_run_whose_time_is_over_with_work_in_flight_is_not_tried_again() {
+    for again in ["retry", "restart"] {
+        let definition = json!({
+            "budget": {"time": "10s"}, "on_failure": {again: {"times": 2, "delay": "1s"}}, "nodes": {"a": {}, "b": {}},
+        });
+        let mut life = Life::of(definition, json!({}));
+        life.let_pass(Duration::from_secs(5));
+        life.fail("b", Failure::new(FailureKind::Permanent, "no"));
+        assert_eq!(life.in_flight(), ["a"], "what is in flight may end");
+        life.let_pass(Duration::from_secs(5));
+        assert_eq!(life.run_failure().1.as_deref(), Some("b"));
+    }
+}

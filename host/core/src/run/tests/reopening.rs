@@ -105,3 +105,24 @@ fn a_dead_letter_is_let_be_once() {
     assert!(life.state.dead_letters().is_empty());
     assert!(life.state.record(life.now, discard()).is_err());
 }
+
+/// Effects are known by their attempt: with a number given twice, an answer of the one would stand for the other.
+#[test]
+fn no_attempt_of_an_item_or_a_compensation_has_a_number_again_when_the_run_begins_anew() {
+    let undo = json!({"step": "work@^1"});
+    let mut life = Life::of(
+        json!({"nodes": {"a": {"compensate": undo}, "m": {"needs": ["a"], "map": {"over": [1, 2], "on_item_error": "fail"}}}}),
+        json!({}),
+    );
+    for attempt in 1..=3 {
+        life.succeed("a", json!("A"));
+        assert_eq!(life.attempt_of("m[0]").2, AttemptNumber(attempt));
+        assert_eq!(life.attempt_of("m[1]").2, AttemptNumber(attempt));
+        life.succeed("m[1]", json!("x"));
+        life.fail("m[0]", permanent());
+        assert_eq!(life.attempt_of("a~compensation").2, AttemptNumber(attempt));
+        life.succeed("a~compensation", json!(null));
+        assert_eq!(life.again().view(), life.state.view());
+        life.happens(reopen(ReopenFrom::Start));
+    }
+}
