@@ -131,14 +131,21 @@ impl Engine {
         let damaged =
             |error: stepwell_core::run::FoldError| EngineError::Journal { run, why: error.to_string() };
         ledger.record(event).map_err(damaged)?;
-        if let Some(ticket) = ledger.hand_over(&*engine.journal) {
-            ticket.durable().await.map_err(EngineError::from)?;
-        }
-        if ledger.state().outcome().is_none() {
-            let again = recovery::reopen(engine, tenant, run).await?;
-            if let Some(ledger) = again {
-                recovery::revive(engine, tenant, ledger);
+        let going_on = async {
+            if let Some(ticket) = ledger.hand_over(&*engine.journal) {
+                ticket.durable().await?;
             }
+            if ledger.state().outcome().is_none()
+                && let Some(again) = recovery::reopen(engine, tenant, run).await?
+            {
+                recovery::revive(engine, tenant, again);
+            }
+            Ok::<(), EngineError>(())
+        };
+        if let Err(error) = going_on.await {
+            // What the disk has of it decides whether the run goes on: that is looked at again once it can be read.
+            engine.strand_id(tenant.clone(), run);
+            return Err(error.into());
         }
         Ok(())
     }
