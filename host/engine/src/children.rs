@@ -17,8 +17,9 @@ use stepwell_store::MarkKind;
 use tokio::task::JoinSet;
 
 use crate::live::LiveRun;
+use crate::recovery::is_passing;
 use crate::start::StartRequest;
-use crate::{Engine, EngineError, Shared, StartError};
+use crate::{Engine, EngineError, Phase, Shared, StartError};
 
 /// So many marks are read at a time.
 const MARKS_A_PAGE: usize = 256;
@@ -93,14 +94,32 @@ impl Children {
     }
 }
 
+/// Longer and longer pauses between tries.
+struct Pauses(Duration);
+
+impl Pauses {
+    fn new() -> Self {
+        Self(FIRST_PAUSE)
+    }
+
+    async fn next(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (2 * self.0).min(LONGEST_PAUSE);
+    }
+}
+
 /// Sees to it that a child is there, or has told its end. What the disk refuses is tried again for as long as the parent is in memory:
 /// that is no failure of the parent's.
 async fn ensure(engine: Engine, parent: Arc<LiveRun>, child: Child) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new();
     while let Err(error) = try_ensure(&engine, &parent, &child).await {
-        tracing::warn!(run = %parent.id, child = %child.run, %error, ?pause, "the run of a sub-workflow cannot be started now");
-        tokio::time::sleep(pause).await;
-        pause = (2 * pause).min(LONGEST_PAUSE);
+        if !is_passing(&error) {
+            tracing::error!(run = %parent.id, child = %child.run, %error, "the run of a sub-workflow cannot be started");
+            let failure = Failure::new(FailureKind::Internal, format!("it could not be started: {error}"));
+            return tell(&parent, &child, RunOutcome::Failed { failure, node: None, partial: None });
+        }
+        tracing::warn!(run = %parent.id, child = %child.run, %error, "the run of a sub-workflow cannot be started now; trying again");
+        pauses.next().await;
     }
 }
 
@@ -158,10 +177,14 @@ fn tell(parent: &LiveRun, child: &Child, outcome: RunOutcome) {
 
 async fn cancel(engine: Engine, tenant: TenantId, child: RunId) {
     let why = Some("the run that it belongs to ended".to_owned());
-    if let Err(error) =
-        engine.cancel(&tenant, child, crate::Cancel { reason: why, ..Default::default() }).await
-    {
+    let wish = crate::Cancel { reason: why, ..Default::default() };
+    let mut pauses = Pauses::new();
+    while let Err(error) = engine.cancel(&tenant, child, wish.clone()).await {
         tracing::warn!(%child, %error, "the run of a sub-workflow cannot be cancelled now");
+        if !is_passing(&error) {
+            return;
+        }
+        pauses.next().await;
     }
 }
 
@@ -173,8 +196,19 @@ pub(crate) fn tell_parent(engine: &Arc<Shared>, run: &LiveRun) {
     let (engine, tenant, child) = (Engine(Arc::clone(engine)), run.tenant.clone(), run.id);
     let tasks = engine.0.tasks.clone();
     tasks.spawn(async move {
-        if let Err(error) = tell_parent_of(&engine, &tenant, child).await {
-            tracing::error!(%child, %error, "the end of a run cannot be told to its parent now: it will be after the next start");
+        let mut pauses = Pauses::new();
+        while let Err(error) = tell_parent_of(&engine, &tenant, child).await {
+            if !is_passing(&error) || engine.0.phase() != Phase::Open {
+                tracing::error!(%child, %error, "the end of a run cannot be told to its parent: it will be after the next start");
+                return;
+            }
+            tracing::warn!(%child, %error, "the end of a run cannot be told to its parent now; trying again");
+            let mut phase = engine.0.phase.subscribe();
+            tokio::select! {
+                biased;
+                _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
+                () = pauses.next() => {}
+            }
         }
     });
 }

@@ -137,12 +137,14 @@ fn give_out(engine: &Arc<Shared>, run: &Arc<LiveRun>, events: Vec<CloudEvent>) {
     let (engine, run) = (Engine(Arc::clone(engine)), Arc::clone(run));
     engine.0.tasks.clone().spawn(async move {
         if run.durable().await.is_err() {
-            return;
+            // They may be on disk nevertheless.
+            return engine.0.outbox.look();
         }
         for event in events {
             let id = event.id.clone();
             if let Err(error) = engine.emit(&run.tenant, event).await {
                 tracing::warn!(event = id, %error, "an event waits in the outbox");
+                engine.0.outbox.look();
             }
         }
     });

@@ -52,9 +52,7 @@ async fn recover_for_ever(
     for (tenant, run) in recover_all(engine, queued).await {
         engine.strand_id(tenant, run);
     }
-    if let Err(error) = children::tell_all(engine, &TenantId::default()).await {
-        tracing::error!(%error, "not every run could be told of the end of its sub-workflow");
-    }
+    tell_parents(engine).await;
     engine.ready.send_replace(true);
     while let Some(first) = to_recover.recv().await {
         let mut stranded = vec![first];
@@ -94,13 +92,31 @@ async fn recover_unfinished(engine: &Arc<Shared>) {
     }
 }
 
+/// Every parent hears what it has not heard.
+async fn tell_parents(engine: &Arc<Shared>) {
+    let mut pause = FIRST_PAUSE;
+    while let Err(error) = children::tell_all(engine, &TenantId::default()).await {
+        tracing::error!(%error, "not every run could be told of the end of its sub-workflow");
+        if !is_passing(&error) {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Whether it may go better another time.
+pub(crate) fn is_passing(error: &EngineError) -> bool {
+    matches!(error, EngineError::Store(error) if !is_damage(error))
+}
+
 /// Brings these back; gives those which the store could not give now.
 async fn recover_all(engine: &Arc<Shared>, runs: Vec<(TenantId, RunId)>) -> Vec<(TenantId, RunId)> {
     let mut left = Vec::new();
     for (tenant, run) in runs {
         match recover(engine, &tenant, run).await {
             Ok(()) => {}
-            Err(EngineError::Store(error)) if !is_damage(&error) => {
+            Err(error) if is_passing(&error) => {
                 tracing::warn!(%run, %error, "a run cannot be recovered now; trying again");
                 left.push((tenant, run));
             }

@@ -53,6 +53,11 @@ impl Outbox {
     pub(crate) fn new(sinks: &[Sink]) -> Self {
         Self { sinks: sinks.iter().cloned().map(SinkState::new).collect(), wake: Notify::new() }
     }
+
+    /// Something waits there that its task may not know of.
+    pub(crate) fn look(&self) {
+        self.wake.notify_one();
+    }
 }
 
 impl Letter {
@@ -107,6 +112,7 @@ impl Engine {
             self.0.tasks.spawn(async move {
                 if let Err(error) = engine.give_out(&tenant, &letter).await {
                     tracing::error!(event = letter.event.id, %error, "an event waits in the outbox: the journal failed");
+                    engine.0.outbox.look();
                 }
             });
         }

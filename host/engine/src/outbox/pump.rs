@@ -89,12 +89,14 @@ impl Engine {
         if let Err(error) = self.deliver_event(tenant, &letter.event, "").await {
             tracing::error!(event = letter.event.id, source = letter.event.source, %error,
                 "an event cannot be given out; trying again");
-            return self.note(tenant, vec![letter.put(in_a(GRACE))]).await;
+            self.note(tenant, vec![letter.put(in_a(GRACE))]).await?;
+            self.0.outbox.look();
+            return Ok(());
         }
         let takers = self.0.outbox.sinks.iter().filter(|sink| sink.takes(&letter.event));
         let copies = takers.map(|sink| letter.copy_for(sink.name()).put(clock::now()));
         self.note(tenant, copies.chain([letter.remove()]).collect()).await?;
-        self.0.outbox.wake.notify_one();
+        self.0.outbox.look();
         Ok(())
     }
 
