@@ -140,7 +140,8 @@ fn work(dice: &mut Dice, id: &str) -> Value {
         (1, with(each, json!({"map": {"over": "{{ input.items }}", "on_item_error": "continue"}}))),
         (2, json!({"wait": "5s"})),
         (1, json!({"wait": {"signal": SIGNAL, "timeout": "30s"}})),
-        (1, json!({"wait": {"signal": SIGNAL}})),
+        // Another node may take the signal that was meant for this one.
+        (1, json!({"wait": {"signal": SIGNAL, "timeout": "1h"}})),
         (1, json!({"approval": {}})),
         (
             1,
