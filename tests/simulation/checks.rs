@@ -73,11 +73,6 @@ fn has_one_end(journal: &[Entry], wrongs: &mut Vec<String>) {
     }
 }
 
-/// The entries between two new beginnings.
-fn beginnings(journal: &[Entry]) -> impl Iterator<Item = &[Entry]> {
-    journal.split(|entry| matches!(entry.event, Event::RunReopened { .. }))
-}
-
 fn attempts_begin_and_end_once(journal: &[Entry], wrongs: &mut Vec<String>) {
     let (mut begun, mut ended) = (HashSet::new(), HashSet::new());
     for entry in journal {
@@ -112,28 +107,23 @@ fn answers_are_kept_once(journal: &[Entry], wrongs: &mut Vec<String>) {
 
 fn timers_fire_once_and_in_time(journal: &[Entry], prompt: SignedDuration, wrongs: &mut Vec<String>) {
     let was_paused = journal.iter().any(|entry| matches!(entry.event, Event::RunPaused { .. }));
-    for beginning in beginnings(journal) {
-        let mut due = BTreeMap::new();
-        for entry in beginning {
-            match &entry.event {
-                Event::WaitStarted { node, until } => _ = due.insert(node, *until),
-                Event::ApprovalOpened { node, expires_at, .. } => _ = due.insert(node, *expires_at),
-                Event::CallbackOpened { node, expires_at, .. } => _ = due.insert(node, Some(*expires_at)),
-                Event::TimerFired { node } => match due.remove(node).flatten() {
-                    None => wrongs.push(format!("the timer of {node} fires without having been set")),
-                    Some(due) if entry.at < due => {
-                        wrongs.push(format!("the timer of {node} fires too early"))
-                    }
-                    Some(due) if !was_paused && entry.at.duration_since(due) > prompt => {
-                        wrongs.push(format!(
-                            "the timer of {node} fires {} too late",
-                            entry.at.duration_since(due)
-                        ));
-                    }
-                    Some(_) => {}
-                },
-                _ => {}
-            }
+    // What waits when its run begins anew elsewhere goes on waiting.
+    let mut due = BTreeMap::new();
+    for entry in journal {
+        match &entry.event {
+            Event::WaitStarted { node, until } => _ = due.insert(node, *until),
+            Event::ApprovalOpened { node, expires_at, .. } => _ = due.insert(node, *expires_at),
+            Event::CallbackOpened { node, expires_at, .. } => _ = due.insert(node, Some(*expires_at)),
+            Event::TimerFired { node } => match due.remove(node).flatten() {
+                None => wrongs.push(format!("the timer of {node} fires without having been set")),
+                Some(due) if entry.at < due => wrongs.push(format!("the timer of {node} fires too early")),
+                Some(due) if !was_paused && entry.at.duration_since(due) > prompt => {
+                    wrongs
+                        .push(format!("the timer of {node} fires {} too late", entry.at.duration_since(due)));
+                }
+                Some(_) => {}
+            },
+            _ => {}
         }
     }
 }
