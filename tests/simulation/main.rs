@@ -92,7 +92,6 @@ fn whatever_is_killed_after_whichever_batch_nothing_is_lost_or_repeated_and_ever
 }
 
 #[test]
-#[ignore = "it still finds a run that waits for ever once the disk has failed: seed 109"]
 fn a_disk_that_fails_and_an_engine_that_is_killed_again_and_again_lose_nothing_that_was_acknowledged() {
     let _turn = alone();
     let stage = Stage::set();

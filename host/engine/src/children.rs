@@ -6,7 +6,6 @@
 use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use stepwell_core::failure::{Failure, FailureKind};
@@ -17,16 +16,13 @@ use stepwell_store::MarkKind;
 use tokio::task::JoinSet;
 
 use crate::live::LiveRun;
+use crate::pauses::Pauses;
 use crate::recovery::is_passing;
 use crate::start::StartRequest;
 use crate::{Engine, EngineError, Phase, Shared, StartError};
 
 /// So many marks are read at a time.
 const MARKS_A_PAGE: usize = 256;
-
-/// What the disk refused is tried again after so long, then after twice that, and so on.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A run of a sub-workflow that is waited for.
 #[derive(Debug, Clone)]
@@ -91,20 +87,6 @@ impl Children {
             Some(Err(error)) => _ = self.about.remove(&error.id()),
             None => pending().await,
         }
-    }
-}
-
-/// Longer and longer pauses between tries.
-struct Pauses(Duration);
-
-impl Pauses {
-    fn new() -> Self {
-        Self(FIRST_PAUSE)
-    }
-
-    async fn next(&mut self) {
-        tokio::time::sleep(self.0).await;
-        self.0 = (2 * self.0).min(LONGEST_PAUSE);
     }
 }
 
@@ -214,7 +196,11 @@ pub(crate) fn tell_parent(engine: &Arc<Shared>, run: &LiveRun) {
 }
 
 /// Tells the parent of a run that has ended, and forgets that it is to be told.
-async fn tell_parent_of(engine: &Engine, tenant: &TenantId, child: RunId) -> Result<(), EngineError> {
+pub(crate) async fn tell_parent_of(
+    engine: &Engine,
+    tenant: &TenantId,
+    child: RunId,
+) -> Result<(), EngineError> {
     let Some(folded) = crate::recovery::read_back(&engine.0, tenant, child).await? else { return Ok(()) };
     let (Trigger::Parent { run, node }, Some(outcome)) = (folded.state.trigger(), folded.state.outcome())
     else {

@@ -34,6 +34,7 @@ mod memo;
 mod meters;
 mod mint;
 mod outbox;
+mod pauses;
 mod plans;
 mod publish;
 mod read;

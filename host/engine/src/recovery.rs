@@ -4,7 +4,6 @@
 //! flight. One task does it all, so that no run is brought back twice.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use stepwell_core::id::{RunId, TenantId};
@@ -14,14 +13,11 @@ use tokio::sync::mpsc;
 use crate::attempt::Order;
 use crate::ledger::Ledger;
 use crate::live::LiveRun;
-use crate::{EngineError, Phase, Shared, children, drive};
+use crate::pauses::Pauses;
+use crate::{Engine, EngineError, Phase, Shared, children, drive};
 
 const RUNS_A_PAGE: usize = 256;
 const ENTRIES_A_PAGE: usize = 1_000;
-
-/// Between two tries to bring a run back, at first and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// A run, read back.
 pub(crate) struct Folded {
@@ -56,10 +52,9 @@ async fn recover_for_ever(
     engine.ready.send_replace(true);
     while let Some(first) = to_recover.recv().await {
         let mut stranded = vec![first];
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new();
         while !stranded.is_empty() {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pauses.next().await;
             while let Ok(another) = to_recover.try_recv() {
                 stranded.push(another);
             }
@@ -73,7 +68,7 @@ async fn recover_for_ever(
 /// Every run that had not ended when the engine was opened.
 async fn recover_unfinished(engine: &Arc<Shared>) {
     let mut after = None;
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new();
     loop {
         match engine.journal.unfinished(after.clone(), RUNS_A_PAGE).await {
             Ok(page) => {
@@ -85,8 +80,7 @@ async fn recover_unfinished(engine: &Arc<Shared>) {
             }
             Err(error) => {
                 tracing::error!(%error, "the runs that have not ended cannot be listed; trying again");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pauses.next().await;
             }
         }
     }
@@ -94,14 +88,13 @@ async fn recover_unfinished(engine: &Arc<Shared>) {
 
 /// Every parent hears what it has not heard.
 async fn tell_parents(engine: &Arc<Shared>) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new();
     while let Err(error) = children::tell_all(engine, &TenantId::default()).await {
         tracing::error!(%error, "not every run could be told of the end of its sub-workflow");
         if !is_passing(&error) {
             return;
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pauses.next().await;
     }
 }
 
@@ -131,9 +124,14 @@ fn is_damage(error: &stepwell_store::StoreError) -> bool {
     matches!(error, stepwell_store::StoreError::Corrupt { .. })
 }
 
-/// Brings one run back, unless it has ended, is in memory already, or never was accepted.
+/// Brings one run back, unless it is in memory already, or never was accepted. One that has ended may have done so without knowing it, where
+/// the disk kept what it said it had not: then nobody has told of the end.
 async fn recover(engine: &Arc<Shared>, tenant: &TenantId, run: RunId) -> Result<(), EngineError> {
-    load(engine, tenant, run).await.map(|_| ())
+    if load(engine, tenant, run).await?.is_none() {
+        children::tell_parent_of(&Engine(Arc::clone(engine)), tenant, run).await?;
+        engine.outbox.look();
+    }
+    Ok(())
 }
 
 /// The run in memory, brought back if it was not there. None: it has ended, or never was accepted.

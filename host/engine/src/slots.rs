@@ -72,7 +72,8 @@ impl Places {
 struct Full;
 
 impl Table {
-    /// A new run wants a place; gives the runs that have one now and had none before.
+    /// A new run wants a place; gives the runs that have one now and had none before. A run whose start is tried again has what it has: with
+    /// both a place and one in the queue, it would wait for its own end.
     fn claim(
         &mut self,
         group: &Group,
@@ -80,8 +81,12 @@ impl Table {
         priority: Priority,
         terms: &Concurrency,
     ) -> Result<Vec<RunId>, Full> {
+        let is_there = self.runs.contains_key(&run);
         let places = self.groups.entry(group.clone()).or_default();
         places.limit = terms.limit as usize;
+        if is_there {
+            return Ok(self.fill(group));
+        }
         let may_queue = match terms.on_full {
             OnFull::Queue => terms.max_queued as usize,
             OnFull::Reject => 0,

@@ -89,3 +89,16 @@ fn after_a_restart_who_had_a_place_has_it_and_the_queue_goes_on() {
     assert_eq!((table.fill(&group("")), table.queued), (vec![], 2));
     assert_eq!(table.release(run(2)), [run(3)]);
 }
+
+#[test]
+fn a_start_that_is_tried_again_does_not_wait_for_its_own_end() {
+    let mut table = Table::default();
+    assert_eq!(claim(&mut table, 1), Ok(vec![run(1)]));
+    assert_eq!(claim(&mut table, 2), Ok(vec![]));
+    assert_eq!(claim(&mut table, 1), Ok(vec![]), "it has its place");
+    assert_eq!(claim(&mut table, 2), Ok(vec![]), "it is in the queue");
+    assert_eq!(table.queued, 1);
+    assert_eq!(table.release(run(1)), [run(2)]);
+    assert_eq!(table.release(run(2)), []);
+    assert!(table.groups.is_empty() && table.runs.is_empty() && table.queued == 0);
+}
