@@ -10,7 +10,7 @@ use super::reopen::{Reopen, ReopenError};
 use crate::{Engine, EngineError, marks};
 
 /// Why nothing was done about a dead letter.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum DeadLetterError {
     /// There is none of this name.
     #[error("there is no dead letter `{0}`: it was retried or discarded, or never was")]

@@ -22,7 +22,7 @@ pub struct Reopen {
 }
 
 /// Why a run does not go on.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReopenError {
     /// There is no such run.
     #[error("there is no run {0}")]
@@ -59,9 +59,9 @@ pub enum ReopenError {
         /// What is wrong.
         violations: Vec<SchemaViolation>,
     },
-    /// The run that is to replace it was not started.
+    /// The run that is to replace it was not started, or there is no place for the run.
     #[error("the run cannot be done again: {0}")]
-    Start(String),
+    Start(#[source] StartError),
     /// The engine cannot do it.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -97,7 +97,7 @@ impl Engine {
         self.start(request).await.map_err(|error| match error {
             StartError::Store(error) => EngineError::from(error).into(),
             StartError::Engine(error) => error.into(),
-            other => ReopenError::Start(other.to_string()),
+            other => ReopenError::Start(other),
         })
     }
 
@@ -131,6 +131,9 @@ impl Engine {
         let damaged =
             |error: stepwell_core::run::FoldError| EngineError::Journal { run, why: error.to_string() };
         ledger.record(event).map_err(damaged)?;
+        if ledger.state().is_queued() {
+            engine.claim_place(tenant, ledger.state()).map_err(ReopenError::Start)?;
+        }
         let going_on = async {
             if let Some(ticket) = ledger.hand_over(&*engine.journal) {
                 ticket.durable().await?;

@@ -1,11 +1,15 @@
 //! Who goes on where not all can: places of bounded workflows, and priorities.
 
+use std::collections::BTreeMap;
+
 use futures::future::join;
 use serde_json::{Value, json};
 use stepwell_core::id::RunId;
 use stepwell_core::priority::Priority;
-use stepwell_core::run::RunStatus;
-use stepwell_engine::{Cancel, CancelOutcome, EngineConfig, StartError, StartRequest, Started};
+use stepwell_core::run::{ReopenFrom, RunStatus};
+use stepwell_engine::{
+    Cancel, CancelOutcome, EngineConfig, Reopen, ReopenError, StartError, StartRequest, Started,
+};
 
 use crate::support::{Ground, Life, PATIENCE, request, tenant};
 
@@ -93,6 +97,49 @@ fn a_queued_run_that_is_cancelled_never_runs_and_blocks_nobody() {
         assert_eq!(life.end_of(run).status, RunStatus::Succeeded);
     }
     assert_eq!(ground.outside.seen("/gone"), []);
+}
+
+#[test]
+fn a_run_that_begins_anew_waits_for_a_place_as_a_new_one_does() {
+    let ground = Ground::new();
+    let life = ground.life();
+    apply(&ground, &life, json!({"concurrency": {"limit": 1, "max_queued": 1}}));
+    let running = start(&life, calling("/hold/a")).run;
+    let anew = start(&life, calling("/anew")).run;
+    life.block_on(life.engine.cancel(&tenant(), anew, Cancel::default())).unwrap();
+    let begin_anew = |run| {
+        let wish = Reopen { from: ReopenFrom::Start, edits: BTreeMap::new(), by: "ann".to_owned() };
+        life.block_on(life.engine.reopen(&tenant(), run, wish))
+    };
+    begin_anew(anew).unwrap();
+    let queued = life.block_on(life.engine.journal().summary(&tenant(), anew)).unwrap().unwrap();
+    assert_eq!(queued.status, RunStatus::Queued);
+    assert_eq!(ground.outside.seen("/anew"), []);
+
+    ground.outside.let_go();
+    for run in [running, anew] {
+        assert_eq!(life.end_of(run).status, RunStatus::Succeeded);
+    }
+    // One that had its place once gave it away with its end, too.
+    begin_anew(running).unwrap();
+    assert_eq!(life.end_of(running).status, RunStatus::Succeeded);
+    assert_eq!(life.engine.stats().queued_runs, 0);
+}
+
+#[test]
+fn a_run_does_not_begin_anew_where_there_is_no_place_and_no_queue() {
+    let ground = Ground::new();
+    let life = ground.life();
+    apply(&ground, &life, json!({"concurrency": {"limit": 1, "on_full": "reject"}}));
+    let first = start(&life, calling("/first")).run;
+    assert_eq!(life.end_of(first).status, RunStatus::Succeeded);
+    let running = start(&life, calling("/hold/a")).run;
+    let wish = Reopen { from: ReopenFrom::Start, edits: BTreeMap::new(), by: "ann".to_owned() };
+    let refused = life.block_on(life.engine.reopen(&tenant(), first, wish)).unwrap_err();
+    assert!(matches!(refused, ReopenError::Start(StartError::Full { limit: 1, .. })), "{refused}");
+    assert_eq!(life.end_of(first).status, RunStatus::Succeeded, "it stands as it stood");
+    ground.outside.let_go();
+    assert_eq!(life.end_of(running).status, RunStatus::Succeeded);
 }
 
 #[test]

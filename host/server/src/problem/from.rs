@@ -166,7 +166,7 @@ impl From<ReopenError> for Problem {
             ReopenError::Edit { node, what, violations } => {
                 Self::SchemaMismatch { what: format!("`{what}` of `{node}`"), violations }
             }
-            ReopenError::Start(_) => Self::Conflict(message),
+            ReopenError::Start(error) => error.into(),
             ReopenError::Engine(error) => error.into(),
         }
     }

@@ -29,6 +29,8 @@ impl RunState {
             ReopenFrom::Compensation(node) => self.undo_again(node, at),
             ReopenFrom::Failed | ReopenFrom::Node(_) | ReopenFrom::Start => {
                 self.reset(&self.to_reset(from));
+                // With its end it gave its place away.
+                self.admitted &= self.ended.is_none() || self.plan.concurrency.is_none();
                 (self.ending, self.ended) = (None, None);
                 self.accepted.clock_from = at;
                 self.waited = Default::default();

@@ -126,3 +126,15 @@ fn no_attempt_of_an_item_or_a_compensation_has_a_number_again_when_the_run_begin
         life.happens(reopen(ReopenFrom::Start));
     }
 }
+
+#[test]
+fn a_run_that_gave_its_place_away_with_its_end_is_admitted_again_before_it_goes_on() {
+    let mut life = Life::of(json!({"concurrency": {"limit": 1}, "nodes": {"a": {}}}), json!({}));
+    life.happens(Event::RunAdmitted);
+    life.fail("a", permanent());
+    life.happens(reopen(ReopenFrom::Failed));
+    assert_eq!(life.state.status(), RunStatus::Queued);
+    assert_eq!(life.in_flight(), Vec::<String>::new());
+    life.happens(Event::RunAdmitted);
+    assert_eq!(life.in_flight(), ["a"]);
+}
