@@ -78,7 +78,7 @@ fn whatever_is_killed_after_whichever_batch_nothing_is_lost_or_repeated_and_ever
     let _turn = alone();
     let stage = Stage::set();
     let mut crashes_lived = 0;
-    for seed in seeds(0..400).map(Seed) {
+    for seed in seeds(0..2_000).map(Seed) {
         let undisturbed = live_through(&stage, seed, Manners::Honest, &[]);
         must_be_right(seed, Manners::Honest, &[], &undisturbed);
         for batches in 1..=undisturbed.batches {
@@ -95,7 +95,7 @@ fn whatever_is_killed_after_whichever_batch_nothing_is_lost_or_repeated_and_ever
 fn a_disk_that_fails_and_an_engine_that_is_killed_again_and_again_lose_nothing_that_was_acknowledged() {
     let _turn = alone();
     let stage = Stage::set();
-    for seed in seeds(0..400).map(Seed) {
+    for seed in seeds(0..4_000).map(Seed) {
         let mut dice = seed.dice("crashes");
         let mut after = 0;
         let crashes: Vec<Crash> = (0..dice.below(4))

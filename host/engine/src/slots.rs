@@ -263,8 +263,13 @@ async fn restore_all(
     loop {
         let page = engine.journal.list(tenant, query.clone()).await?;
         for run in page.runs {
-            if let Err(error) = restore_one(engine, tenant, run.id, queued).await {
-                tracing::error!(run = %run.id, %error, "a run cannot be read back; it keeps no place");
+            match restore_one(engine, tenant, run.id, queued).await {
+                Ok(()) => {}
+                // Without its place it would wait for ever, or others would have too many.
+                Err(error) if recovery::is_passing(&error) => return Err(error),
+                Err(error) => {
+                    tracing::error!(run = %run.id, %error, "a run cannot be read back; it keeps no place");
+                }
             }
         }
         query.cursor = page.next;
