@@ -11,7 +11,7 @@ use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use stepwell_core::id::{NodeId, RunId, TenantId};
-use stepwell_core::run::{Entry, Event, ReopenFrom, RunOutcome, Trigger, Verdict};
+use stepwell_core::run::{Entry, Event, ReopenFrom, RunOutcome, RunStatus, Trigger, Verdict};
 use stepwell_engine::{
     ApprovalAnswer, ApprovalError, CallbackError, Cancel, CancelOutcome, ControlError, Engine, EngineError,
     Reopen, ReopenError, StartError, StartRequest,
@@ -238,13 +238,13 @@ impl Present {
             let by_eve = dice_of(self.people.seed, seq).then(|| answer("eve"));
             if let Some(by_eve) = by_eve {
                 match self.engine.decide_approval(&tenant, run, node.as_str(), by_eve).await {
-                    Ok(()) | Err(ApprovalError::NotAllowed { .. } | ApprovalError::NotWaiting { .. }) => {}
+                    Ok(_) | Err(ApprovalError::NotAllowed { .. } | ApprovalError::NotWaiting { .. }) => {}
                     Err(ApprovalError::Engine(error)) => return Outcome::Failed(error),
                     Err(other) => self.accuse(format!("a decision was refused: {other}")),
                 }
             }
             match self.engine.decide_approval(&tenant, run, node.as_str(), answer("ann")).await {
-                Ok(()) => {
+                Ok(_) => {
                     let words = name.clone();
                     Outcome::Acknowledged(run, Box::new(move |event| {
                         matches!(event, Event::ApprovalDecided { decision, .. } if decision.comment.as_ref() == Some(&words))
@@ -336,7 +336,7 @@ impl Present {
         self.deed("reopen".to_owned(), after, async || {
             let wish = Reopen { from: from.clone(), edits: Default::default(), by: "ann".to_owned() };
             match self.engine.reopen(&TenantId::default(), run, wish).await {
-                Ok(()) => Outcome::Acknowledged(
+                Ok(_) => Outcome::Acknowledged(
                     run,
                     Box::new(|event| matches!(event, Event::RunReopened { by: Some(by), .. } if by == "ann")),
                 ),
@@ -359,7 +359,7 @@ impl Present {
         }
         self.deed(name, job.takes, async || {
             match self.engine.call_back(&tenant, &job.token, job.result.clone()).await {
-                Ok(run) => {
+                Ok((run, _)) => {
                     match self.engine.call_back(&tenant, &job.token, json!({})).await {
                         Err(CallbackError::Used | CallbackError::Closed | CallbackError::Engine(_)) => {}
                         other => self.accuse(format!("a second call back was answered with {other:?}")),
@@ -392,11 +392,11 @@ fn dice_of(seed: Seed, seq: u64) -> bool {
 
 fn controlled(
     run: RunId,
-    done: Result<(), ControlError>,
+    done: Result<RunStatus, ControlError>,
     is_it: impl Fn(&Event) -> bool + Send + Sync + 'static,
 ) -> Outcome {
     match done {
-        Ok(()) => Outcome::Acknowledged(run, Box::new(is_it)),
+        Ok(_) => Outcome::Acknowledged(run, Box::new(is_it)),
         Err(ControlError::Engine(error)) => Outcome::Failed(error),
         Err(
             ControlError::Ended { .. } | ControlError::UnknownRun(_) | ControlError::TooManySignals { .. },

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use stepwell_core::id::{NodeId, RunId, TenantId};
 use stepwell_core::plan::{ApprovalWork, Work};
-use stepwell_core::run::{ApprovalDecision, CallbackStanding, Event, NodeStatus, RunState, Verdict};
+use stepwell_core::run::{
+    ApprovalDecision, CallbackStanding, Event, NodeStatus, RunState, RunStatus, Verdict,
+};
 use stepwell_core::schema::SchemaViolation;
 use stepwell_store::MarkKind;
 
@@ -100,16 +102,16 @@ pub enum CallbackError {
 }
 
 impl Engine {
-    /// Takes a person's decision; it is on disk when this returns.
+    /// Takes a person's decision; it is on disk when this returns how the run stands then.
     pub async fn decide_approval(
         &self,
         tenant: &TenantId,
         run: RunId,
         node: &str,
         answer: ApprovalAnswer,
-    ) -> Result<(), ApprovalError> {
+    ) -> Result<RunStatus, ApprovalError> {
         match self.act(tenant, run, |state| decide(state, node, &answer)).await {
-            Ok(_) => Ok(()),
+            Ok(status) => Ok(status),
             Err(Undone::Unknown) => Err(ApprovalError::UnknownRun(run)),
             Err(Undone::Ended) => Err(self.decided_before(tenant, run, node).await?),
             Err(Undone::Not(why)) => Err(why),
@@ -138,12 +140,12 @@ impl Engine {
         tenant: &TenantId,
         token: &str,
         body: Value,
-    ) -> Result<RunId, CallbackError> {
+    ) -> Result<(RunId, RunStatus), CallbackError> {
         let mark = self.0.journal.mark(tenant, MarkKind::Callback, &marks::callback_key(token)).await;
         let run = mark.map_err(EngineError::from)?.and_then(|mark| mark.run).ok_or(CallbackError::Unknown)?;
         let body = Arc::new(body);
         match self.act(tenant, run, |state| receive(state, token, &body)).await {
-            Ok(_) => Ok(run),
+            Ok(status) => Ok((run, status)),
             Err(Undone::Unknown) => Err(CallbackError::Unknown),
             Err(Undone::Ended) => Err(self.called_before(tenant, run, token).await?),
             Err(Undone::Not(why)) => Err(why),
@@ -166,7 +168,7 @@ impl Engine {
         })
     }
 
-    /// Sends a run a signal; it is on disk when this returns.
+    /// Sends a run a signal; it is on disk when this returns how the run stands then.
     pub async fn signal(
         &self,
         tenant: &TenantId,
@@ -174,7 +176,7 @@ impl Engine {
         name: &str,
         payload: Value,
         by: Option<String>,
-    ) -> Result<(), ControlError> {
+    ) -> Result<RunStatus, ControlError> {
         let payload = Arc::new(payload);
         let acted = self.act(tenant, run, |state| {
             if state.buffered_signals() >= MAX_SIGNALS {

@@ -6,7 +6,6 @@ use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::run::{Event, RunState, RunStatus};
 
 use super::Undone;
-use crate::live::LiveRun;
 use crate::{Engine, EngineError};
 
 /// How a run is to be cancelled.
@@ -95,25 +94,25 @@ impl Engine {
         })
     }
 
-    /// Pauses a run: what is in flight ends, and nothing starts. It is on disk when this returns.
+    /// Pauses a run: what is in flight ends, and nothing starts. It is on disk when this returns how it stands then.
     pub async fn pause(
         &self,
         tenant: &TenantId,
         run: RunId,
         by: Option<String>,
         reason: Option<String>,
-    ) -> Result<(), ControlError> {
+    ) -> Result<RunStatus, ControlError> {
         let event = Event::RunPaused { by, reason };
         self.told(run, self.act(tenant, run, |_: &RunState| Ok(event.clone())).await).await
     }
 
-    /// Lets a paused run go on. It is on disk when this returns.
+    /// Lets a paused run go on. It is on disk when this returns how it stands then.
     pub async fn resume(
         &self,
         tenant: &TenantId,
         run: RunId,
         by: Option<String>,
-    ) -> Result<(), ControlError> {
+    ) -> Result<RunStatus, ControlError> {
         let event = Event::RunResumed { by };
         self.told(run, self.act(tenant, run, |_: &RunState| Ok(event.clone())).await).await
     }
@@ -121,10 +120,10 @@ impl Engine {
     pub(super) async fn told(
         &self,
         run: RunId,
-        acted: Result<std::sync::Arc<LiveRun>, Undone<ControlError>>,
-    ) -> Result<(), ControlError> {
+        acted: Result<RunStatus, Undone<ControlError>>,
+    ) -> Result<RunStatus, ControlError> {
         match acted {
-            Ok(_) => Ok(()),
+            Ok(status) => Ok(status),
             Err(Undone::Unknown) => Err(ControlError::UnknownRun(run)),
             Err(Undone::Ended) => {
                 let summary = self.0.journal.summary(&TenantId::default(), run).await;

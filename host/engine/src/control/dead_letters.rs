@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stepwell_core::id::{NodeId, Part, RunId, TenantId};
-use stepwell_core::run::{Edit, Event, ReopenFrom};
+use stepwell_core::run::{Edit, Event, ReopenFrom, RunStatus};
 use stepwell_store::{Mark, MarkKind};
 
 use super::reopen::{Reopen, ReopenError};
@@ -53,14 +53,14 @@ impl Engine {
         Ok((mark, run, node, part))
     }
 
-    /// Tries it again, with another input or config if that is wanted; gives its run.
+    /// Tries it again, with another input or config if that is wanted; gives its run, and how that stands.
     pub async fn retry_dead_letter(
         &self,
         tenant: &TenantId,
         id: &str,
         edit: Edit,
         by: String,
-    ) -> Result<RunId, DeadLetterError> {
+    ) -> Result<(RunId, RunStatus), DeadLetterError> {
         let (_, run, node, part) = self.dead_letter(tenant, id).await?;
         let from = match part {
             Part::Compensation if edit != Edit::default() => {
@@ -70,8 +70,8 @@ impl Engine {
             Part::Whole | Part::Item(_) => ReopenFrom::Failed,
         };
         let edits = if edit == Edit::default() { BTreeMap::new() } else { BTreeMap::from([(node, edit)]) };
-        self.reopen(tenant, run, Reopen { from, edits, by }).await?;
-        Ok(run)
+        let status = self.reopen(tenant, run, Reopen { from, edits, by }).await?;
+        Ok((run, status))
     }
 
     /// Lets it be; the journal keeps who and why.

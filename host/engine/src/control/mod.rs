@@ -13,12 +13,10 @@ pub use cancel::{Cancel, CancelOutcome, ControlError};
 pub use dead_letters::DeadLetterError;
 pub use reopen::{Reopen, ReopenError};
 
-use std::sync::Arc;
-
 use stepwell_core::id::{RunId, TenantId};
-use stepwell_core::run::{Event, RunState};
+use stepwell_core::run::{Event, RunState, RunStatus};
 
-use crate::live::{Interjected, LiveRun, Refused};
+use crate::live::{Interjected, Refused};
 use crate::{Engine, EngineError, recovery};
 
 /// Why nothing was done to a run.
@@ -40,13 +38,13 @@ impl<E> From<EngineError> for Undone<E> {
 }
 
 impl Engine {
-    /// Records an event that follows from how a run stands, and returns once it is on disk.
+    /// Records an event that follows from how a run stands, and returns how it stands then, once it is on disk.
     pub(crate) async fn act<E>(
         &self,
         tenant: &TenantId,
         run: RunId,
         make: impl Fn(&RunState) -> Result<Event, E>,
-    ) -> Result<Arc<LiveRun>, Undone<E>> {
+    ) -> Result<RunStatus, Undone<E>> {
         loop {
             let live = match recovery::load(&self.0, tenant, run).await? {
                 Some(live) => live,
@@ -59,7 +57,7 @@ impl Engine {
                 Ok(Interjected::Yes) => {
                     live.poke.notify_one();
                     live.durable().await.map_err(EngineError::from)?;
-                    return Ok(live);
+                    return Ok(live.ledger().state().status());
                 }
                 Ok(Interjected::Ended) => return Err(Undone::Ended),
                 // It is on its way out of memory.

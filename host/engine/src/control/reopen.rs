@@ -68,8 +68,13 @@ pub enum ReopenError {
 }
 
 impl Engine {
-    /// Lets a run that has ended go on, with the version that it has. It is on disk when this returns.
-    pub async fn reopen(&self, tenant: &TenantId, run: RunId, wish: Reopen) -> Result<(), ReopenError> {
+    /// Lets a run that has ended go on, with the version that it has. It is on disk when this returns how the run stands: it may be queued.
+    pub async fn reopen(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        wish: Reopen,
+    ) -> Result<RunStatus, ReopenError> {
         let event = Event::RunReopened { from: wish.from, edits: wish.edits, by: Some(wish.by) };
         self.change_ended(tenant, run, |state| {
             check(state, &event)?;
@@ -101,13 +106,13 @@ impl Engine {
         })
     }
 
-    /// Records an event of a run that has ended, and sets the run going if it goes on with it.
+    /// Records an event of a run that has ended, and sets the run going if it goes on with it. Gives how it stands then.
     pub(super) async fn change_ended(
         &self,
         tenant: &TenantId,
         run: RunId,
         make: impl Fn(&RunState) -> Result<Event, ReopenError>,
-    ) -> Result<(), ReopenError> {
+    ) -> Result<RunStatus, ReopenError> {
         let engine = &self.0;
         let mut ledger = loop {
             let turn = engine.runs.load_turn(run).await;
@@ -141,16 +146,15 @@ impl Engine {
             if ledger.state().outcome().is_none()
                 && let Some(again) = recovery::reopen(engine, tenant, run).await?
             {
-                recovery::revive(engine, tenant, again);
+                return Ok(recovery::revive(engine, tenant, again).ledger().state().status());
             }
-            Ok::<(), EngineError>(())
+            Ok::<_, EngineError>(ledger.state().status())
         };
-        if let Err(error) = going_on.await {
+        going_on.await.map_err(|error| {
             // What the disk has of it decides whether the run goes on: that is looked at again once it can be read.
             engine.strand_id(tenant.clone(), run);
-            return Err(error.into());
-        }
-        Ok(())
+            error.into()
+        })
     }
 }
 

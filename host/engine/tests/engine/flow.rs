@@ -111,7 +111,7 @@ fn a_run_that_begins_anew_waits_for_a_place_as_a_new_one_does() {
         let wish = Reopen { from: ReopenFrom::Start, edits: BTreeMap::new(), by: "ann".to_owned() };
         life.block_on(life.engine.reopen(&tenant(), run, wish))
     };
-    begin_anew(anew).unwrap();
+    assert_eq!(begin_anew(anew).unwrap(), RunStatus::Queued);
     let queued = life.block_on(life.engine.journal().summary(&tenant(), anew)).unwrap().unwrap();
     assert_eq!(queued.status, RunStatus::Queued);
     assert_eq!(ground.outside.seen("/anew"), []);

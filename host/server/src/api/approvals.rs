@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use stepwell_core::id::RunId;
-use stepwell_core::run::{RunStatus, Verdict};
+use stepwell_core::run::Verdict;
 use stepwell_engine::ApprovalAnswer;
 use stepwell_store::{Mark, MarkKind};
 
@@ -104,6 +104,6 @@ pub(crate) async fn decide(
     Json(DecisionBody { decision, comment, form }): Json<DecisionBody>,
 ) -> Result<axum::Json<RunAnswer>, Problem> {
     let answer = ApprovalAnswer { verdict: decision, by: caller.name.to_string(), comment, form };
-    app.engine.decide_approval(&caller.tenant, run, &node, answer).await?;
-    Ok(axum::Json(RunAnswer::bare(run, RunStatus::Running)))
+    let status = app.engine.decide_approval(&caller.tenant, run, &node, answer).await?;
+    Ok(axum::Json(RunAnswer::bare(run, status)))
 }

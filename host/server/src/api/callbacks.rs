@@ -6,7 +6,6 @@ use axum::extract::State;
 use serde_json::Value;
 
 use stepwell_core::id::TenantId;
-use stepwell_core::run::RunStatus;
 
 use super::App;
 use super::extract::{Json, NoParameters, Path, Query};
@@ -34,6 +33,6 @@ pub(crate) async fn receive(
     body: Option<Json<Value>>,
 ) -> Result<axum::Json<RunAnswer>, Problem> {
     let body = body.map_or(Value::Null, |Json(body)| body);
-    let run = app.engine.call_back(&TenantId::default(), &token, body).await?;
-    Ok(axum::Json(RunAnswer::bare(run, RunStatus::Running)))
+    let (run, status) = app.engine.call_back(&TenantId::default(), &token, body).await?;
+    Ok(axum::Json(RunAnswer::bare(run, status)))
 }

@@ -137,8 +137,8 @@ pub(crate) async fn pause(
     body: Option<Json<PauseBody>>,
 ) -> Result<axum::Json<RunAnswer>, Problem> {
     let reason = body.and_then(|Json(body)| body.reason);
-    app.engine.pause(&caller.tenant, run, Some(caller.name.to_string()), reason).await?;
-    Ok(axum::Json(RunAnswer::bare(run, RunStatus::Paused)))
+    let status = app.engine.pause(&caller.tenant, run, Some(caller.name.to_string()), reason).await?;
+    Ok(axum::Json(RunAnswer::bare(run, status)))
 }
 
 /// Resume a paused run.
@@ -156,8 +156,8 @@ pub(crate) async fn resume(
     Path(run): Path<RunId>,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<axum::Json<RunAnswer>, Problem> {
-    app.engine.resume(&caller.tenant, run, Some(caller.name.to_string())).await?;
-    Ok(axum::Json(RunAnswer::bare(run, RunStatus::Running)))
+    let status = app.engine.resume(&caller.tenant, run, Some(caller.name.to_string())).await?;
+    Ok(axum::Json(RunAnswer::bare(run, status)))
 }
 
 /// Send a run a signal.
@@ -181,8 +181,8 @@ pub(crate) async fn signal(
     Json(SignalBody { name, payload }): Json<SignalBody>,
 ) -> Result<Response, Problem> {
     let by = Some(caller.name.to_string());
-    app.engine.signal(&caller.tenant, run, &name, payload, by).await?;
-    let answer = RunAnswer::bare(run, RunStatus::Running);
+    let status = app.engine.signal(&caller.tenant, run, &name, payload, by).await?;
+    let answer = RunAnswer::bare(run, status);
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
 }
 
@@ -207,20 +207,22 @@ pub(crate) async fn retry(
     body: Option<Json<RetryBody>>,
 ) -> Result<Response, Problem> {
     let RetryBody { from, on } = body.map(|Json(body)| body).unwrap_or_default();
-    let run = match on.unwrap_or_default() {
+    let (run, status) = match on.unwrap_or_default() {
         RetryOn::Pinned => {
             let from = read_from(from.as_deref().unwrap_or("failed"))?;
             let wish = Reopen { from, edits: Default::default(), by: caller.name.to_string() };
-            app.engine.reopen(&caller.tenant, run, wish).await?;
-            run
+            (run, app.engine.reopen(&caller.tenant, run, wish).await?)
         }
         RetryOn::Latest if from.as_deref().is_some_and(|from| from != "start") => {
             let message = "another version goes on from the start alone: `\"from\": \"start\"`".to_owned();
             return Err(Problem::InvalidRequest { place: Place::Body("/from".to_owned()), message });
         }
-        RetryOn::Latest => app.engine.run_again(&caller.tenant, run).await?.run,
+        RetryOn::Latest => {
+            let started = app.engine.run_again(&caller.tenant, run).await?;
+            (started.run, started.status)
+        }
     };
-    Ok((StatusCode::ACCEPTED, axum::Json(RunAnswer::bare(run, RunStatus::Running))).into_response())
+    Ok((StatusCode::ACCEPTED, axum::Json(RunAnswer::bare(run, status))).into_response())
 }
 
 fn read_from(from: &str) -> Result<ReopenFrom, Problem> {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use stepwell_core::id::Part;
-use stepwell_core::run::{Edit, Entry, Event, RunStatus};
+use stepwell_core::run::{Edit, Entry, Event};
 use stepwell_store::Mark;
 
 use super::App;
@@ -184,8 +184,9 @@ pub(crate) async fn retry(
 ) -> Result<Response, Problem> {
     let RetryLetterBody { input, config } = body.map(|Json(body)| body).unwrap_or_default();
     let edit = Edit { input: input.map(Arc::new), config: config.map(Arc::new) };
-    let run = app.engine.retry_dead_letter(&caller.tenant, &id, edit, caller.name.to_string()).await?;
-    Ok((StatusCode::ACCEPTED, axum::Json(RunAnswer::bare(run, RunStatus::Running))).into_response())
+    let by = caller.name.to_string();
+    let (run, status) = app.engine.retry_dead_letter(&caller.tenant, &id, edit, by).await?;
+    Ok((StatusCode::ACCEPTED, axum::Json(RunAnswer::bare(run, status))).into_response())
 }
 
 /// Let a dead letter be.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stepwell_core::run::{ApprovalDecision, Entry, Event};
+use stepwell_core::id::RunId;
+use stepwell_core::run::{ApprovalDecision, Entry, Event, RunStatus};
 use stepwell_engine::{ApprovalError, CallbackError, ControlError, Engine};
 
 use super::acts::{Act, Deed, Refusal};
@@ -177,7 +178,7 @@ async fn perform(engine: &Engine, act: &Act, occasion: &Occasion) -> Answer {
         }
         Deed::CallBack(body) => {
             let token = occasion.token.as_deref().unwrap_or_default();
-            of_callback(engine.call_back(&tenant, token, body.clone()).await.map(|_| ()))
+            of_callback(engine.call_back(&tenant, token, body.clone()).await)
         }
         Deed::Signal { name, payload } => {
             of_signal(engine.signal(&tenant, run, name, payload.clone(), Some(act.name.clone())).await)
@@ -185,7 +186,7 @@ async fn perform(engine: &Engine, act: &Act, occasion: &Occasion) -> Answer {
     }
 }
 
-fn of_approval(answered: Result<(), ApprovalError>) -> Answer {
+fn of_approval(answered: Result<RunStatus, ApprovalError>) -> Answer {
     let Err(error) = answered else { return Answer::Taken };
     let words = error.to_string();
     match error {
@@ -198,7 +199,7 @@ fn of_approval(answered: Result<(), ApprovalError>) -> Answer {
     }
 }
 
-fn of_callback(answered: Result<(), CallbackError>) -> Answer {
+fn of_callback(answered: Result<(RunId, RunStatus), CallbackError>) -> Answer {
     let Err(error) = answered else { return Answer::Taken };
     let words = error.to_string();
     match error {
@@ -209,7 +210,7 @@ fn of_callback(answered: Result<(), CallbackError>) -> Answer {
     }
 }
 
-fn of_signal(answered: Result<(), ControlError>) -> Answer {
+fn of_signal(answered: Result<RunStatus, ControlError>) -> Answer {
     let Err(error) = answered else { return Answer::Taken };
     let words = error.to_string();
     match error {
