@@ -177,12 +177,6 @@ impl Present {
         self.people.outside.accuse(wrong);
     }
 
-    /// Whether a run began anew.
-    fn is_reopened(&self) -> bool {
-        let reopened = |entry: &Entry| matches!(entry.event, Event::RunReopened { .. });
-        self.disk.entries().values().flatten().any(reopened)
-    }
-
     async fn start(self) {
         let mut dice = self.people.seed.dice("start");
         let wait = dice.percent(30).then_some(Duration::from_secs(20));
@@ -374,8 +368,6 @@ impl Present {
                 Err(CallbackError::Used | CallbackError::Closed | CallbackError::Expired { .. }) => {
                     Outcome::Moot
                 }
-                // A node that begins anew has another URL.
-                Err(CallbackError::Unknown) if self.is_reopened() => Outcome::Moot,
                 Err(other) => {
                     self.accuse(format!("a call back was refused: {other}"));
                     Outcome::Moot

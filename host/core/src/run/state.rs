@@ -55,6 +55,8 @@ pub struct RunState {
     pub(super) undoable: Vec<NodeId>,
     /// Nodes that can be called back, or could.
     pub(super) with_callback: BTreeSet<NodeId>,
+    /// The tokens that nodes gave out before they began anew: whoever comes with one is told that nobody waits any more.
+    pub(super) closed_callbacks: Vec<(NodeId, String)>,
     /// Signals that nobody has waited for yet, by name.
     pub(super) signals: BTreeMap<String, VecDeque<Arc<Value>>>,
     /// How the run will end, once what is in flight has ended and what is to be undone is undone.
@@ -170,6 +172,7 @@ impl RunState {
             timers: BTreeSet::new(),
             undoable: Vec::new(),
             with_callback: BTreeSet::new(),
+            closed_callbacks: Vec::new(),
             signals: BTreeMap::new(),
             ending: None,
             paused: false,
@@ -357,7 +360,9 @@ impl RunState {
     pub fn callback(&self, token: &str) -> Option<CallbackStanding<'_>> {
         let (id, _) = self.callbacks().find(|(_, known)| *known == token)?;
         let node = &self.nodes[id];
-        let callback = node.callback()?;
+        let Some(callback) = node.callback().filter(|callback| callback.token == token) else {
+            return Some(CallbackStanding::Closed);
+        };
         Some(if callback.body.is_some() {
             CallbackStanding::Used
         } else if node.status().is_final() || self.ended.is_some() {
@@ -381,7 +386,9 @@ impl RunState {
 
     /// The tokens of all callbacks, used or not.
     pub fn callbacks(&self) -> impl Iterator<Item = (&NodeId, &str)> {
-        self.with_callback.iter().filter_map(|id| Some((id, self.nodes[id].callback()?.token.as_str())))
+        let given = self.with_callback.iter();
+        let given = given.filter_map(|id| Some((id, self.nodes[id].callback()?.token.as_str())));
+        given.chain(self.closed_callbacks.iter().map(|(id, token)| (id, token.as_str())))
     }
 
     /// What failed for good, and nobody has dealt with.

@@ -91,7 +91,7 @@ pub enum CallbackError {
         at: Timestamp,
     },
     /// Its node waits no more.
-    #[error("nobody waits for this callback any more: its node or its run has ended")]
+    #[error("nobody waits for this callback any more: its node or its run has ended, or began anew")]
     Closed,
     /// What came does not match the node's schema.
     #[error("the body does not match the schema of the callback in {} place(s)", .0.len())]

@@ -99,6 +99,9 @@ impl RunState {
     /// Puts nodes back to where they have done nothing; their attempts stay in their history.
     fn reset(&mut self, nodes: &BTreeSet<NodeId>) {
         for id in nodes {
+            if let Some(callback) = self.nodes[id].callback() {
+                self.closed_callbacks.push((id.clone(), callback.token.clone()));
+            }
             self.move_to(id, Phase::Pending);
             let node = self.node_mut(id);
             node.task.reopen();

@@ -138,3 +138,21 @@ fn a_run_that_gave_its_place_away_with_its_end_is_admitted_again_before_it_goes_
     life.happens(Event::RunAdmitted);
     assert_eq!(life.in_flight(), ["a"]);
 }
+
+#[test]
+fn whoever_comes_with_a_url_of_before_a_new_beginning_is_told_that_nobody_waits() {
+    let definition =
+        json!({"nodes": {"a": {"callback": {"expires": "1h"}, "input": {"url": "{{ callback.url }}"}}}});
+    let mut life = Life::of(definition, json!({}));
+    let token = |life: &Life| life.state.callbacks().next().unwrap().1.to_owned();
+    let first = token(&life);
+    life.fail("a", permanent());
+    life.happens(reopen(ReopenFrom::Start));
+    let second = token(&life);
+    assert_ne!(first, second);
+    for state in [&life.state, &life.again()] {
+        assert_eq!(state.callback(&first), Some(CallbackStanding::Closed));
+        assert!(matches!(state.callback(&second), Some(CallbackStanding::Open { .. })));
+        assert_eq!(state.callback("guessed"), None);
+    }
+}
