@@ -18,6 +18,7 @@ mod flow;
 mod hostile;
 mod replay;
 mod sequencing;
+mod soak;
 mod standard_steps;
 mod support;
 mod triage;

@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -81,7 +82,7 @@ impl World {
         format!("http://{}{path}", self.host)
     }
 
-    /// Answers this path with these, one a request, and then with 200.
+    /// Answers this path with these, one a request, and then as it answers without: with 200, and the request's place in [`World::all`].
     pub(crate) fn script(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
         self.shared.scripts.lock().unwrap().insert(path.to_owned(), answers.into_iter().collect());
     }
@@ -123,13 +124,18 @@ async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Resp
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let path = parts.uri.path().to_owned();
     let seen = Seen { path: path.clone(), headers: parts.headers, body };
-    shared.seen.send_modify(|all| all.push(seen));
+    let mut number = 0;
+    shared.seen.send_modify(|all| {
+        number = all.len();
+        all.push(seen);
+    });
     if path.starts_with("/hold") {
         // The sender lives as long as the server.
         let _ = shared.let_go.subscribe().wait_for(|let_go| *let_go).await;
     }
     let scripted = shared.scripts.lock().unwrap().get_mut(&path).and_then(VecDeque::pop_front);
-    let answer = scripted.unwrap_or_else(|| Answer::new(200, format!(r#"{{"path":"{path}"}}"#)));
+    let answer =
+        scripted.unwrap_or_else(|| Answer::new(200, json!({"path": path, "number": number}).to_string()));
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap();
     for (name, value) in answer.headers {
