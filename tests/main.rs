@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod bench;
 mod cli;
 mod control;
 mod durability;

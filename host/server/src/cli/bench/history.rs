@@ -1,9 +1,12 @@
 //! `stepwell bench history`: what a server costs that has had very many runs. It is to be ready as soon as one that has had none, and to
 //! serve as fast; also while it removes what retention says.
 //!
+//! After a kill, a start reads back the log of what was written last: its length, which is bounded, is told beside the time.
+//!
 //! The history is put into the store as its own journal takes it, without the server: copies of one run that the server did.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -52,8 +55,15 @@ pub(super) struct History {
 
 /// A start, and what runs take.
 struct Stand {
-    ready: Duration,
+    start: Start,
     latency: Latency,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Start {
+    ready: Duration,
+    /// What it had to read back.
+    log_bytes: u64,
 }
 
 pub(super) async fn measure(runs: u64, screen: &Screen) -> Result<History, CliError> {
@@ -85,8 +95,8 @@ pub(super) async fn measure(runs: u64, screen: &Screen) -> Result<History, CliEr
     let task = screen.task("Starting with them, and removing them");
     server.configure(RETENTION)?;
     let began = Instant::now();
-    let ready = start_again(&mut server).await?;
-    let purging = Stand { ready, latency: short_runs(&server).await? };
+    let start = start_again(&mut server).await?;
+    let purging = Stand { start, latency: short_runs(&server).await? };
     task.done(&purging);
     let task = screen.task("Waiting until they are removed");
     let client = server.client()?;
@@ -111,21 +121,34 @@ fn id(text: &str) -> Result<RunId, CliError> {
     text.parse().map_err(|source| CliError::failed("reading a run's id", source))
 }
 
-/// Measures runs, then kills the server and starts it again, a few times. So each start has as much to read back that the journal had
-/// not put in order yet: what those runs left.
+/// Measures runs, then kills the server and starts it again, a few times.
 async fn stand(server: &mut LocalServer) -> Result<Stand, CliError> {
     let latency = short_runs(server).await?;
-    let mut times = [Duration::ZERO; STARTS];
-    for time in &mut times {
-        *time = start_again(server).await?;
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        starts.push(start_again(server).await?);
     }
-    times.sort_unstable();
-    Ok(Stand { ready: times[STARTS / 2], latency })
+    starts.sort_unstable();
+    Ok(Stand { start: starts[STARTS / 2], latency })
 }
 
-async fn start_again(server: &mut LocalServer) -> Result<Duration, CliError> {
+async fn start_again(server: &mut LocalServer) -> Result<Start, CliError> {
     server.kill().await?;
-    fleet::restart(server).await
+    let log_bytes = log_bytes(&server.data().join("journal"))
+        .map_err(|source| CliError::failed("measuring the journal's log", source))?;
+    Ok(Start { ready: fleet::restart(server).await?, log_bytes })
+}
+
+/// What the journal's log files take up on disk: each is made longer than what is in it.
+fn log_bytes(journal: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for file in journal.read_dir()? {
+        let file = file?;
+        if file.path().extension().is_some_and(|extension| extension == "jnl") {
+            bytes += file.metadata()?.blocks() * 512;
+        }
+    }
+    Ok(bytes)
 }
 
 async fn short_runs(server: &LocalServer) -> Result<Latency, CliError> {
@@ -250,13 +273,25 @@ async fn purged(client: &Client, wanted: u64) -> Result<(), CliError> {
 
 impl std::fmt::Display for Stand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ready after {:.2} s, p99 {:.1} ms", self.ready.as_secs_f64(), self.latency.p99)
+        write!(f, "ready after {}, p99 {:.1} ms", self.start, self.latency.p99)
+    }
+}
+
+impl std::fmt::Display for Start {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.2} s ({} MB of log)", self.ready.as_secs_f64(), self.log_bytes / 1_000_000)
     }
 }
 
 impl History {
     pub(super) fn to_json(&self) -> Value {
-        let stand = |of: &Stand| json!({"ready_s": of.ready.as_secs_f64(), "latency_ms": of.latency});
+        let stand = |of: &Stand| {
+            json!({
+                "ready_s": of.start.ready.as_secs_f64(),
+                "log_bytes": of.start.log_bytes,
+                "latency_ms": of.latency,
+            })
+        };
         json!({
             "runs": self.runs,
             "without": stand(&self.without),
@@ -269,7 +304,7 @@ impl History {
     pub(super) fn to_table(&self) -> String {
         let row = |name: String, of: &Stand| {
             let Latency { p50, p99, .. } = of.latency;
-            [name, format!("{:.2} s", of.ready.as_secs_f64()), format!("{p50:.1} / {p99:.1} ms")]
+            [name, of.start.to_string(), format!("{p50:.1} / {p99:.1} ms")]
         };
         let rows = [
             row("a store without a history".to_owned(), &self.without),

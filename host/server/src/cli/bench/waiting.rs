@@ -18,6 +18,8 @@ pub(super) struct Waiting {
     tenth_bytes: u64,
     bytes: u64,
     starts_per_s: f64,
+    /// A start with none of them, and with all.
+    start: Duration,
     restart: Duration,
     restarted_bytes: u64,
     ends_per_s: f64,
@@ -32,6 +34,10 @@ pub(super) async fn measure(runs: u64, screen: &Screen) -> Result<Waiting, CliEr
         "output": {"number": "{{ input.number }}", "sent": "{{ nodes.hold.output }}"},
     });
     client.put(&format!("/v1/workflows/{NAME}"), &definition).await?;
+
+    server.kill().await?;
+    let start = fleet::restart(&mut server).await?;
+    let client = server.client()?;
 
     let task = screen.task(format!("Starting {runs} runs that wait"));
     let began = Instant::now();
@@ -59,7 +65,7 @@ pub(super) async fn measure(runs: u64, screen: &Screen) -> Result<Waiting, CliEr
     check(&client, &ids).await?;
     task.done(format_args!("{ends_per_s:.0} a second"));
     server.stop().await?;
-    Ok(Waiting { runs, tenth_bytes, bytes, starts_per_s, restart, restarted_bytes, ends_per_s })
+    Ok(Waiting { runs, tenth_bytes, bytes, starts_per_s, start, restart, restarted_bytes, ends_per_s })
 }
 
 async fn signal(client: &Client, ids: &[(u64, String)]) -> Result<(), CliError> {
@@ -84,9 +90,26 @@ async fn check(client: &Client, ids: &[(u64, String)]) -> Result<(), CliError> {
 
 impl Waiting {
     /// Bytes that one more run takes: the slope between a tenth and all.
-    fn slope(&self) -> f64 {
-        let (tenth, all) = (self.runs as f64 / 10.0, self.runs as f64);
-        (self.bytes as f64 - self.tenth_bytes as f64) / (all - tenth)
+    fn bytes_a_run(&self) -> f64 {
+        (self.bytes as f64 - self.tenth_bytes as f64) / (self.runs as f64 * 0.9)
+    }
+
+    /// Seconds that a start takes longer for each run: the slope between none and all.
+    fn restart_a_run(&self) -> f64 {
+        (self.restart.as_secs_f64() - self.start.as_secs_f64()) / self.runs as f64
+    }
+
+    /// On a line through what was measured, with this slope.
+    fn at_a_million(&self, measured: f64, slope: f64) -> f64 {
+        measured + slope.max(0.0) * (1e6 - self.runs as f64)
+    }
+
+    fn bytes_at_a_million(&self) -> f64 {
+        self.at_a_million(self.bytes as f64, self.bytes_a_run())
+    }
+
+    fn restart_at_a_million(&self) -> f64 {
+        self.at_a_million(self.restart.as_secs_f64(), self.restart_a_run())
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -94,9 +117,11 @@ impl Waiting {
             "runs": self.runs,
             "starts_per_s": self.starts_per_s,
             "memory_bytes": self.bytes,
-            "memory_bytes_a_run": self.slope(),
-            "memory_bytes_at_a_million": self.bytes as f64 + self.slope() * (1e6 - self.runs as f64),
+            "memory_bytes_a_run": self.bytes_a_run(),
+            "memory_bytes_at_a_million": self.bytes_at_a_million(),
+            "start_s": self.start.as_secs_f64(),
             "restart_s": self.restart.as_secs_f64(),
+            "restart_s_at_a_million": self.restart_at_a_million(),
             "memory_bytes_after_restart": self.restarted_bytes,
             "ends_per_s": self.ends_per_s,
         })
@@ -104,18 +129,19 @@ impl Waiting {
 
     pub(super) fn to_table(&self) -> String {
         let mib = |bytes: f64| format!("{:.0} MiB", bytes / f64::from(1 << 20));
-        let million = self.bytes as f64 + self.slope() * (1e6 - self.runs as f64);
+        let ready = |seconds: f64| format!("ready after {seconds:.2} s");
+        let row = |what: &str, value: String| [what.to_owned(), value];
         let rows = [
             [format!("{} runs that wait", self.runs), mib(self.bytes as f64)],
-            ["one more of them".to_owned(), format!("{:.0} bytes", self.slope().max(0.0))],
-            ["so a million".to_owned(), mib(million)],
-            ["started".to_owned(), format!("{:.0}/s", self.starts_per_s)],
-            [
-                "killed and started again: ready after".to_owned(),
-                format!("{:.2} s", self.restart.as_secs_f64()),
-            ],
-            ["memory then".to_owned(), mib(self.restarted_bytes as f64)],
-            ["all brought to their end".to_owned(), format!("{:.0}/s", self.ends_per_s)],
+            row("each run more", format!("{:.0} bytes", self.bytes_a_run().max(0.0))),
+            row("so a million", mib(self.bytes_at_a_million())),
+            row("started", format!("{:.0}/s", self.starts_per_s)),
+            row("killed and started again without any", ready(self.start.as_secs_f64())),
+            row("killed and started again", ready(self.restart.as_secs_f64())),
+            row("memory then", mib(self.restarted_bytes as f64)),
+            row("each run more", format!("{:.1} us", self.restart_a_run().max(0.0) * 1e6)),
+            row("so a million", ready(self.restart_at_a_million())),
+            row("all brought to their end", format!("{:.0}/s", self.ends_per_s)),
         ];
         screen::table(["", ""], rows)
     }
