@@ -109,7 +109,7 @@ struct Book {
 }
 
 /// One order, which is one run.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Order {
     in_hand: bool,
     run: Option<String>,
@@ -290,16 +290,42 @@ fn cut(error: reqwest::Error) -> Cut {
 async fn check(server: &Server, book: &Book, world: &World) {
     let orders = book.orders.take();
     assert_eq!(all_runs(server).await, orders.values().map(|order| order.run.clone().unwrap()).collect());
-    let mut sends = HashMap::<String, Vec<(usize, String)>>::new();
+    let mut sends = HashMap::<String, Vec<Send>>::new();
     for (number, seen) in world.all().into_iter().enumerate() {
         let key = seen.header("idempotency-key").to_owned();
-        sends.entry(seen.path).or_default().push((number, key));
+        sends.entry(seen.path).or_default().push(Send { number, key });
     }
-    for (number, order) in &orders {
-        let run = server.run(order.run.as_deref().unwrap()).await;
-        let journal = journal(server, order.run.as_deref().unwrap()).await;
-        let context = || format!("order {number}: {run:#}\n{journal:#?}\n{:?}", sends_of(&sends, *number));
-        assert_eq!(run["status"], "succeeded", "{}", context());
+    for (number, order) in orders {
+        let id = order.run.clone().unwrap();
+        let sends = ["pay", "ship", "tell"].map(|what| sends.remove(&format!("/{what}/{number}")).unwrap());
+        let story = Story { run: server.run(&id).await, journal: journal(server, &id).await, order, sends };
+        story.everything_happened_once();
+        story.what_was_acknowledged_is_kept();
+        story.nothing_answered_was_sent_again();
+    }
+}
+
+/// A request that the world got.
+#[derive(Debug)]
+struct Send {
+    /// Its place among all, which is in its answer.
+    number: usize,
+    key: String,
+}
+
+/// All that is known of an order in the end.
+#[derive(Debug)]
+struct Story {
+    order: Order,
+    run: Value,
+    journal: Vec<Value>,
+    /// Of the three requests, in the order in which the run makes them.
+    sends: [Vec<Send>; 3],
+}
+
+impl Story {
+    fn everything_happened_once(&self) {
+        assert_eq!(self.run["status"], "succeeded", "{self:#?}");
         for (event, times) in [
             ("run-accepted", 1),
             ("effect-answered", 3),
@@ -309,27 +335,29 @@ async fn check(server: &Server, book: &Book, world: &World) {
             ("timer-fired", 1),
             ("run-ended", 1),
         ] {
-            let found = journal.iter().filter(|entry| entry["type"] == event).count();
-            assert_eq!(found, times, "{event}: {}", context());
-        }
-        let decision = run["output"]["decision"].as_u64().unwrap();
-        assert!(order.sent.contains(&decision), "{}", context());
-        assert!(order.decided.is_none_or(|acknowledged| acknowledged == decision), "{}", context());
-        for (at, sends) in sends_of(&sends, *number).into_iter().enumerate() {
-            let body = run["output"]["answers"][at]["ok"]["body"]
-                .as_str()
-                .unwrap_or_else(|| panic!("{}", context()));
-            let answer: Value = serde_json::from_str(body).unwrap();
-            let (last, key) = sends.last().unwrap();
-            assert_eq!(answer["number"], *last, "an answered request was sent again: {}", context());
-            assert!(sends.iter().all(|(_, other)| other == key), "another key: {}", context());
+            let found = self.journal.iter().filter(|entry| entry["type"] == event).count();
+            assert_eq!(found, times, "{event}: {self:#?}");
         }
     }
-}
 
-/// What was sent for an order: each request's place among all, and its idempotency key.
-fn sends_of(sends: &HashMap<String, Vec<(usize, String)>>, order: usize) -> [Vec<(usize, String)>; 3] {
-    ["pay", "ship", "tell"].map(|what| sends[&format!("/{what}/{order}")].clone())
+    fn what_was_acknowledged_is_kept(&self) {
+        let decision = self.run["output"]["decision"].as_u64().unwrap();
+        assert!(self.order.sent.contains(&decision), "nobody decided so: {self:#?}");
+        assert!(self.order.decided.is_none_or(|acknowledged| acknowledged == decision), "{self:#?}");
+    }
+
+    fn nothing_answered_was_sent_again(&self) {
+        // A request leaves once the answers to those before it are on disk: from then on, those are not sent again.
+        let numbers: Vec<usize> = self.sends.iter().flatten().map(|send| send.number).collect();
+        assert!(numbers.is_sorted(), "a request was sent again behind its successor: {self:#?}");
+        for (at, sends) in self.sends.iter().enumerate() {
+            let body = self.run["output"]["answers"][at]["ok"]["body"].as_str().unwrap_or_default();
+            let answer: Value = serde_json::from_str(body).unwrap_or_default();
+            let last = sends.last().unwrap();
+            assert_eq!(answer["number"], last.number, "an answered request was sent again: {self:#?}");
+            assert!(sends.iter().all(|send| send.key == last.key), "it had several keys: {self:#?}");
+        }
+    }
 }
 
 async fn all_runs(server: &Server) -> BTreeSet<String> {
