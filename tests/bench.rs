@@ -8,7 +8,7 @@ use crate::support::server::stepwell;
 
 async fn bench(arguments: &[&str]) -> Value {
     let mut command = stepwell();
-    command.args(["bench", "--json"]).args(arguments);
+    command.arg("bench").args(arguments).arg("--json");
     let output = output(command).await;
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: no JSON: {output:?}"))
