@@ -21,7 +21,8 @@ use crate::plan::{OnFailure, Work};
 impl RunState {
     /// What to do next, as things stand at `now`. Every action that has an event is to be recorded by it.
     ///
-    /// An end, or a failure of a node, comes alone: it leaves nothing else to start. A time to wake at comes last.
+    /// An end, or a failure of a node, comes alone: it leaves nothing else to start. A failure of an item comes last, but for a time to
+    /// wake at: what may start beside it is decided anew.
     #[must_use]
     pub fn decide(&self, now: Timestamp) -> Vec<Action> {
         if self.ended.is_some() {
@@ -76,7 +77,7 @@ impl RunState {
     }
 
     /// What starts, is skipped or fails now. A node's failure stops everything else, so it comes alone, and so does what may be one: the
-    /// end of a node's time.
+    /// end of a node's time. An item's failure may end its map and the run with it, so nothing comes behind it.
     fn steps_at(&self, now: Timestamp) -> Vec<Action> {
         let due = self.retries.iter().take_while(|(due, ..)| *due <= now);
         let due = due.map(|(_, id, part)| self.attempt(id, *part, now));
@@ -89,7 +90,11 @@ impl RunState {
             if matches!(action, Action::Fail { part: Part::Whole, .. } | Action::Ring { .. }) {
                 return vec![action];
             }
+            let may_end_others = matches!(action, Action::Fail { .. });
             actions.push(action);
+            if may_end_others {
+                break;
+            }
         }
         actions
     }

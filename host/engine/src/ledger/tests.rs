@@ -112,10 +112,11 @@ impl Journal for Told {
 
 /// A new run of two nodes, one after the other.
 fn ledger() -> Ledger {
-    let definition = json!({
-        "name": "tried", "version": "1.0.0",
-        "nodes": {"a": {"step": "echo@1.0.0"}, "b": {"step": "echo@1.0.0", "needs": ["a"]}},
-    });
+    ledger_of(&json!({"a": {"step": "echo@1.0.0"}, "b": {"step": "echo@1.0.0", "needs": ["a"]}}))
+}
+
+fn ledger_of(nodes: &Value) -> Ledger {
+    let definition = json!({"name": "tried", "version": "1.0.0", "nodes": nodes});
     let step = json!({
         "name": "echo", "version": "1.0.0", "summary": "", "input_schema": true, "config_schema": true, "output_schema": true,
         "capabilities": [], "digest": format!("sha256:{}", "0".repeat(64)), "imports": [], "effects": [], "size": 0,
@@ -201,6 +202,17 @@ fn a_run_that_may_not_start_anything_goes_on_once_it_may() {
     let mut ledger = ledger();
     assert!(ledger.advance(false).unwrap().orders.is_empty());
     assert_eq!(ledger.state().next_seq(), 1, "what did not start is not recorded");
+    assert_eq!(ledger.advance(true).unwrap().orders.len(), 1);
+}
+
+/// An item that cannot begin fails behind those that can, and these do not start.
+#[test]
+fn a_map_that_may_not_start_anything_goes_on_once_it_may() {
+    let map = json!({"over": [{"x": 1}, {}]});
+    let mut ledger = ledger_of(
+        &json!({"a": {"map": map, "step": "echo@1.0.0", "input": "{{ item.x }}"}, "b": {"step": "echo@1.0.0", "needs": ["a"]}}),
+    );
+    assert!(ledger.advance(false).unwrap().orders.is_empty());
     assert_eq!(ledger.advance(true).unwrap().orders.len(), 1);
 }
 

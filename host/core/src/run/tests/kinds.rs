@@ -1,6 +1,6 @@
 //! Random workflows of every kind of node, lived at random and read back after every entry.
 //!
-//! What must hold: the same entries give the same state, whatever happens in whatever order; nothing is in flight once a run has ended;
+//! What must hold: all that is decided together can follow, each behind the other; the same entries give the same state, whatever happens in whatever order; nothing is in flight once a run has ended;
 //! a timer fires once; what can be undone is undone before the end is told; and no run is stuck.
 
 use proptest::collection::vec;
@@ -59,6 +59,9 @@ fn nodes() -> impl Strategy<Value = Vec<(Vec<bool>, Value)>> {
         json!({"compensate": undo, "until": {"that": "output.go", "attempts": 3}, "gate": "output.go"}),
         json!({"map": {"over": [1, 2, 3, 4], "concurrency": 2}, "retry": retry, "compensate": undo}),
         json!({"map": {"over": "{{ input.items }}", "on_item_error": "continue"}, "input": {"i": "{{ item }}"}}),
+        json!({"map": {"over": "{{ input.items }}"}, "input": {"i": "{{ item.nothing }}"}}),
+        json!({"map": {"over": [{"i": 1}, {}, {}, {"i": 2}, {}], "concurrency": 3}, "input": {"i": "{{ item.i }}"}, "compensate": undo}),
+        json!({"map": {"over": ["x", 1, 2, "y", 3], "concurrency": 3, "on_item_error": "continue"}, "step": "read@^1", "input": {"text": "{{ item }}"}}),
         json!({"wait": "5s"}),
         json!({"wait": {"signal": "go", "timeout": "30s"}}),
         json!({"approval": {"timeout": "20s", "on_timeout": "approve", "escalate": {"after": "5s", "who": ["bob"]}}}),
