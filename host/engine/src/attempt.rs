@@ -308,7 +308,7 @@ impl AttemptHost for Attendant {
         if self.run.is_ending() {
             return Err(Failure::new(FailureKind::Cancelled, "the run has ended"));
         }
-        self.run.ledger().state().may_spend(self.spent.load(Ordering::Relaxed))?;
+        self.run.ledger().state().may_spend(self.part, self.spent.load(Ordering::Relaxed))?;
         let durable = self.run.durable().await;
         durable.map_err(|error| {
             Failure::new(

@@ -244,8 +244,12 @@ impl RunState {
         self.money_failure(self.totals.cost_micro_usd)
     }
 
-    /// The same, while an attempt has cost so much more that is not recorded yet.
-    pub fn may_spend(&self, unrecorded_micro_usd: u64) -> Result<(), Failure> {
+    /// Why no further paid effect of such a part of a node's work may start, if none may, while its attempt has cost so much that is not
+    /// recorded yet. What undoes a node may always spend: the budget is no reason to leave done what was to be undone.
+    pub fn may_spend(&self, part: Part, unrecorded_micro_usd: u64) -> Result<(), Failure> {
+        if part == Part::Compensation {
+            return Ok(());
+        }
         let spent = self.totals.cost_micro_usd.saturating_add(unrecorded_micro_usd);
         self.money_failure(spent).map_or(Ok(()), Err)
     }
