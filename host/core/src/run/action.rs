@@ -1,6 +1,6 @@
 //! What a run wants done next. Core decides it; whoever drives the run does it and records it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -160,7 +160,9 @@ impl Action {
             Self::Ring { node } => Event::TimerFired { node },
             Self::GiveUp { failure } => Event::RunGivenUp { failure },
             Self::StopWork => Event::WorkStopped,
-            Self::Reopen { from } => Event::RunReopened { from, edits: BTreeMap::new(), by: None },
+            Self::Reopen { from } => {
+                Event::RunReopened { from, edits: BTreeMap::new(), standing: BTreeSet::new(), by: None }
+            }
             Self::End { outcome } => Event::RunEnded { outcome },
             Self::WakeAt(_) | Self::CancelChild { .. } => return None,
         })

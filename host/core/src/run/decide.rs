@@ -169,10 +169,12 @@ impl RunState {
         open.then(|| reopen_at(later(ending.at, again.delay), now, ReopenFrom::Failed))
     }
 
-    /// All is done again, if the workflow says so.
+    /// All is done again, if the workflow says so, and all of it is undone: what could not be undone would be there twice.
     fn restart(&self, ending: &Ending, now: Timestamp) -> Option<Vec<Action>> {
         let OnFailure::Restart(again) = self.plan.on_failure else { return None };
-        let open = !ending.is_cancellation() && ending.is_of_a_node() && self.again < again.times;
+        let is_undone = self.dead_letters.iter().all(|(_, part)| *part != Part::Compensation);
+        let open =
+            !ending.is_cancellation() && ending.is_of_a_node() && is_undone && self.again < again.times;
         open.then(|| reopen_at(later(ending.at, again.delay), now, ReopenFrom::Start))
     }
 

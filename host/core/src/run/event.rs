@@ -2,7 +2,7 @@
 //!
 //! JSON values are shared: the run's state and what its expressions see hold the same ones as its journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -326,6 +326,9 @@ pub enum Event {
         /// Nodes whose input or config is another from now on.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         edits: BTreeMap<NodeId, Edit>,
+        /// Nodes that could not be undone: what they did stands, and they are not run again.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        standing: BTreeSet<NodeId>,
         /// Who wanted it; none: the workflow's `on_failure`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
@@ -510,7 +513,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReopenFrom {
-    /// From what failed, was cancelled or was undone.
+    /// From what failed, was cancelled or was undone. What could not be undone stands.
     Failed,
     /// From this node: it and all behind it are done again, and what failed.
     Node(NodeId),

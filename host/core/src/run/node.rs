@@ -128,6 +128,13 @@ impl More {
         self.map.as_ref()
     }
 
+    /// The compensation begins anew, should there be another: no attempt at it has a number again.
+    pub(super) fn forget_compensation(&mut self) {
+        if let Some(compensation) = self.compensation.take() {
+            self.earlier.compensation = compensation.task.count();
+        }
+    }
+
     pub(super) fn begin_compensation(&mut self) {
         let earlier = self.earlier.compensation;
         self.compensation.get_or_insert_with(|| Compensation { task: Task::after(earlier), end: None });
@@ -192,6 +199,11 @@ impl NodeState {
 
     pub(super) fn compensation(&self) -> Option<&Compensation> {
         self.more.as_ref()?.compensation.as_ref()
+    }
+
+    /// Whether it was to be undone, and could not be.
+    pub(super) fn is_not_undone(&self) -> bool {
+        self.compensation().is_some_and(|compensation| matches!(compensation.end, Some(Err(_))))
     }
 
     pub(super) fn edit(&self) -> Option<&Edit> {

@@ -41,6 +41,16 @@ pub enum ReopenError {
         /// The run.
         run: RunId,
     },
+    /// What a node did could not be undone, and it would be done once more.
+    #[error(
+        "what `{node}` did in run {run} could not be undone and stands, so it is not run again: retry or discard its dead letter first, or go on from what failed"
+    )]
+    NotUndone {
+        /// The run.
+        run: RunId,
+        /// The node.
+        node: NodeId,
+    },
     /// The workflow has no such node.
     #[error("the workflow of run {run} has no node `{node}`")]
     UnknownNode {
@@ -75,10 +85,10 @@ impl Engine {
         run: RunId,
         wish: Reopen,
     ) -> Result<RunStatus, ReopenError> {
-        let event = Event::RunReopened { from: wish.from, edits: wish.edits, by: Some(wish.by) };
         self.change_ended(tenant, run, |state| {
-            check(state, &event)?;
-            Ok(event.clone())
+            check(state, &wish)?;
+            let Reopen { from, edits, by } = wish.clone();
+            Ok(Event::RunReopened { standing: state.standing(&from), from, edits, by: Some(by) })
         })
         .await
     }
@@ -158,8 +168,7 @@ impl Engine {
     }
 }
 
-fn check(state: &RunState, event: &Event) -> Result<(), ReopenError> {
-    let Event::RunReopened { from, edits, .. } = event else { return Ok(()) };
+fn check(state: &RunState, Reopen { from, edits, .. }: &Reopen) -> Result<(), ReopenError> {
     let run = state.run();
     let unknown = |node: &NodeId| ReopenError::UnknownNode { run, node: node.to_string() };
     match from {
@@ -168,6 +177,9 @@ fn check(state: &RunState, event: &Event) -> Result<(), ReopenError> {
         }
         ReopenFrom::Node(node) if !state.plan().nodes.contains_key(node) => return Err(unknown(node)),
         _ => {}
+    }
+    if let Some(node) = state.would_repeat(from) {
+        return Err(ReopenError::NotUndone { run, node: node.clone() });
     }
     for (node, edit) in edits {
         let planned = state.plan().nodes.get(node).ok_or_else(|| unknown(node))?;

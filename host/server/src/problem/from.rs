@@ -160,6 +160,7 @@ impl From<ReopenError> for Problem {
             ReopenError::UnknownRun(run) => Self::UnknownRun(run),
             ReopenError::NotEnded { run, status } => Self::RunNotEnded { run, status },
             ReopenError::NothingFailed { .. } => Self::NothingFailed(message),
+            ReopenError::NotUndone { .. } => Self::NotUndone(message),
             ReopenError::UnknownNode { .. } => {
                 Self::InvalidRequest { place: super::Place::Body("/from".to_owned()), message }
             }

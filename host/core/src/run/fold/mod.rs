@@ -133,7 +133,9 @@ impl RunState {
         }
         let at = whole_millisecond(entry.at);
         match &entry.event {
-            Event::RunReopened { from, edits, by } => self.reopened(from, edits, by.as_deref(), at),
+            Event::RunReopened { from, edits, standing, by } => {
+                self.reopened(from, edits, standing, by.as_deref(), at)
+            }
             Event::DeadLetterDiscarded { node, part, .. } => self.letter_discarded(node, *part),
             _ if self.ended.is_some() => Err(Misfit::Ended),
             event => self.follow_living(event, at),

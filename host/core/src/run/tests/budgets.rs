@@ -105,7 +105,12 @@ fn a_run_that_spent_its_budget_undoes_what_it_did_whatever_that_costs() {
         life.fail("a~compensation", Failure::new(FailureKind::Permanent, "no"));
         assert_eq!(life.run_failure().0.kind, FailureKind::BudgetExceeded);
         let from = ReopenFrom::Compensation(node("a"));
-        life.happens(Event::RunReopened { from, edits: BTreeMap::new(), by: None });
+        life.happens(Event::RunReopened {
+            from,
+            edits: BTreeMap::new(),
+            standing: BTreeSet::new(),
+            by: None,
+        });
         assert_eq!(life.in_flight(), ["a~compensation"], "nor does the budget hold up another try");
     }
 }

@@ -247,6 +247,18 @@ fn node_failed() {
 }
 
 #[test]
+fn run_reopened() {
+    let from = ReopenFrom::Failed;
+    let event =
+        |standing, by| Event::RunReopened { from: from.clone(), edits: BTreeMap::new(), standing, by };
+    golden(event(BTreeSet::new(), None), &json!({"type": "run-reopened", "from": "failed"}));
+    golden(
+        event(BTreeSet::from([node("pay")]), Some("ann".to_owned())),
+        &json!({"type": "run-reopened", "from": "failed", "standing": ["pay"], "by": "ann"}),
+    );
+}
+
+#[test]
 fn cancel_requested() {
     golden(
         Event::CancelRequested { reason: None, grace_ms: 0, compensate: false, by: None },

@@ -266,7 +266,9 @@ impl Lived {
             (2, Some((node, Part::Compensation))) => ReopenFrom::Compensation(node),
             _ => ReopenFrom::Node(node("n0")),
         };
-        self.record(Event::RunReopened { from, edits: BTreeMap::new(), by: Some("ann".to_owned()) });
+        let standing = self.0.state.standing(&from);
+        let by = Some("ann".to_owned());
+        self.record(Event::RunReopened { from, edits: BTreeMap::new(), standing, by });
     }
 
     /// Lets everything succeed and every wait pass, until the run ends. A run that waits for neither is stuck.

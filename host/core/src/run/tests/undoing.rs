@@ -60,7 +60,12 @@ fn a_dead_compensation_can_be_tried_again_alone() {
     life.succeed("a~compensation", json!(null));
     let ended = life.state.outcome().cloned();
     let from = ReopenFrom::Compensation(node("b"));
-    life.happens(Event::RunReopened { from, edits: BTreeMap::new(), by: Some("ann".to_owned()) });
+    life.happens(Event::RunReopened {
+        from,
+        edits: BTreeMap::new(),
+        standing: BTreeSet::new(),
+        by: Some("ann".to_owned()),
+    });
     assert_eq!(life.in_flight(), ["b~compensation"]);
     life.succeed("b~compensation", json!(null));
     assert_eq!(life.state.outcome().cloned(), ended, "the run ends as it had");
