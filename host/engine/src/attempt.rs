@@ -161,14 +161,11 @@ impl<'a> Chosen<'a> {
         };
         let call =
             call.ok_or_else(|| internal(format!("the plan has no step for `{}{}`", order.node, order.part)))?;
-        let is_edited = order.part != Part::Compensation;
-        let config = run.ledger().state().edit(&order.node).and_then(|edit| edit.config.clone());
-        let cache = step.and_then(|step| step.cache).filter(|_| is_edited);
+        let config = run.ledger().state().edit(&order.node, order.part).and_then(|edit| edit.config.clone());
+        let cache = step.and_then(|step| step.cache).filter(|_| order.part != Part::Compensation);
         Ok(Self {
             call,
-            config: config
-                .filter(|_| is_edited)
-                .map_or_else(|| Arc::clone(&call.config), |config| as_text(&config).into()),
+            config: config.map_or_else(|| Arc::clone(&call.config), |config| as_text(&config).into()),
             cache,
         })
     }

@@ -166,7 +166,7 @@ impl Recording {
     fn take(&mut self, entry: &Entry, state: &RunState) {
         match &entry.event {
             Event::AttemptStarted { node, part, attempt, input, deadline, call } => {
-                let edit = state.edit(node).filter(|_| *part != Part::Compensation);
+                let edit = state.edit(node, *part);
                 self.attempts.push(RecordedAttempt {
                     node: node.clone(),
                     part: *part,

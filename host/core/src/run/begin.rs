@@ -171,8 +171,8 @@ impl RunState {
     }
 
     fn input_of(&self, id: &NodeId, part: Part, call: &Call) -> Result<Arc<Value>, Failure> {
-        let edited = self.nodes[id].edit().and_then(|edit| edit.input.clone()).filter(|_| part.is_whole());
-        let input = match edited {
+        let edit = self.nodes[id].edit(part).filter(|_| !matches!(part, Part::Item(_)));
+        let input = match edit.and_then(|edit| edit.input.clone()) {
             Some(input) => input,
             None => match self.scope_of(id, part) {
                 Some(scope) => call.input.render(&scope)?,

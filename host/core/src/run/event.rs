@@ -323,7 +323,7 @@ pub enum Event {
     RunReopened {
         /// From where.
         from: ReopenFrom,
-        /// Nodes whose input or config is another from now on.
+        /// Nodes whose input or config is another from now on; of a compensation that is tried again, its own.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         edits: BTreeMap<NodeId, Edit>,
         /// Nodes that could not be undone: what they did stands, and they are not run again.

@@ -109,6 +109,7 @@ pub(super) struct Callback {
 pub(super) struct Compensation {
     pub(super) task: Task,
     pub(super) end: Option<Result<(), Failure>>,
+    pub(super) edit: Edit,
 }
 
 impl More {
@@ -137,7 +138,8 @@ impl More {
 
     pub(super) fn begin_compensation(&mut self) {
         let earlier = self.earlier.compensation;
-        self.compensation.get_or_insert_with(|| Compensation { task: Task::after(earlier), end: None });
+        self.compensation
+            .get_or_insert_with(|| Compensation { task: Task::after(earlier), ..Compensation::default() });
     }
 }
 
@@ -206,8 +208,12 @@ impl NodeState {
         self.compensation().is_some_and(|compensation| matches!(compensation.end, Some(Err(_))))
     }
 
-    pub(super) fn edit(&self) -> Option<&Edit> {
-        self.more.as_ref().map(|more| &more.edit)
+    /// What a part of its work gets in place of what the workflow says.
+    pub(super) fn edit(&self, part: Part) -> Option<&Edit> {
+        match part {
+            Part::Whole | Part::Item(_) => self.more.as_ref().map(|more| &more.edit),
+            Part::Compensation => self.compensation().map(|compensation| &compensation.edit),
+        }
     }
 
     /// The task of a part of its work, if that has begun.

@@ -327,10 +327,10 @@ impl RunState {
         }
     }
 
-    /// What a node gets in place of what the workflow says, if somebody wanted it.
+    /// What a part of a node's work gets in place of what the workflow says, if somebody wanted it.
     #[must_use]
-    pub fn edit(&self, node: &NodeId) -> Option<&Edit> {
-        self.nodes.get(node)?.edit()
+    pub fn edit(&self, node: &NodeId, part: Part) -> Option<&Edit> {
+        self.nodes.get(node)?.edit(part)
     }
 
     /// The questions to people that are open.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stepwell_core::id::{NodeId, RunId, TenantId};
-use stepwell_core::plan::Work;
+use stepwell_core::plan::{Call, PlannedNode, Work};
 use stepwell_core::run::{Edit, Event, ReopenFrom, RunState, RunStatus, Trigger};
 use stepwell_core::schema::SchemaViolation;
 
@@ -183,18 +183,26 @@ fn check(state: &RunState, Reopen { from, edits, .. }: &Reopen) -> Result<(), Re
     }
     for (node, edit) in edits {
         let planned = state.plan().nodes.get(node).ok_or_else(|| unknown(node))?;
-        check_edit(planned, edit)?;
+        let call = match from {
+            ReopenFrom::Compensation(_) => planned.compensate.as_ref(),
+            ReopenFrom::Failed | ReopenFrom::Node(_) | ReopenFrom::Start => own_call(planned),
+        };
+        check_edit(node, call, edit)?;
     }
     Ok(())
 }
 
-fn check_edit(planned: &stepwell_core::plan::PlannedNode, edit: &Edit) -> Result<(), ReopenError> {
-    let wrong = |what, violations| ReopenError::Edit { node: planned.id.clone(), what, violations };
-    let call = match &planned.work {
+/// The one step that a node runs, if that is what it does.
+fn own_call(planned: &PlannedNode) -> Option<&Call> {
+    match &planned.work {
         Work::Step(step) => step.calls.first(),
         Work::Callback(callback) => callback.submit.calls.first(),
         _ => None,
-    };
+    }
+}
+
+fn check_edit(node: &NodeId, call: Option<&Call>, edit: &Edit) -> Result<(), ReopenError> {
+    let wrong = |what, violations| ReopenError::Edit { node: node.clone(), what, violations };
     let Some(call) = call else {
         let message = "only a node that runs one step can be given another input or config".to_owned();
         return Err(wrong("input", vec![SchemaViolation { pointer: String::new(), message }]));

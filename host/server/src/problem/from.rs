@@ -178,9 +178,6 @@ impl From<DeadLetterError> for Problem {
         let message = error.to_string();
         match error {
             DeadLetterError::Unknown(_) => Self::UnknownDeadLetter(message),
-            DeadLetterError::NoEdit(_) => {
-                Self::InvalidRequest { place: super::Place::Body(String::new()), message }
-            }
             DeadLetterError::Reopen(error) => error.into(),
             DeadLetterError::Engine(error) => error.into(),
         }

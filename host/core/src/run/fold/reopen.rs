@@ -27,7 +27,7 @@ impl RunState {
         }
         self.paused = false;
         match from {
-            ReopenFrom::Compensation(node) => self.undo_again(node, at),
+            ReopenFrom::Compensation(node) => self.undo_again(node, edits.get(node), at),
             ReopenFrom::Failed | ReopenFrom::Node(_) | ReopenFrom::Start => {
                 self.reset(&self.to_reset(from, standing));
                 standing.iter().for_each(|node| self.stand(node));
@@ -36,10 +36,10 @@ impl RunState {
                 (self.ending, self.ended) = (None, None);
                 self.accepted.clock_from = at;
                 self.waited = Default::default();
+                for (node, edit) in edits {
+                    self.node_mut(node).more_mut().edit = edit.clone();
+                }
             }
-        }
-        for (node, edit) in edits {
-            self.node_mut(node).more_mut().edit = edit.clone();
         }
         Ok(())
     }
@@ -97,11 +97,14 @@ impl RunState {
         letters.map(|(id, _)| id).find(|id| reset.contains(*id))
     }
 
-    fn undo_again(&mut self, node: &NodeId, at: Timestamp) {
+    fn undo_again(&mut self, node: &NodeId, edit: Option<&Edit>, at: Timestamp) {
         self.dead_letters.remove(&(node.clone(), Part::Compensation));
         if let Some(compensation) = &mut self.node_mut(node).more_mut().compensation {
             compensation.task.reopen();
             compensation.end = None;
+            if let Some(edit) = edit {
+                compensation.edit = edit.clone();
+            }
         }
         self.ending = self.ended.take().map(|ended| Ending {
             at,

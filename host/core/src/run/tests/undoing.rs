@@ -73,6 +73,24 @@ fn a_dead_compensation_can_be_tried_again_alone() {
 }
 
 #[test]
+fn a_dead_compensation_can_be_mended_with_another_input_or_config() {
+    let mut life = failed_at_the_end();
+    life.fail("b~compensation", permanent());
+    life.succeed("a~compensation", json!(null));
+    let edit =
+        Edit { input: Some(json!({"mended": true}).into()), config: Some(json!({"slow": true}).into()) };
+    for edits in [BTreeMap::from([(node("b"), edit.clone())]), BTreeMap::new()] {
+        let from = ReopenFrom::Compensation(node("b"));
+        life.happens(Event::RunReopened { from, edits, standing: BTreeSet::new(), by: None });
+        assert_eq!(**life.state.in_flight().next().unwrap().input, json!({"mended": true}));
+        assert_eq!(life.state.edit(&node("b"), Part::Compensation), Some(&edit));
+        assert_eq!(life.state.edit(&node("b"), Part::Whole), Some(&Edit::default()), "b itself is as it was");
+        life.fail("b~compensation", permanent());
+    }
+    assert_eq!(life.again().view(), life.state.view());
+}
+
+#[test]
 fn a_cancelled_run_is_undone_if_that_is_asked_for() {
     let cancel = |compensate| Event::CancelRequested { reason: None, grace_ms: 0, compensate, by: None };
     let mut life = Life::of(three(), json!({}));
