@@ -76,6 +76,9 @@ pub enum Event {
         /// What the version was chosen from, if it was chosen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         split: Option<Split>,
+        /// By which rules the entries that follow are read: [`Event::RULES`] of when it was accepted.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        rules: u32,
     },
     /// The run has a place under its workflow's concurrency limit, and goes on.
     RunAdmitted,
@@ -354,6 +357,9 @@ pub enum Event {
 }
 
 impl Event {
+    /// The rules of new runs. Under those before, 0, a node whose `until` is used up does not fall back.
+    pub const RULES: u32 = 1;
+
     /// The `type` of its JSON form.
     #[must_use]
     pub fn type_name(&self) -> &'static str {

@@ -80,6 +80,7 @@ pub(super) struct Acceptance {
     trigger: Trigger,
     traceparent: String,
     pub(super) start_at: Option<Timestamp>,
+    pub(super) rules: u32,
     /// From when on its time budget counts.
     pub(super) clock_from: Timestamp,
     priority: Priority,
@@ -467,8 +468,17 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
     if first.seq != 0 {
         return Err(Misfit::Sequence { expected: 0 });
     }
-    let Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at, priority, split } =
-        &first.event
+    let Event::RunAccepted {
+        workflow,
+        version,
+        input,
+        trigger,
+        traceparent,
+        start_at,
+        priority,
+        split,
+        rules,
+    } = &first.event
     else {
         return Err(Misfit::NotAccepted);
     };
@@ -487,6 +497,7 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
         trigger: trigger.clone(),
         traceparent: traceparent.clone(),
         start_at,
+        rules: *rules,
         priority: *priority,
         split: split.clone(),
     })

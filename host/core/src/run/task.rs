@@ -26,7 +26,7 @@ pub(super) struct Task {
     call: u32,
     /// How many attempts this way has had that count.
     tries: u32,
-    /// How many attempts gave an output that `until` did not take.
+    /// How many attempts of this way gave an output that `until` did not take.
     polls: u32,
     /// When the next attempt is due, if one failed and another follows.
     pub(super) due: Option<Timestamp>,
@@ -80,6 +80,8 @@ pub struct AttemptInFlight<'a> {
 pub(super) struct Policies<'a> {
     pub(super) calls: &'a [Call],
     pub(super) until: Option<&'a Until>,
+    /// Whether there is a fallback from an `until` that is used up.
+    pub(super) until_falls_back: bool,
     pub(super) when_open: Option<WhenOpen>,
 }
 
@@ -155,7 +157,11 @@ impl Task {
         match (failed.failure.kind, policies.until) {
             (FailureKind::Until, Some(until)) => {
                 self.polls = self.polls.saturating_add(1);
-                backoff_due(&until.pace, self.polls, failed)
+                let again = backoff_due(&until.pace, self.polls, failed);
+                if again.is_some() || !policies.until_falls_back {
+                    return again;
+                }
+                self.fall_back(policies, failed.at)
             }
             (FailureKind::CircuitOpen, _) if policies.when_open == Some(WhenOpen::Wait) => {
                 Some(later_by_ms(failed.at, failed.failure.retry_after_ms.unwrap_or(1_000)))
@@ -174,6 +180,9 @@ impl Task {
         let next = self.call + 1;
         policies.calls.get(next as usize)?;
         (self.call, self.tries) = (next, 0);
+        if policies.until_falls_back {
+            self.polls = 0;
+        }
         Some(at)
     }
 

@@ -134,6 +134,7 @@ fn ledger_of(nodes: &Value) -> Ledger {
         start_at: None,
         priority: Priority::Normal,
         split: None,
+        rules: Event::RULES,
     };
     let mint = Random { public_url: "http://here".into() };
     Ledger::open(TenantId::default(), RunId(Uuid::from_u128(1)), plan, acceptance, mint).unwrap()

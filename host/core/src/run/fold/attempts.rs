@@ -150,7 +150,7 @@ impl RunState {
         }
         let plan = Arc::clone(&self.plan);
         let failed = Failed { run: self.run, node: id, part, attempt, at, failure };
-        let policies = policies(&plan, id, part);
+        let policies = policies(&plan, self.accepted.rules, id, part);
         let due = self.node_mut(id).task_mut(part).and_then(|task| task.after_failure(&policies, &failed));
         match (due, part) {
             (Some(due), Part::Whole) => self.move_to(id, Phase::WaitingToRetry { due }),
@@ -258,12 +258,18 @@ impl RunState {
     }
 }
 
-fn policies<'a>(plan: &'a Plan, id: &NodeId, part: Part) -> Policies<'a> {
+fn policies<'a>(plan: &'a Plan, rules: u32, id: &NodeId, part: Part) -> Policies<'a> {
     let planned = &plan.nodes[id];
+    let until_falls_back = rules >= 1;
     match (part, planned.work.step()) {
-        (Part::Whole | Part::Item(_), Some(step)) => {
-            Policies { calls: &step.calls, until: step.until.as_ref(), when_open: step.when_open }
+        (Part::Whole | Part::Item(_), Some(step)) => Policies {
+            calls: &step.calls,
+            until: step.until.as_ref(),
+            until_falls_back,
+            when_open: step.when_open,
+        },
+        _ => {
+            Policies { calls: planned.compensate.as_slice(), until: None, until_falls_back, when_open: None }
         }
-        _ => Policies { calls: planned.compensate.as_slice(), until: None, when_open: None },
     }
 }

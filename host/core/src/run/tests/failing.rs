@@ -93,6 +93,43 @@ fn until_repeats_a_step_with_backoff_and_uses_up_no_retries() {
     assert_eq!(life.run_failure().0.kind, FailureKind::Until, "three times at most");
 }
 
+fn polled_with_a_fallback() -> Value {
+    let until = json!({"that": "output.done", "attempts": 2, "delay": "2s", "factor": 1});
+    json!({"nodes": {"a": {"until": until, "fallback": [{"config": {"b": 1}}], "on_error": {"continue": "late"}}, "z": {"needs": ["a"]}}})
+}
+
+#[test]
+fn an_until_that_is_used_up_is_fallen_back_from_and_the_fallback_has_as_many_attempts() {
+    let mut life = Life::of(polled_with_a_fallback(), json!({}));
+    let call = |life: &Life| life.state.in_flight().next().unwrap().call;
+    for fallback in [0, 1] {
+        assert_eq!(call(&life), fallback);
+        life.fail("a", fault(FailureKind::Until));
+        assert_eq!(life.wakes_after(), Some(Duration::from_secs(2)));
+        life.let_pass(Duration::from_secs(2));
+        assert_eq!(call(&life), fallback);
+        life.fail("a", fault(FailureKind::Until));
+    }
+    assert_eq!((life.status("a"), life.in_flight()), (NodeStatus::Failed, vec!["z".to_owned()]));
+    assert_eq!(life.again().view(), life.state.view());
+}
+
+#[test]
+fn a_run_of_before_an_until_fell_back_goes_on_as_it_went() {
+    let mut first = accepted(json!({}));
+    if let Event::RunAccepted { rules, .. } = &mut first {
+        *rules = 0;
+    }
+    let mut life = Life::accepted_by(plan(polled_with_a_fallback()), first);
+    life.go_on();
+    for pause in [2, 0] {
+        life.fail("a", fault(FailureKind::Until));
+        life.let_pass(Duration::from_secs(pause));
+    }
+    assert_eq!((life.status("a"), life.in_flight()), (NodeStatus::Failed, vec!["z".to_owned()]));
+    assert_eq!(life.again().view(), life.state.view());
+}
+
 #[test]
 fn an_open_circuit_is_waited_for_or_fallen_back_from_as_the_node_says() {
     let open = || Failure { retry_after_ms: Some(7_000), ..fault(FailureKind::CircuitOpen) };

@@ -65,6 +65,9 @@ fn account_written() -> Value {
 fn run_accepted() {
     let traceparent = "00-00000000000000000000000000000001-0000000000000001-01";
     let mut event = accepted(json!({"subject": "Invoice"}));
+    if let Event::RunAccepted { rules, .. } = &mut event {
+        *rules = 0;
+    }
     golden(
         event.clone(),
         &json!({
@@ -91,8 +94,9 @@ fn run_accepted() {
             json!({"kind": "event", "id": "A-1", "source": "/shop", "event_type": "order"}),
         ),
     ] {
-        if let Event::RunAccepted { trigger, priority, split, .. } = &mut event {
+        if let Event::RunAccepted { trigger, priority, split, rules, .. } = &mut event {
             *trigger = other;
+            *rules = 1;
             *priority = Priority::High;
             *split = Some(Split {
                 canary: Version::new(1, 1, 0),
@@ -111,6 +115,7 @@ fn run_accepted() {
                 "traceparent": traceparent,
                 "priority": "high",
                 "split": {"canary": "1.1.0", "percent": 10, "chosen": "current"},
+                "rules": 1,
             }),
         );
     }
