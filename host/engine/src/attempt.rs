@@ -93,16 +93,16 @@ pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order
         run.ledger().state().judge(&node, part, &output).map(|()| output)
     });
     engine.meters.attempt_ended(result.as_ref().err().map(|failure| failure.kind), &account);
+    let cached = memo.as_ref().is_some_and(|memo| memo.found);
     match result {
         Ok(output) => {
             let marks = memo.as_ref().and_then(|memo| memo.keep(&output)).into_iter().collect();
-            let cached = memo.is_some_and(|memo| memo.found);
             Happened {
                 event: Event::AttemptSucceeded { node, part, attempt, output, account, cached },
                 marks,
             }
         }
-        Err(failure) => Event::AttemptFailed { node, part, attempt, failure, account }.into(),
+        Err(failure) => Event::AttemptFailed { node, part, attempt, failure, account, cached }.into(),
     }
 }
 

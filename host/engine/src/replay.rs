@@ -190,9 +190,11 @@ impl Recording {
                     (recorded.end, recorded.cached) = (Some(end), *cached);
                 });
             }
-            Event::AttemptFailed { node, part, attempt, failure, account } => {
+            Event::AttemptFailed { node, part, attempt, failure, account, cached } => {
                 let end = (Err(failure.clone()), account.clone());
-                self.with(node, *part, *attempt, |recorded| recorded.end = Some(end));
+                self.with(node, *part, *attempt, |recorded| {
+                    (recorded.end, recorded.cached) = (Some(end), *cached);
+                });
             }
             _ => {}
         }

@@ -145,6 +145,9 @@ pub enum Event {
         failure: Failure,
         /// What the attempt used and recorded.
         account: Account,
+        /// Its output was remembered from an earlier attempt of some run, and did not count here; nothing ran.
+        #[serde(default, skip_serializing_if = "is_false")]
+        cached: bool,
     },
     /// A node will not run.
     NodeSkipped {

@@ -51,7 +51,7 @@ enum Course {
 #[derive(Debug)]
 pub(super) enum AttemptEnd {
     Succeeded { bill: Bill, cached: bool },
-    Failed { bill: Bill, failure: Failure },
+    Failed { bill: Bill, failure: Failure, cached: bool },
     Abandoned,
 }
 
@@ -233,9 +233,10 @@ impl AttemptEnd {
                 cached: *cached,
                 ..attempt
             },
-            Self::Failed { bill, failure } => AttemptView {
+            Self::Failed { bill, failure, cached } => AttemptView {
                 status: AttemptStatus::Failed,
                 bill: bill.clone(),
+                cached: *cached,
                 failure: Some(failure.clone()),
                 ..attempt
             },

@@ -249,7 +249,7 @@ pub struct AttemptView {
     /// Which of the node's fallbacks it tried, counted from 0; none: the node's own step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<u32>,
-    /// Whether its output was remembered from an earlier attempt of some run.
+    /// Whether its output was remembered from an earlier attempt of some run, also where it did not count.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cached: bool,
     /// When it started.

@@ -224,7 +224,14 @@ fn one_turn_follows_a_failure_to_the_end() {
     let failure = Failure::new(FailureKind::Permanent, "no");
     let (attempt, account) = (AttemptNumber::FIRST, Account::default());
     ledger
-        .record(Event::AttemptFailed { node: node("a"), part: Part::Whole, attempt, failure, account })
+        .record(Event::AttemptFailed {
+            node: node("a"),
+            part: Part::Whole,
+            attempt,
+            failure,
+            account,
+            cached: false,
+        })
         .unwrap();
     let turn = ledger.advance(true).unwrap();
     assert!(turn.orders.is_empty() && turn.wake_at.is_none());

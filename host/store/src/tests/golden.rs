@@ -219,6 +219,7 @@ fn every_event() -> Vec<Entry> {
             attempt,
             failure: failure(),
             account: Account::default(),
+            cached: false,
         },
         Event::NodeSkipped { node: node("c"), reason: SkipReason::When },
         Event::NodeFailed {

@@ -131,6 +131,7 @@ impl RunState {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the fields of an event")]
     pub(super) fn attempt_failed(
         &mut self,
         id: &NodeId,
@@ -138,10 +139,11 @@ impl RunState {
         attempt: AttemptNumber,
         failure: &Failure,
         account: &Account,
+        cached: bool,
         at: Timestamp,
     ) -> Result<(), Misfit> {
         self.check_in_flight(id, part, attempt)?;
-        let end = AttemptEnd::Failed { bill: Bill::from(account), failure: failure.clone() };
+        let end = AttemptEnd::Failed { bill: Bill::from(account), failure: failure.clone(), cached };
         let input = self.end_attempt(id, part, at, end, account);
         if let (Part::Whole, Some(body)) = (part, self.nodes[id].callback().and_then(|it| it.body.clone())) {
             // The job was done all the same.

@@ -159,8 +159,8 @@ impl RunState {
             Event::AttemptSucceeded { node, part, attempt, output, account, cached } => {
                 self.attempt_succeeded(node, *part, *attempt, output, account, *cached, at)
             }
-            Event::AttemptFailed { node, part, attempt, failure, account } => {
-                self.attempt_failed(node, *part, *attempt, failure, account, at)
+            Event::AttemptFailed { node, part, attempt, failure, account, cached } => {
+                self.attempt_failed(node, *part, *attempt, failure, account, *cached, at)
             }
             Event::NodeSkipped { node, reason } => self.skipped(node, *reason, at),
             Event::NodeFailed { node, part, failure } => self.part_failed(node, *part, failure, at),

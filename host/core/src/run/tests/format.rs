@@ -194,6 +194,25 @@ fn attempt_succeeded() {
 
 #[test]
 fn attempt_failed() {
+    let refused = Event::AttemptFailed {
+        node: node("classify"),
+        part: Part::Whole,
+        attempt: AttemptNumber::FIRST,
+        failure: Failure::new(FailureKind::Gate, "too short"),
+        account: Account::default(),
+        cached: true,
+    };
+    golden(
+        refused,
+        &json!({
+            "type": "attempt-failed",
+            "node": "classify",
+            "attempt": 1,
+            "failure": {"kind": "gate", "message": "too short"},
+            "account": {"fuel": 0, "duration_us": 0, "effects": 0},
+            "cached": true,
+        }),
+    );
     let failure = Failure {
         kind: FailureKind::Timeout,
         message: "too long".to_owned(),
@@ -208,6 +227,7 @@ fn attempt_failed() {
             attempt: AttemptNumber::FIRST,
             failure,
             account: Account::default(),
+            cached: false,
         },
         &json!({
             "type": "attempt-failed",

@@ -226,7 +226,7 @@ impl Lived {
             }
             Some(kind) => {
                 let failure = Failure::new(kind, "by chance");
-                Event::AttemptFailed { node, part, attempt, failure, account }
+                Event::AttemptFailed { node, part, attempt, failure, account, cached: false }
             }
         });
     }

@@ -215,7 +215,14 @@ impl Life {
 
     fn fail(&mut self, id: &str, failure: Failure) {
         let (node, part, attempt) = self.attempt_of(id);
-        self.record(Event::AttemptFailed { node, part, attempt, failure, account: Account::default() });
+        self.record(Event::AttemptFailed {
+            node,
+            part,
+            attempt,
+            failure,
+            account: Account::default(),
+            cached: false,
+        });
         self.go_on();
     }
 
