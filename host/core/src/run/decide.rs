@@ -108,7 +108,7 @@ impl RunState {
         match planned.when.as_ref().map_or(Ok(true), |when| when.is_true(&self.scope)) {
             Ok(true) => self.begin_work(planned, now),
             Ok(false) => Action::Skip { node: id.clone(), reason: SkipReason::When },
-            Err(failure) => Action::Fail { node: id.clone(), part: Part::Whole, failure },
+            Err(failure) => Action::fail(id.clone(), failure),
         }
     }
 

@@ -165,6 +165,9 @@ pub enum Event {
         part: Part,
         /// Why.
         failure: Failure,
+        /// What failed is one way to run the step, and the next one follows.
+        #[serde(default, skip_serializing_if = "is_false")]
+        falls_back: bool,
     },
     /// A map has its list.
     MapStarted {

@@ -152,6 +152,12 @@ impl Task {
         self.due
     }
 
+    /// When the next way to run the step is due, if there is one, where this one cannot even begin.
+    pub(super) fn pass_on(&mut self, policies: &Policies<'_>, at: Timestamp) -> Option<Timestamp> {
+        self.due = self.fall_back(policies, at);
+        self.due
+    }
+
     fn next_due(&mut self, policies: &Policies<'_>, failed: &Failed<'_>) -> Option<Timestamp> {
         let call = policies.calls.get(self.call as usize)?;
         match (failed.failure.kind, policies.until) {

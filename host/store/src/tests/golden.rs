@@ -226,6 +226,7 @@ fn every_event() -> Vec<Entry> {
             node: node("d"),
             part: Part::Whole,
             failure: Failure::new(FailureKind::Expression, "no such name"),
+            falls_back: false,
         },
         Event::CancelRequested {
             reason: Some("no longer needed".to_owned()),

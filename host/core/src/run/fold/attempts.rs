@@ -154,6 +154,18 @@ impl RunState {
         let failed = Failed { run: self.run, node: id, part, attempt, at, failure };
         let policies = policies(&plan, self.accepted.rules, id, part);
         let due = self.node_mut(id).task_mut(part).and_then(|task| task.after_failure(&policies, &failed));
+        self.try_again_or_give_up(id, part, due, failure, at);
+        Ok(())
+    }
+
+    fn try_again_or_give_up(
+        &mut self,
+        id: &NodeId,
+        part: Part,
+        due: Option<Timestamp>,
+        failure: &Failure,
+        at: Timestamp,
+    ) {
         match (due, part) {
             (Some(due), Part::Whole) => self.move_to(id, Phase::WaitingToRetry { due }),
             (Some(due), Part::Item(_)) => _ = self.retries.insert((due, id.clone(), part)),
@@ -161,7 +173,6 @@ impl RunState {
             (Some(_), Part::Compensation) => {}
             (None, _) => self.give_part_up(id, part, failure, at),
         }
-        Ok(())
     }
 
     fn give_part_up(&mut self, id: &NodeId, part: Part, failure: &Failure, at: Timestamp) {
@@ -177,18 +188,23 @@ impl RunState {
         }
     }
 
-    /// A part of a node's work failed before an attempt could start.
+    /// A part of a node's work, or one way to do it, failed before an attempt could start.
     pub(super) fn part_failed(
         &mut self,
         id: &NodeId,
         part: Part,
         failure: &Failure,
+        falls_back: bool,
         at: Timestamp,
     ) -> Result<(), Misfit> {
         self.check_may_start(id, part)?;
         self.forget_retry(id, part);
         self.begin_part(id, part);
-        self.give_part_up(id, part, failure, at);
+        let plan = Arc::clone(&self.plan);
+        let policies = policies(&plan, self.accepted.rules, id, part);
+        let task = self.node_mut(id).task_mut(part).filter(|_| falls_back);
+        let due = task.and_then(|task| task.pass_on(&policies, at));
+        self.try_again_or_give_up(id, part, due, failure, at);
         Ok(())
     }
 

@@ -163,7 +163,9 @@ impl RunState {
                 self.attempt_failed(node, *part, *attempt, failure, account, *cached, at)
             }
             Event::NodeSkipped { node, reason } => self.skipped(node, *reason, at),
-            Event::NodeFailed { node, part, failure } => self.part_failed(node, *part, failure, at),
+            Event::NodeFailed { node, part, failure, falls_back } => {
+                self.part_failed(node, *part, failure, *falls_back, at)
+            }
             Event::MapStarted { node, items } => self.map_started(node, items, at),
             Event::WaitStarted { node, until } => self.wait_started(node, *until, at),
             Event::ApprovalOpened { node, show, expires_at, escalates_at } => {

@@ -36,6 +36,40 @@ fn fallbacks_are_tried_in_turn_each_with_its_own_retries() {
 }
 
 #[test]
+fn a_fallback_with_an_input_of_its_own_is_tried_where_the_nodes_own_cannot_be_made() {
+    let node = json!({"input": {"v": "{{ input.nope }}"}, "fallback": [{"config": {"b": 1}}, {"input": {"v": "FB"}}]});
+    let mut life = Life::of(json!({"nodes": {"a": node}}), json!({}));
+    let attempt = life.state.in_flight().next().unwrap();
+    assert_eq!((attempt.call, &**attempt.input), (2, &json!({"v": "FB"})));
+    let why = |entry: &&Entry| matches!(&entry.event, Event::NodeFailed { falls_back: true, .. });
+    assert_eq!(life.journal.iter().filter(why).count(), 2, "why the others were not is kept");
+    assert_eq!(life.again().view(), life.state.view());
+    life.succeed("a", json!("saved"));
+    assert_eq!(life.run_output(), json!({"a": "saved"}));
+
+    let node =
+        json!({"input": {"v": "{{ input.nope }}"}, "fallback": [{"input": {"v": "{{ input.nor_this }}"}}]});
+    let life = Life::of(json!({"nodes": {"a": node}}), json!({}));
+    assert!(life.run_failure().0.message.contains("nor_this"), "the last one fails the node");
+
+    let node = json!({"when": "input.nope", "fallback": [{"input": {"v": "FB"}}]});
+    let life = Life::of(json!({"nodes": {"a": node}}), json!({}));
+    assert_eq!(life.run_failure().1.as_deref(), Some("a"), "`when` is not the step's business");
+}
+
+#[test]
+fn items_fall_back_from_an_input_that_cannot_be_made_each_for_itself() {
+    let node = json!({
+        "map": {"over": [{"v": 1}, {}, {}], "concurrency": 3}, "input": {"v": "{{ item.v }}"},
+        "fallback": [{"input": {"v": "none of {{ index }}"}}],
+    });
+    let life = Life::of(json!({"nodes": {"a": node}}), json!({}));
+    let inputs: Vec<Value> = life.state.in_flight().map(|attempt| attempt.input["v"].clone()).collect();
+    assert_eq!(inputs, [json!(1), json!("none of 1"), json!("none of 2")]);
+    assert_eq!(life.again().view(), life.state.view());
+}
+
+#[test]
 fn a_fallback_that_succeeds_is_a_success() {
     let mut life = Life::of(json!({"nodes": {"a": {"fallback": [{"config": {"b": 1}}]}}}), json!({}));
     life.fail("a", fault(FailureKind::Permanent));

@@ -262,11 +262,27 @@ fn node_failed() {
             node: node("route"),
             part: Part::Whole,
             failure: Failure::new(FailureKind::Expression, "undefined"),
+            falls_back: false,
         },
         &json!({
             "type": "node-failed",
             "node": "route",
             "failure": {"kind": "expression", "message": "undefined"},
+        }),
+    );
+    golden(
+        Event::NodeFailed {
+            node: node("route"),
+            part: Part::Item(3),
+            failure: Failure::new(FailureKind::Expression, "undefined"),
+            falls_back: true,
+        },
+        &json!({
+            "type": "node-failed",
+            "node": "route",
+            "part": {"item": 3},
+            "failure": {"kind": "expression", "message": "undefined"},
+            "falls_back": true,
         }),
     );
 }

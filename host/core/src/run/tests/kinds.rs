@@ -62,6 +62,8 @@ fn nodes() -> impl Strategy<Value = Vec<(Vec<bool>, Value)>> {
         json!({"map": {"over": "{{ input.items }}"}, "input": {"i": "{{ item.nothing }}"}}),
         json!({"map": {"over": [{"i": 1}, {}, {}, {"i": 2}, {}], "concurrency": 3}, "input": {"i": "{{ item.i }}"}, "compensate": undo}),
         json!({"map": {"over": ["x", 1, 2, "y", 3], "concurrency": 3, "on_item_error": "continue"}, "step": "read@^1", "input": {"text": "{{ item }}"}}),
+        json!({"input": {"v": "{{ input.nope }}"}, "fallback": [{"input": {"v": 1}}], "compensate": undo}),
+        json!({"map": {"over": [1, {"v": 2}, 3], "concurrency": 2}, "input": {"v": "{{ item.v }}"}, "fallback": [{"input": {"v": 1}}]}),
         json!({"wait": "5s"}),
         json!({"wait": {"signal": "go", "timeout": "30s"}}),
         json!({"approval": {"timeout": "20s", "on_timeout": "approve", "escalate": {"after": "5s", "who": ["bob"]}}}),
