@@ -144,8 +144,8 @@ impl RunState {
             return limit.map(Action::WakeAt).into_iter().collect();
         }
         // Where time is over with work in flight, there is none for another try either.
-        if !work_goes_on && let Some(actions) = self.try_again(ending, now) {
-            return actions;
+        if !work_goes_on && let Some(due) = self.tries_again_at(ending) {
+            return reopen_at(due, now, ReopenFrom::Failed);
         }
         let children: Vec<_> = self.children().map(|child| Action::CancelChild { run: child.run }).collect();
         if !children.is_empty() {
@@ -156,26 +156,37 @@ impl RunState {
         {
             return if ending.stopped { self.undo(id, now) } else { vec![Action::StopWork] };
         }
-        if !work_goes_on && let Some(actions) = self.restart(ending, now) {
-            return actions;
+        if !work_goes_on && let Some(due) = self.restarts_at(ending) {
+            return reopen_at(due, now, ReopenFrom::Start);
         }
         vec![Action::End { outcome: self.with_partial(&ending.outcome) }]
     }
 
-    /// What failed is tried again, if the workflow says so.
-    fn try_again(&self, ending: &Ending, now: Timestamp) -> Option<Vec<Action>> {
-        let OnFailure::Retry(again) = self.plan.on_failure else { return None };
-        let open = ending.is_of_a_node() && !ending.stopped && self.again < again.times;
-        open.then(|| reopen_at(later(ending.at, again.delay), now, ReopenFrom::Failed))
+    /// When a run that failed, and of which nothing else is to be done, goes on or begins anew by itself.
+    pub(super) fn goes_on_at(&self) -> Option<Timestamp> {
+        let rests = self.ended.is_none() && self.in_flight.is_empty();
+        let ending = self.ending.as_ref().filter(|_| rests)?;
+        self.tries_again_at(ending).or_else(|| {
+            let is_undone = !ending.compensate || self.to_undo().is_none();
+            let is_rid = is_undone && self.children().next().is_none();
+            self.restarts_at(ending).filter(|_| is_rid)
+        })
     }
 
-    /// All is done again, if the workflow says so, and all of it is undone: what could not be undone would be there twice.
-    fn restart(&self, ending: &Ending, now: Timestamp) -> Option<Vec<Action>> {
+    /// When what failed is tried again, if the workflow says so.
+    fn tries_again_at(&self, ending: &Ending) -> Option<Timestamp> {
+        let OnFailure::Retry(again) = self.plan.on_failure else { return None };
+        let open = ending.is_of_a_node() && !ending.stopped && self.again < again.times;
+        open.then(|| later(ending.at, again.delay))
+    }
+
+    /// When all is done again, if the workflow says so, and all of it is undone: what could not be undone would be there twice.
+    fn restarts_at(&self, ending: &Ending) -> Option<Timestamp> {
         let OnFailure::Restart(again) = self.plan.on_failure else { return None };
         let is_undone = self.dead_letters.iter().all(|(_, part)| *part != Part::Compensation);
         let open =
             !ending.is_cancellation() && ending.is_of_a_node() && is_undone && self.again < again.times;
-        open.then(|| reopen_at(later(ending.at, again.delay), now, ReopenFrom::Start))
+        open.then(|| later(ending.at, again.delay))
     }
 
     /// The next attempt at undoing a node.

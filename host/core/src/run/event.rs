@@ -573,7 +573,7 @@ pub enum RunStatus {
     Queued,
     /// Something of it is in flight.
     Running,
-    /// Nothing is in flight: it waits for a time, a person, a callback or another run, and takes no memory.
+    /// Nothing is in flight: it waits for a time (also that of its next try), a person, a callback or another run, and takes no memory.
     Waiting,
     /// Somebody paused it.
     Paused,

@@ -282,11 +282,10 @@ impl RunState {
     /// Whether nothing is in flight and nothing starts until time passes or somebody does something.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.in_flight.is_empty()
-            && self.ready.is_empty()
-            && self.open_maps.is_empty()
-            && self.ending.is_none()
-            && self.unfinished > 0
+        if self.is_winding_down() {
+            return self.goes_on_at().is_some();
+        }
+        self.in_flight.is_empty() && self.ready.is_empty() && self.open_maps.is_empty() && self.unfinished > 0
     }
 
     /// Whether an attempt is in flight.
@@ -437,6 +436,7 @@ impl RunState {
             cancel_reason: None,
             accepted_at: self.accepted.at,
             start_at: self.accepted.start_at,
+            retry_at: self.goes_on_at(),
             ended_at: self.ended_at(),
             totals: self.totals,
             nodes,

@@ -64,6 +64,9 @@ pub struct RunView {
     /// Before which nothing begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_at: Option<Timestamp>,
+    /// When it goes on or begins anew by itself, of a run that failed and whose `on_failure` says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,

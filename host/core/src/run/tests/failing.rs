@@ -237,7 +237,10 @@ fn a_workflow_can_retry_what_failed_by_itself() {
     life.succeed("a", json!(1));
     life.fail("b", fault(FailureKind::Permanent));
     assert_eq!(life.wakes_after(), Some(Duration::from_secs(60)));
+    let retry_at = Some(life.now + Duration::from_secs(60));
+    assert_eq!((life.state.status(), life.state.view().retry_at), (RunStatus::Waiting, retry_at));
     life.let_pass(Duration::from_secs(60));
+    assert_eq!((life.state.status(), life.state.view().retry_at), (RunStatus::Running, None));
     assert_eq!(life.in_flight(), ["b"], "what succeeded is kept");
     life.fail("b", fault(FailureKind::Permanent));
     assert_eq!(life.run_failure().1.as_deref(), Some("b"), "once at most");
@@ -252,7 +255,10 @@ fn a_workflow_can_begin_anew_by_itself_once_what_it_did_is_undone() {
     let mut life = Life::of(definition, json!({}));
     life.succeed("a", json!(1));
     life.fail("b", fault(FailureKind::Permanent));
+    assert_eq!(life.state.status(), RunStatus::Running, "it is undone first");
     life.succeed("a~compensation", json!("undone"));
+    assert_eq!(life.state.status(), RunStatus::Waiting);
+    assert_eq!(life.state.view().retry_at, life.wakes_at());
     life.let_pass(Duration::from_secs(1));
     assert_eq!(life.in_flight(), ["a"]);
     life.succeed("a", json!(2));
