@@ -313,6 +313,16 @@ async fn a_map_keeps_order_and_a_remembered_output_is_marked() {
     assert_eq!(node(&second, "once")["attempts"][0]["cached"], true, "{second:#}");
     assert_eq!(second["totals"]["fuel"], 0, "nothing ran");
 
+    let mut one_by_one = transform(json!("{{ input.n }}?"));
+    one_by_one["map"] = json!({"over": [1, 2, 1, 2, 1], "concurrency": 1});
+    (one_by_one["input"], one_by_one["cache"]) = (json!({"n": "{{ item }}"}), json!("1h"));
+    server.apply(&workflow("twice", json!({ "each": one_by_one }))).await;
+    let twice = server.run_to_end("twice", &json!({})).await;
+    let (_, journal) = server.get(&format!("/v1/runs/{}/journal", twice["id"].as_str().unwrap())).await;
+    let entries = journal["entries"].as_array().unwrap_or_else(|| panic!("{journal:#}"));
+    let remembered = entries.iter().filter(|entry| entry["cached"] == true).count();
+    assert_eq!(remembered, 3, "what an item gave is known to those behind it: {journal:#}");
+
     let wrong = server.run_to_end("each", &json!({"items": {"a": 1}})).await;
     assert!(wrong["failure"]["message"].as_str().unwrap().contains("a list is wanted"), "{wrong:#}");
 }

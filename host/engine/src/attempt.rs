@@ -96,7 +96,7 @@ pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order
     let cached = memo.as_ref().is_some_and(|memo| memo.found);
     match result {
         Ok(output) => {
-            let marks = memo.as_ref().and_then(|memo| memo.keep(&output)).into_iter().collect();
+            let marks = memo.and_then(|memo| memo.keep(&run, &output)).into_iter().collect();
             Happened {
                 event: Event::AttemptSucceeded { node, part, attempt, output, account, cached },
                 marks,
@@ -125,7 +125,7 @@ async fn execute(engine: &Arc<Shared>, run: &Arc<LiveRun>, order: Order) -> Perf
         Err(failure) => return Performed::failed(failure),
     };
     let memo = match call.cache {
-        Some(ttl) => match Memo::look_up(engine, &run.tenant, &call, &order.input, ttl).await {
+        Some(ttl) => match Memo::look_up(engine, run, &call, &order.input, ttl).await {
             Ok((memo, Some(output))) => {
                 return Performed { result: Ok(output), account: Account::default(), memo: Some(memo) };
             }
