@@ -254,6 +254,44 @@ async fn what_succeeded_is_undone_and_a_dead_letter_is_mended_with_another_input
 }
 
 #[tokio::test]
+async fn what_could_not_be_undone_stands_until_its_undoing_is_mended() {
+    let world = World::start().await;
+    world.script("/ship", [Answer::new(400, "{}"), Answer::new(400, "{}"), Answer::new(200, "{}")]);
+    world.script("/refund", [Answer::new(400, "{}"), Answer::new(400, "{}"), Answer::new(200, "{}")]);
+    let server = server().await;
+    let mut pay = request_node(&world, "/pay");
+    pay["compensate"] = request_node(&world, "/refund");
+    let mut ship = request_node(&world, "/ship");
+    ship["needs"] = json!(["pay"]);
+    server.apply(&workflow("order", json!({"pay": pay, "ship": ship}))).await;
+    let run = server.start_run("order", &json!({})).await;
+    server.ended(&run).await;
+    let letters = async || server.get("/v1/dead-letters").await.1["dead_letters"].as_array().unwrap().len();
+    assert_eq!(letters().await, 2);
+
+    let retry_run = format!("/v1/runs/{run}/retry");
+    for from in ["start", "pay"] {
+        let (status, problem) = server.post(&retry_run, &json!({ "from": from })).await;
+        assert_eq!((status, slug(&problem)), (StatusCode::CONFLICT, "not-undone"), "{problem:#}");
+    }
+    let (status, answer) = server.post(&retry_run, &json!({"from": "failed"})).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer:#}");
+    let ended = server.ended(&run).await;
+    assert_eq!(world.seen("/pay").len(), 1, "what was never undone is not done again: {ended:#}");
+    assert_eq!((world.seen("/refund").len(), letters().await), (2, 2), "it is to be undone again: {ended:#}");
+
+    let letter = format!("/v1/dead-letters/{run}.pay~compensation/retry");
+    let (status, problem) = server.post(&letter, &json!({"input": {"method": 7}})).await;
+    assert_eq!((status, slug(&problem)), (StatusCode::UNPROCESSABLE_ENTITY, "schema-mismatch"));
+    let mended = json!({"method": "POST", "url": world.url("/refund")});
+    let (status, answer) = server.post(&letter, &json!({ "input": mended })).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer:#}");
+    let ended = server.ended(&run).await;
+    assert_eq!(ended["nodes"][0]["compensation"]["status"], "succeeded", "{ended:#}");
+    assert_eq!((world.seen("/refund").len(), letters().await), (3, 1), "the node that failed is left");
+}
+
+#[tokio::test]
 async fn a_map_keeps_order_and_a_remembered_output_is_marked() {
     let server = server().await;
     let mut each = transform(json!("{{ input.n }}!"));
@@ -274,6 +312,16 @@ async fn a_map_keeps_order_and_a_remembered_output_is_marked() {
     assert_eq!(second["output"], first["output"]);
     assert_eq!(node(&second, "once")["attempts"][0]["cached"], true, "{second:#}");
     assert_eq!(second["totals"]["fuel"], 0, "nothing ran");
+
+    let mut one_by_one = transform(json!("{{ input.n }}?"));
+    one_by_one["map"] = json!({"over": [1, 2, 1, 2, 1], "concurrency": 1});
+    (one_by_one["input"], one_by_one["cache"]) = (json!({"n": "{{ item }}"}), json!("1h"));
+    server.apply(&workflow("twice", json!({ "each": one_by_one }))).await;
+    let twice = server.run_to_end("twice", &json!({})).await;
+    let (_, journal) = server.get(&format!("/v1/runs/{}/journal", twice["id"].as_str().unwrap())).await;
+    let entries = journal["entries"].as_array().unwrap_or_else(|| panic!("{journal:#}"));
+    let remembered = entries.iter().filter(|entry| entry["cached"] == true).count();
+    assert_eq!(remembered, 3, "what an item gave is known to those behind it: {journal:#}");
 
     let wrong = server.run_to_end("each", &json!({"items": {"a": 1}})).await;
     assert!(wrong["failure"]["message"].as_str().unwrap().contains("a list is wanted"), "{wrong:#}");

@@ -94,6 +94,28 @@ async fn a_failed_run_fails_again_in_the_same_way_and_what_ran_out_of_time_is_no
 }
 
 #[tokio::test]
+async fn a_remembered_output_that_did_not_count_is_not_compared() {
+    let server = Server::start().await;
+    server.publish(&guests::standard("transform")).await;
+    let node = json!({
+        "step": "transform@^1", "config": {"template": 1}, "input": {}, "cache": "1h", "gate": "not input.strict",
+    });
+    server.apply(&json!({"name": "picky", "version": "1.0.0", "nodes": {"make": node}})).await;
+    let taken = server.run_to_end("picky", &json!({"strict": false})).await;
+    assert_eq!(taken["status"], "succeeded", "{taken:#}");
+    let refused = server.run_to_end("picky", &json!({"strict": true})).await;
+    let attempt = &refused["nodes"][0]["attempts"][0];
+    assert_eq!(
+        (&attempt["failure"]["kind"], &attempt["cached"]),
+        (&json!("gate"), &json!(true)),
+        "{refused:#}"
+    );
+    let (same, report) = replay(&server, refused["id"].as_str().unwrap(), &[]).await;
+    assert!(same, "nothing ran then: {report:#}");
+    assert_eq!(verdicts(&report), ["not-comparable"]);
+}
+
+#[tokio::test]
 async fn a_run_that_a_crash_interrupted_replays_like_any_other() {
     let world = World::start().await;
     let mut server = travelling(&world).await;

@@ -334,7 +334,11 @@ impl Present {
                     run,
                     Box::new(|event| matches!(event, Event::RunReopened { by: Some(by), .. } if by == "ann")),
                 ),
-                Err(ReopenError::NotEnded { .. } | ReopenError::NothingFailed { .. }) => Outcome::Moot,
+                Err(
+                    ReopenError::NotEnded { .. }
+                    | ReopenError::NothingFailed { .. }
+                    | ReopenError::NotUndone { .. },
+                ) => Outcome::Moot,
                 Err(ReopenError::Engine(error)) => Outcome::Failed(error),
                 Err(other) => {
                     self.accuse(format!("a run does not go on: {other}"));

@@ -138,6 +138,21 @@ fn work(dice: &mut Dice, id: &str) -> Value {
             ),
         ),
         (1, with(each, json!({"map": {"over": "{{ input.items }}", "on_item_error": "continue"}}))),
+        // Items that cannot begin, alone and among others.
+        (
+            1,
+            with(
+                asks(&format!("{id}/{{{{ item.id }}}}")),
+                json!({"map": {"over": [{}, {}, {}], "concurrency": 2}}),
+            ),
+        ),
+        (
+            1,
+            with(
+                asks(&format!("{id}/{{{{ item.id }}}}")),
+                json!({"map": {"over": [{"id": 1}, {}, {"id": 2}, {}, {}], "concurrency": 3}, "compensate": undo(id)}),
+            ),
+        ),
         (2, json!({"wait": "5s"})),
         (1, json!({"wait": {"signal": SIGNAL, "timeout": "30s"}})),
         // Another node may take the signal that was meant for this one.

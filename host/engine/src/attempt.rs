@@ -93,16 +93,16 @@ pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order
         run.ledger().state().judge(&node, part, &output).map(|()| output)
     });
     engine.meters.attempt_ended(result.as_ref().err().map(|failure| failure.kind), &account);
+    let cached = memo.as_ref().is_some_and(|memo| memo.found);
     match result {
         Ok(output) => {
-            let marks = memo.as_ref().and_then(|memo| memo.keep(&output)).into_iter().collect();
-            let cached = memo.is_some_and(|memo| memo.found);
+            let marks = memo.and_then(|memo| memo.keep(&run, &output)).into_iter().collect();
             Happened {
                 event: Event::AttemptSucceeded { node, part, attempt, output, account, cached },
                 marks,
             }
         }
-        Err(failure) => Event::AttemptFailed { node, part, attempt, failure, account }.into(),
+        Err(failure) => Event::AttemptFailed { node, part, attempt, failure, account, cached }.into(),
     }
 }
 
@@ -125,7 +125,7 @@ async fn execute(engine: &Arc<Shared>, run: &Arc<LiveRun>, order: Order) -> Perf
         Err(failure) => return Performed::failed(failure),
     };
     let memo = match call.cache {
-        Some(ttl) => match Memo::look_up(engine, &run.tenant, &call, &order.input, ttl).await {
+        Some(ttl) => match Memo::look_up(engine, run, &call, &order.input, ttl).await {
             Ok((memo, Some(output))) => {
                 return Performed { result: Ok(output), account: Account::default(), memo: Some(memo) };
             }
@@ -161,14 +161,11 @@ impl<'a> Chosen<'a> {
         };
         let call =
             call.ok_or_else(|| internal(format!("the plan has no step for `{}{}`", order.node, order.part)))?;
-        let is_edited = order.part != Part::Compensation;
-        let config = run.ledger().state().edit(&order.node).and_then(|edit| edit.config.clone());
-        let cache = step.and_then(|step| step.cache).filter(|_| is_edited);
+        let config = run.ledger().state().edit(&order.node, order.part).and_then(|edit| edit.config.clone());
+        let cache = step.and_then(|step| step.cache).filter(|_| order.part != Part::Compensation);
         Ok(Self {
             call,
-            config: config
-                .filter(|_| is_edited)
-                .map_or_else(|| Arc::clone(&call.config), |config| as_text(&config).into()),
+            config: config.map_or_else(|| Arc::clone(&call.config), |config| as_text(&config).into()),
             cache,
         })
     }
@@ -308,7 +305,7 @@ impl AttemptHost for Attendant {
         if self.run.is_ending() {
             return Err(Failure::new(FailureKind::Cancelled, "the run has ended"));
         }
-        self.run.ledger().state().may_spend(self.spent.load(Ordering::Relaxed))?;
+        self.run.ledger().state().may_spend(self.part, self.spent.load(Ordering::Relaxed))?;
         let durable = self.run.durable().await;
         durable.map_err(|error| {
             Failure::new(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use stepwell_core::cloud_event::CloudEvent;
-use stepwell_core::id::{RunId, TenantId};
+use stepwell_core::id::{Part, RunId, TenantId};
 use stepwell_core::plan::Plan;
 use stepwell_core::run::{Action, Entry, Event, FoldError, RunState, RunStatus};
 use stepwell_store::{Append, Journal, MarkChange, MarkKind, RunSummary, StoreError, Ticket};
@@ -158,7 +158,8 @@ impl Ledger {
                 match action {
                     Action::WakeAt(at) => turn.wake_at = Some(at),
                     Action::CancelChild { run } => turn.unwanted.push(run),
-                    Action::Start { .. } if !may_start => {}
+                    // An item's failure follows on the start of the items before it.
+                    Action::Start { .. } | Action::Fail { part: Part::Item(_), .. } if !may_start => {}
                     action => {
                         if action == Action::StopWork {
                             turn.stop = true;

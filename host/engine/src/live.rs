@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
+use serde_json::Value;
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::plan::Plan;
 use stepwell_core::priority::Priority;
@@ -15,6 +16,7 @@ use stepwell_core::run::{Event, FoldError, RunOutcome, RunState, RunView};
 use stepwell_store::{Append, Journal, StoreError, Ticket};
 use tokio::sync::{Notify, SetOnce, broadcast};
 
+use crate::clock;
 use crate::error::EngineError;
 use crate::ledger::{Happened, Ledger, Turn};
 use crate::watch::WatchItem;
@@ -35,6 +37,8 @@ pub(crate) struct LiveRun {
     /// Wakes the watchers: something was recorded, or the run left.
     pub(crate) news: Notify,
     chatter: OnceLock<broadcast::Sender<WatchItem>>,
+    /// What its own attempts gave, by the keys of memos, and until when that is good: the journal may not have it yet.
+    memos: Mutex<HashMap<String, (Timestamp, Arc<Value>)>>,
     left: SetOnce<Result<(), Departure>>,
 }
 
@@ -86,6 +90,7 @@ impl LiveRun {
             poke: Notify::new(),
             news: Notify::new(),
             chatter: OnceLock::new(),
+            memos: Mutex::default(),
             left: SetOnce::new(),
         })
     }
@@ -222,6 +227,16 @@ impl LiveRun {
         let first = self.left.set(departure).is_ok();
         debug_assert!(first, "a run leaves once");
         self.news.notify_waiters();
+    }
+
+    /// What an attempt of this run gave, if it is remembered, and good still.
+    pub(crate) fn remembered(&self, key: &str) -> Option<Arc<Value>> {
+        let memos = lock(&self.memos);
+        memos.get(key).filter(|(due, _)| clock::now() < *due).map(|(_, output)| Arc::clone(output))
+    }
+
+    pub(crate) fn remember(&self, key: String, due: Timestamp, output: Arc<Value>) {
+        lock(&self.memos).insert(key, (due, output));
     }
 
     /// What the run's guests say from now on.

@@ -1,15 +1,16 @@
 //! Outputs that are remembered: those of effect-free steps, by step, config and input.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use stepwell_core::digest::Digest;
 use stepwell_core::failure::Failure;
-use stepwell_core::id::TenantId;
 use stepwell_store::{Mark, MarkChange, MarkKind};
 
 use crate::attempt::{Chosen, internal};
+use crate::live::LiveRun;
 use crate::{Shared, clock};
 
 /// Where an output is remembered, and for how long.
@@ -24,30 +25,36 @@ impl Memo {
     /// Looks whether the output for this input is known.
     pub(crate) async fn look_up(
         engine: &Shared,
-        tenant: &TenantId,
+        run: &LiveRun,
         chosen: &Chosen<'_>,
         input: &str,
         ttl: Duration,
     ) -> Result<(Self, Option<Value>), Failure> {
         let key = key(&chosen.call.step.digest, &chosen.config, input);
-        let mark = engine.journal.mark(tenant, MarkKind::Memo, &key).await;
+        if let Some(output) = run.remembered(&key) {
+            return Ok((Self { key, ttl, found: true }, Some(Value::clone(&output))));
+        }
+        let mark = engine.journal.mark(&run.tenant, MarkKind::Memo, &key).await;
         let mark = mark.map_err(|error| internal(format!("what was remembered cannot be read: {error}")))?;
         let fresh = mark.filter(|mark| mark.due.is_some_and(|due| clock::now() < due));
         Ok((Self { key, ttl, found: fresh.is_some() }, fresh.map(|mark| mark.body)))
     }
 
-    /// Remembers an output, unless it was remembered.
-    pub(crate) fn keep(&self, output: &Value) -> Option<MarkChange> {
+    /// Remembers an output, unless it was remembered: at once in its run, and for all runs with what is to be journalled.
+    pub(crate) fn keep(self, run: &LiveRun, output: &Arc<Value>) -> Option<MarkChange> {
+        if self.found {
+            return None;
+        }
         let ttl = SignedDuration::try_from(self.ttl).unwrap_or(SignedDuration::MAX);
-        (!self.found).then(|| {
-            MarkChange::Put(Mark {
-                kind: MarkKind::Memo,
-                key: self.key.clone(),
-                run: None,
-                due: Some(clock::now().saturating_add(ttl).unwrap_or(Timestamp::MAX)),
-                body: output.clone(),
-            })
-        })
+        let due = clock::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
+        run.remember(self.key.clone(), due, Arc::clone(output));
+        Some(MarkChange::Put(Mark {
+            kind: MarkKind::Memo,
+            key: self.key,
+            run: None,
+            due: Some(due),
+            body: Value::clone(output),
+        }))
     }
 }
 

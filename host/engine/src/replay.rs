@@ -166,7 +166,7 @@ impl Recording {
     fn take(&mut self, entry: &Entry, state: &RunState) {
         match &entry.event {
             Event::AttemptStarted { node, part, attempt, input, deadline, call } => {
-                let edit = state.edit(node).filter(|_| *part != Part::Compensation);
+                let edit = state.edit(node, *part);
                 self.attempts.push(RecordedAttempt {
                     node: node.clone(),
                     part: *part,
@@ -190,9 +190,11 @@ impl Recording {
                     (recorded.end, recorded.cached) = (Some(end), *cached);
                 });
             }
-            Event::AttemptFailed { node, part, attempt, failure, account } => {
+            Event::AttemptFailed { node, part, attempt, failure, account, cached } => {
                 let end = (Err(failure.clone()), account.clone());
-                self.with(node, *part, *attempt, |recorded| recorded.end = Some(end));
+                self.with(node, *part, *attempt, |recorded| {
+                    (recorded.end, recorded.cached) = (Some(end), *cached);
+                });
             }
             _ => {}
         }

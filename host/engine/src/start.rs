@@ -219,6 +219,7 @@ impl Engine {
             start_at: request.start_at,
             priority: request.priority.unwrap_or(plan.priority),
             split,
+            rules: Event::RULES,
         };
         let ledger = Ledger::open(request.tenant.clone(), id, plan, acceptance, self.0.mint())
             .map_err(|error| StartError::Engine(EngineError::Journal { run: id, why: error.to_string() }))?;

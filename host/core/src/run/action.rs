@@ -1,6 +1,6 @@
 //! What a run wants done next. Core decides it; whoever drives the run does it and records it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -29,6 +29,8 @@ pub enum Action {
         part: Part,
         /// Why.
         failure: Failure,
+        /// What failed is one way to run the step, and the next one follows.
+        falls_back: bool,
     },
     /// An attempt at a node is to start now.
     Start {
@@ -136,12 +138,19 @@ pub trait Mint {
 }
 
 impl Action {
+    /// A node fails before an attempt could start, whatever other ways to run its step there are.
+    pub(super) fn fail(node: NodeId, failure: Failure) -> Self {
+        Self::Fail { node, part: Part::Whole, failure, falls_back: false }
+    }
+
     /// The event that records the action; none for [`Action::WakeAt`] and [`Action::CancelChild`], which leave no trace.
     #[must_use]
     pub fn into_event(self, mint: &mut dyn Mint) -> Option<Event> {
         Some(match self {
             Self::Skip { node, reason } => Event::NodeSkipped { node, reason },
-            Self::Fail { node, part, failure } => Event::NodeFailed { node, part, failure },
+            Self::Fail { node, part, failure, falls_back } => {
+                Event::NodeFailed { node, part, failure, falls_back }
+            }
             Self::Start { node, part, attempt, input, deadline, call } => {
                 Event::AttemptStarted { node, part, attempt, input, deadline, call }
             }
@@ -160,7 +169,9 @@ impl Action {
             Self::Ring { node } => Event::TimerFired { node },
             Self::GiveUp { failure } => Event::RunGivenUp { failure },
             Self::StopWork => Event::WorkStopped,
-            Self::Reopen { from } => Event::RunReopened { from, edits: BTreeMap::new(), by: None },
+            Self::Reopen { from } => {
+                Event::RunReopened { from, edits: BTreeMap::new(), standing: BTreeSet::new(), by: None }
+            }
             Self::End { outcome } => Event::RunEnded { outcome },
             Self::WakeAt(_) | Self::CancelChild { .. } => return None,
         })

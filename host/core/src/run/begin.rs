@@ -42,7 +42,7 @@ impl RunState {
             }
             Work::Emit(emit) => self.event(&node, emit, now),
         };
-        begun.unwrap_or_else(|failure| Action::Fail { node, part: Part::Whole, failure })
+        begun.unwrap_or_else(|failure| Action::fail(node, failure))
     }
 
     fn list(&self, id: &NodeId, over: &Template) -> Result<Arc<Value>, Failure> {
@@ -146,7 +146,7 @@ impl RunState {
     pub fn call_at(&self, node: &NodeId, part: Part, call: u32) -> Option<&Call> {
         let planned = self.plan.nodes.get(node)?;
         match part {
-            Part::Compensation => planned.compensate.as_ref(),
+            Part::Compensation => planned.compensate.as_ref().filter(|_| call == 0),
             Part::Whole | Part::Item(_) => planned.work.step()?.calls.get(call as usize),
         }
     }
@@ -157,10 +157,14 @@ impl RunState {
         let call_number = state.task(part).map_or(0, super::task::Task::call);
         let Some(call) = self.call_at(id, part, call_number) else {
             let failure = Failure::new(FailureKind::Internal, "the plan has no step for this");
-            return Action::Fail { node, part, failure };
+            return Action::Fail { node, part, failure, falls_back: false };
         };
         match self.input_of(id, part, call) {
-            Err(failure) => Action::Fail { node, part, failure },
+            Err(failure) => {
+                // The next way to run the step may have an input of its own.
+                let falls_back = self.call_at(id, part, call_number + 1).is_some();
+                Action::Fail { node, part, failure, falls_back }
+            }
             Ok(input) => {
                 let attempt = state.next_attempt(part);
                 let deadline = later(now, Duration::from_millis(call.limits.time_ms));
@@ -171,8 +175,8 @@ impl RunState {
     }
 
     fn input_of(&self, id: &NodeId, part: Part, call: &Call) -> Result<Arc<Value>, Failure> {
-        let edited = self.nodes[id].edit().and_then(|edit| edit.input.clone()).filter(|_| part.is_whole());
-        let input = match edited {
+        let edit = self.nodes[id].edit(part).filter(|_| !matches!(part, Part::Item(_)));
+        let input = match edit.and_then(|edit| edit.input.clone()) {
             Some(input) => input,
             None => match self.scope_of(id, part) {
                 Some(scope) => call.input.render(&scope)?,

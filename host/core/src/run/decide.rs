@@ -21,7 +21,8 @@ use crate::plan::{OnFailure, Work};
 impl RunState {
     /// What to do next, as things stand at `now`. Every action that has an event is to be recorded by it.
     ///
-    /// An end, or a failure of a node, comes alone: it leaves nothing else to start. A time to wake at comes last.
+    /// An end, or a failure of a node, comes alone: it leaves nothing else to start. A failure of an item comes last, but for a time to
+    /// wake at: what may start beside it is decided anew.
     #[must_use]
     pub fn decide(&self, now: Timestamp) -> Vec<Action> {
         if self.ended.is_some() {
@@ -76,7 +77,7 @@ impl RunState {
     }
 
     /// What starts, is skipped or fails now. A node's failure stops everything else, so it comes alone, and so does what may be one: the
-    /// end of a node's time.
+    /// end of a node's time. An item's failure may end its map and the run with it, so nothing comes behind it.
     fn steps_at(&self, now: Timestamp) -> Vec<Action> {
         let due = self.retries.iter().take_while(|(due, ..)| *due <= now);
         let due = due.map(|(_, id, part)| self.attempt(id, *part, now));
@@ -89,7 +90,11 @@ impl RunState {
             if matches!(action, Action::Fail { part: Part::Whole, .. } | Action::Ring { .. }) {
                 return vec![action];
             }
+            let may_end_others = matches!(action, Action::Fail { .. });
             actions.push(action);
+            if may_end_others {
+                break;
+            }
         }
         actions
     }
@@ -103,7 +108,7 @@ impl RunState {
         match planned.when.as_ref().map_or(Ok(true), |when| when.is_true(&self.scope)) {
             Ok(true) => self.begin_work(planned, now),
             Ok(false) => Action::Skip { node: id.clone(), reason: SkipReason::When },
-            Err(failure) => Action::Fail { node: id.clone(), part: Part::Whole, failure },
+            Err(failure) => Action::fail(id.clone(), failure),
         }
     }
 
@@ -139,8 +144,8 @@ impl RunState {
             return limit.map(Action::WakeAt).into_iter().collect();
         }
         // Where time is over with work in flight, there is none for another try either.
-        if !work_goes_on && let Some(actions) = self.try_again(ending, now) {
-            return actions;
+        if !work_goes_on && let Some(due) = self.tries_again_at(ending) {
+            return reopen_at(due, now, ReopenFrom::Failed);
         }
         let children: Vec<_> = self.children().map(|child| Action::CancelChild { run: child.run }).collect();
         if !children.is_empty() {
@@ -151,24 +156,37 @@ impl RunState {
         {
             return if ending.stopped { self.undo(id, now) } else { vec![Action::StopWork] };
         }
-        if !work_goes_on && let Some(actions) = self.restart(ending, now) {
-            return actions;
+        if !work_goes_on && let Some(due) = self.restarts_at(ending) {
+            return reopen_at(due, now, ReopenFrom::Start);
         }
         vec![Action::End { outcome: self.with_partial(&ending.outcome) }]
     }
 
-    /// What failed is tried again, if the workflow says so.
-    fn try_again(&self, ending: &Ending, now: Timestamp) -> Option<Vec<Action>> {
-        let OnFailure::Retry(again) = self.plan.on_failure else { return None };
-        let open = ending.is_of_a_node() && !ending.stopped && self.again < again.times;
-        open.then(|| reopen_at(later(ending.at, again.delay), now, ReopenFrom::Failed))
+    /// When a run that failed, and of which nothing else is to be done, goes on or begins anew by itself.
+    pub(super) fn goes_on_at(&self) -> Option<Timestamp> {
+        let rests = self.ended.is_none() && self.in_flight.is_empty();
+        let ending = self.ending.as_ref().filter(|_| rests)?;
+        self.tries_again_at(ending).or_else(|| {
+            let is_undone = !ending.compensate || self.to_undo().is_none();
+            let is_rid = is_undone && self.children().next().is_none();
+            self.restarts_at(ending).filter(|_| is_rid)
+        })
     }
 
-    /// All is done again, if the workflow says so.
-    fn restart(&self, ending: &Ending, now: Timestamp) -> Option<Vec<Action>> {
+    /// When what failed is tried again, if the workflow says so.
+    fn tries_again_at(&self, ending: &Ending) -> Option<Timestamp> {
+        let OnFailure::Retry(again) = self.plan.on_failure else { return None };
+        let open = ending.is_of_a_node() && !ending.stopped && self.again < again.times;
+        open.then(|| later(ending.at, again.delay))
+    }
+
+    /// When all is done again, if the workflow says so, and all of it is undone: what could not be undone would be there twice.
+    fn restarts_at(&self, ending: &Ending) -> Option<Timestamp> {
         let OnFailure::Restart(again) = self.plan.on_failure else { return None };
-        let open = !ending.is_cancellation() && ending.is_of_a_node() && self.again < again.times;
-        open.then(|| reopen_at(later(ending.at, again.delay), now, ReopenFrom::Start))
+        let is_undone = self.dead_letters.iter().all(|(_, part)| *part != Part::Compensation);
+        let open =
+            !ending.is_cancellation() && ending.is_of_a_node() && is_undone && self.again < again.times;
+        open.then(|| later(ending.at, again.delay))
     }
 
     /// The next attempt at undoing a node.
@@ -239,8 +257,12 @@ impl RunState {
         self.money_failure(self.totals.cost_micro_usd)
     }
 
-    /// The same, while an attempt has cost so much more that is not recorded yet.
-    pub fn may_spend(&self, unrecorded_micro_usd: u64) -> Result<(), Failure> {
+    /// Why no further paid effect of such a part of a node's work may start, if none may, while its attempt has cost so much that is not
+    /// recorded yet. What undoes a node may always spend: the budget is no reason to leave done what was to be undone.
+    pub fn may_spend(&self, part: Part, unrecorded_micro_usd: u64) -> Result<(), Failure> {
+        if part == Part::Compensation {
+            return Ok(());
+        }
         let spent = self.totals.cost_micro_usd.saturating_add(unrecorded_micro_usd);
         self.money_failure(spent).map_or(Ok(()), Err)
     }

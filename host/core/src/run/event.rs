@@ -2,7 +2,7 @@
 //!
 //! JSON values are shared: the run's state and what its expressions see hold the same ones as its journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -76,6 +76,9 @@ pub enum Event {
         /// What the version was chosen from, if it was chosen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         split: Option<Split>,
+        /// By which rules the entries that follow are read: [`Event::RULES`] of when it was accepted.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        rules: u32,
     },
     /// The run has a place under its workflow's concurrency limit, and goes on.
     RunAdmitted,
@@ -142,6 +145,9 @@ pub enum Event {
         failure: Failure,
         /// What the attempt used and recorded.
         account: Account,
+        /// Its output was remembered from an earlier attempt of some run, and did not count here; nothing ran.
+        #[serde(default, skip_serializing_if = "is_false")]
+        cached: bool,
     },
     /// A node will not run.
     NodeSkipped {
@@ -159,6 +165,9 @@ pub enum Event {
         part: Part,
         /// Why.
         failure: Failure,
+        /// What failed is one way to run the step, and the next one follows.
+        #[serde(default, skip_serializing_if = "is_false")]
+        falls_back: bool,
     },
     /// A map has its list.
     MapStarted {
@@ -323,9 +332,12 @@ pub enum Event {
     RunReopened {
         /// From where.
         from: ReopenFrom,
-        /// Nodes whose input or config is another from now on.
+        /// Nodes whose input or config is another from now on; of a compensation that is tried again, its own.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         edits: BTreeMap<NodeId, Edit>,
+        /// Nodes that could not be undone: what they did stands, and they are not run again.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        standing: BTreeSet<NodeId>,
         /// Who wanted it; none: the workflow's `on_failure`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
@@ -351,6 +363,9 @@ pub enum Event {
 }
 
 impl Event {
+    /// The rules of new runs. Under those before, 0, a node whose `until` is used up does not fall back.
+    pub const RULES: u32 = 1;
+
     /// The `type` of its JSON form.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
@@ -510,7 +525,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReopenFrom {
-    /// From what failed, was cancelled or was undone.
+    /// From what failed, was cancelled or was undone. What could not be undone stands.
     Failed,
     /// From this node: it and all behind it are done again, and what failed.
     Node(NodeId),
@@ -558,7 +573,7 @@ pub enum RunStatus {
     Queued,
     /// Something of it is in flight.
     Running,
-    /// Nothing is in flight: it waits for a time, a person, a callback or another run, and takes no memory.
+    /// Nothing is in flight: it waits for a time (also that of its next try), a person, a callback or another run, and takes no memory.
     Waiting,
     /// Somebody paused it.
     Paused,

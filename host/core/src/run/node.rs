@@ -109,6 +109,7 @@ pub(super) struct Callback {
 pub(super) struct Compensation {
     pub(super) task: Task,
     pub(super) end: Option<Result<(), Failure>>,
+    pub(super) edit: Edit,
 }
 
 impl More {
@@ -128,9 +129,17 @@ impl More {
         self.map.as_ref()
     }
 
+    /// The compensation begins anew, should there be another: no attempt at it has a number again.
+    pub(super) fn forget_compensation(&mut self) {
+        if let Some(compensation) = self.compensation.take() {
+            self.earlier.compensation = compensation.task.count();
+        }
+    }
+
     pub(super) fn begin_compensation(&mut self) {
         let earlier = self.earlier.compensation;
-        self.compensation.get_or_insert_with(|| Compensation { task: Task::after(earlier), end: None });
+        self.compensation
+            .get_or_insert_with(|| Compensation { task: Task::after(earlier), ..Compensation::default() });
     }
 }
 
@@ -194,8 +203,17 @@ impl NodeState {
         self.more.as_ref()?.compensation.as_ref()
     }
 
-    pub(super) fn edit(&self) -> Option<&Edit> {
-        self.more.as_ref().map(|more| &more.edit)
+    /// Whether it was to be undone, and could not be.
+    pub(super) fn is_not_undone(&self) -> bool {
+        self.compensation().is_some_and(|compensation| matches!(compensation.end, Some(Err(_))))
+    }
+
+    /// What a part of its work gets in place of what the workflow says.
+    pub(super) fn edit(&self, part: Part) -> Option<&Edit> {
+        match part {
+            Part::Whole | Part::Item(_) => self.more.as_ref().map(|more| &more.edit),
+            Part::Compensation => self.compensation().map(|compensation| &compensation.edit),
+        }
     }
 
     /// The task of a part of its work, if that has begun.

@@ -80,6 +80,7 @@ pub(super) struct Acceptance {
     trigger: Trigger,
     traceparent: String,
     pub(super) start_at: Option<Timestamp>,
+    pub(super) rules: u32,
     /// From when on its time budget counts.
     pub(super) clock_from: Timestamp,
     priority: Priority,
@@ -281,11 +282,10 @@ impl RunState {
     /// Whether nothing is in flight and nothing starts until time passes or somebody does something.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.in_flight.is_empty()
-            && self.ready.is_empty()
-            && self.open_maps.is_empty()
-            && self.ending.is_none()
-            && self.unfinished > 0
+        if self.is_winding_down() {
+            return self.goes_on_at().is_some();
+        }
+        self.in_flight.is_empty() && self.ready.is_empty() && self.open_maps.is_empty() && self.unfinished > 0
     }
 
     /// Whether an attempt is in flight.
@@ -327,10 +327,10 @@ impl RunState {
         }
     }
 
-    /// What a node gets in place of what the workflow says, if somebody wanted it.
+    /// What a part of a node's work gets in place of what the workflow says, if somebody wanted it.
     #[must_use]
-    pub fn edit(&self, node: &NodeId) -> Option<&Edit> {
-        self.nodes.get(node)?.edit()
+    pub fn edit(&self, node: &NodeId, part: Part) -> Option<&Edit> {
+        self.nodes.get(node)?.edit(part)
     }
 
     /// The questions to people that are open.
@@ -436,6 +436,7 @@ impl RunState {
             cancel_reason: None,
             accepted_at: self.accepted.at,
             start_at: self.accepted.start_at,
+            retry_at: self.goes_on_at(),
             ended_at: self.ended_at(),
             totals: self.totals,
             nodes,
@@ -467,8 +468,17 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
     if first.seq != 0 {
         return Err(Misfit::Sequence { expected: 0 });
     }
-    let Event::RunAccepted { workflow, version, input, trigger, traceparent, start_at, priority, split } =
-        &first.event
+    let Event::RunAccepted {
+        workflow,
+        version,
+        input,
+        trigger,
+        traceparent,
+        start_at,
+        priority,
+        split,
+        rules,
+    } = &first.event
     else {
         return Err(Misfit::NotAccepted);
     };
@@ -487,6 +497,7 @@ fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
         trigger: trigger.clone(),
         traceparent: traceparent.clone(),
         start_at,
+        rules: *rules,
         priority: *priority,
         split: split.clone(),
     })

@@ -26,7 +26,7 @@ pub(super) struct Task {
     call: u32,
     /// How many attempts this way has had that count.
     tries: u32,
-    /// How many attempts gave an output that `until` did not take.
+    /// How many attempts of this way gave an output that `until` did not take.
     polls: u32,
     /// When the next attempt is due, if one failed and another follows.
     pub(super) due: Option<Timestamp>,
@@ -51,7 +51,7 @@ enum Course {
 #[derive(Debug)]
 pub(super) enum AttemptEnd {
     Succeeded { bill: Bill, cached: bool },
-    Failed { bill: Bill, failure: Failure },
+    Failed { bill: Bill, failure: Failure, cached: bool },
     Abandoned,
 }
 
@@ -80,6 +80,8 @@ pub struct AttemptInFlight<'a> {
 pub(super) struct Policies<'a> {
     pub(super) calls: &'a [Call],
     pub(super) until: Option<&'a Until>,
+    /// Whether there is a fallback from an `until` that is used up.
+    pub(super) until_falls_back: bool,
     pub(super) when_open: Option<WhenOpen>,
 }
 
@@ -150,12 +152,22 @@ impl Task {
         self.due
     }
 
+    /// When the next way to run the step is due, if there is one, where this one cannot even begin.
+    pub(super) fn pass_on(&mut self, policies: &Policies<'_>, at: Timestamp) -> Option<Timestamp> {
+        self.due = self.fall_back(policies, at);
+        self.due
+    }
+
     fn next_due(&mut self, policies: &Policies<'_>, failed: &Failed<'_>) -> Option<Timestamp> {
         let call = policies.calls.get(self.call as usize)?;
         match (failed.failure.kind, policies.until) {
             (FailureKind::Until, Some(until)) => {
                 self.polls = self.polls.saturating_add(1);
-                backoff_due(&until.pace, self.polls, failed)
+                let again = backoff_due(&until.pace, self.polls, failed);
+                if again.is_some() || !policies.until_falls_back {
+                    return again;
+                }
+                self.fall_back(policies, failed.at)
             }
             (FailureKind::CircuitOpen, _) if policies.when_open == Some(WhenOpen::Wait) => {
                 Some(later_by_ms(failed.at, failed.failure.retry_after_ms.unwrap_or(1_000)))
@@ -174,6 +186,9 @@ impl Task {
         let next = self.call + 1;
         policies.calls.get(next as usize)?;
         (self.call, self.tries) = (next, 0);
+        if policies.until_falls_back {
+            self.polls = 0;
+        }
         Some(at)
     }
 
@@ -224,9 +239,10 @@ impl AttemptEnd {
                 cached: *cached,
                 ..attempt
             },
-            Self::Failed { bill, failure } => AttemptView {
+            Self::Failed { bill, failure, cached } => AttemptView {
                 status: AttemptStatus::Failed,
                 bill: bill.clone(),
+                cached: *cached,
                 failure: Some(failure.clone()),
                 ..attempt
             },

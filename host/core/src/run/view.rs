@@ -64,6 +64,9 @@ pub struct RunView {
     /// Before which nothing begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_at: Option<Timestamp>,
+    /// When it goes on or begins anew by itself, of a run that failed and whose `on_failure` says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
@@ -249,7 +252,7 @@ pub struct AttemptView {
     /// Which of the node's fallbacks it tried, counted from 0; none: the node's own step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<u32>,
-    /// Whether its output was remembered from an earlier attempt of some run.
+    /// Whether its output was remembered from an earlier attempt of some run, also where it did not count.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cached: bool,
     /// When it started.

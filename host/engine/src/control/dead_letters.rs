@@ -15,9 +15,6 @@ pub enum DeadLetterError {
     /// There is none of this name.
     #[error("there is no dead letter `{0}`: it was retried or discarded, or never was")]
     Unknown(String),
-    /// What undoes a node is tried again as it is.
-    #[error("`{0}` is a compensation, which takes no other input or config: retry it as it is")]
-    NoEdit(String),
     /// The run does not go on.
     #[error(transparent)]
     Reopen(#[from] ReopenError),
@@ -63,9 +60,6 @@ impl Engine {
     ) -> Result<(RunId, RunStatus), DeadLetterError> {
         let (_, run, node, part) = self.dead_letter(tenant, id).await?;
         let from = match part {
-            Part::Compensation if edit != Edit::default() => {
-                return Err(DeadLetterError::NoEdit(id.to_owned()));
-            }
             Part::Compensation => ReopenFrom::Compensation(node.clone()),
             Part::Whole | Part::Item(_) => ReopenFrom::Failed,
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stepwell_core::id::{NodeId, RunId, TenantId};
-use stepwell_core::plan::Work;
+use stepwell_core::plan::{Call, PlannedNode, Work};
 use stepwell_core::run::{Edit, Event, ReopenFrom, RunState, RunStatus, Trigger};
 use stepwell_core::schema::SchemaViolation;
 
@@ -41,6 +41,16 @@ pub enum ReopenError {
         /// The run.
         run: RunId,
     },
+    /// What a node did could not be undone, and it would be done once more.
+    #[error(
+        "what `{node}` did in run {run} could not be undone and stands, so it is not run again: retry or discard its dead letter first, or go on from what failed"
+    )]
+    NotUndone {
+        /// The run.
+        run: RunId,
+        /// The node.
+        node: NodeId,
+    },
     /// The workflow has no such node.
     #[error("the workflow of run {run} has no node `{node}`")]
     UnknownNode {
@@ -75,10 +85,10 @@ impl Engine {
         run: RunId,
         wish: Reopen,
     ) -> Result<RunStatus, ReopenError> {
-        let event = Event::RunReopened { from: wish.from, edits: wish.edits, by: Some(wish.by) };
         self.change_ended(tenant, run, |state| {
-            check(state, &event)?;
-            Ok(event.clone())
+            check(state, &wish)?;
+            let Reopen { from, edits, by } = wish.clone();
+            Ok(Event::RunReopened { standing: state.standing(&from), from, edits, by: Some(by) })
         })
         .await
     }
@@ -158,8 +168,7 @@ impl Engine {
     }
 }
 
-fn check(state: &RunState, event: &Event) -> Result<(), ReopenError> {
-    let Event::RunReopened { from, edits, .. } = event else { return Ok(()) };
+fn check(state: &RunState, Reopen { from, edits, .. }: &Reopen) -> Result<(), ReopenError> {
     let run = state.run();
     let unknown = |node: &NodeId| ReopenError::UnknownNode { run, node: node.to_string() };
     match from {
@@ -169,20 +178,31 @@ fn check(state: &RunState, event: &Event) -> Result<(), ReopenError> {
         ReopenFrom::Node(node) if !state.plan().nodes.contains_key(node) => return Err(unknown(node)),
         _ => {}
     }
+    if let Some(node) = state.would_repeat(from) {
+        return Err(ReopenError::NotUndone { run, node: node.clone() });
+    }
     for (node, edit) in edits {
         let planned = state.plan().nodes.get(node).ok_or_else(|| unknown(node))?;
-        check_edit(planned, edit)?;
+        let call = match from {
+            ReopenFrom::Compensation(_) => planned.compensate.as_ref(),
+            ReopenFrom::Failed | ReopenFrom::Node(_) | ReopenFrom::Start => own_call(planned),
+        };
+        check_edit(node, call, edit)?;
     }
     Ok(())
 }
 
-fn check_edit(planned: &stepwell_core::plan::PlannedNode, edit: &Edit) -> Result<(), ReopenError> {
-    let wrong = |what, violations| ReopenError::Edit { node: planned.id.clone(), what, violations };
-    let call = match &planned.work {
+/// The one step that a node runs, if that is what it does.
+fn own_call(planned: &PlannedNode) -> Option<&Call> {
+    match &planned.work {
         Work::Step(step) => step.calls.first(),
         Work::Callback(callback) => callback.submit.calls.first(),
         _ => None,
-    };
+    }
+}
+
+fn check_edit(node: &NodeId, call: Option<&Call>, edit: &Edit) -> Result<(), ReopenError> {
+    let wrong = |what, violations| ReopenError::Edit { node: node.clone(), what, violations };
     let Some(call) = call else {
         let message = "only a node that runs one step can be given another input or config".to_owned();
         return Err(wrong("input", vec![SchemaViolation { pointer: String::new(), message }]));

@@ -112,10 +112,11 @@ impl Journal for Told {
 
 /// A new run of two nodes, one after the other.
 fn ledger() -> Ledger {
-    let definition = json!({
-        "name": "tried", "version": "1.0.0",
-        "nodes": {"a": {"step": "echo@1.0.0"}, "b": {"step": "echo@1.0.0", "needs": ["a"]}},
-    });
+    ledger_of(&json!({"a": {"step": "echo@1.0.0"}, "b": {"step": "echo@1.0.0", "needs": ["a"]}}))
+}
+
+fn ledger_of(nodes: &Value) -> Ledger {
+    let definition = json!({"name": "tried", "version": "1.0.0", "nodes": nodes});
     let step = json!({
         "name": "echo", "version": "1.0.0", "summary": "", "input_schema": true, "config_schema": true, "output_schema": true,
         "capabilities": [], "digest": format!("sha256:{}", "0".repeat(64)), "imports": [], "effects": [], "size": 0,
@@ -133,6 +134,7 @@ fn ledger() -> Ledger {
         start_at: None,
         priority: Priority::Normal,
         split: None,
+        rules: Event::RULES,
     };
     let mint = Random { public_url: "http://here".into() };
     Ledger::open(TenantId::default(), RunId(Uuid::from_u128(1)), plan, acceptance, mint).unwrap()
@@ -204,6 +206,17 @@ fn a_run_that_may_not_start_anything_goes_on_once_it_may() {
     assert_eq!(ledger.advance(true).unwrap().orders.len(), 1);
 }
 
+/// An item that cannot begin fails behind those that can, and these do not start.
+#[test]
+fn a_map_that_may_not_start_anything_goes_on_once_it_may() {
+    let map = json!({"over": [{"x": 1}, {}]});
+    let mut ledger = ledger_of(
+        &json!({"a": {"map": map, "step": "echo@1.0.0", "input": "{{ item.x }}"}, "b": {"step": "echo@1.0.0", "needs": ["a"]}}),
+    );
+    assert!(ledger.advance(false).unwrap().orders.is_empty());
+    assert_eq!(ledger.advance(true).unwrap().orders.len(), 1);
+}
+
 #[test]
 fn one_turn_follows_a_failure_to_the_end() {
     let mut ledger = ledger();
@@ -211,7 +224,14 @@ fn one_turn_follows_a_failure_to_the_end() {
     let failure = Failure::new(FailureKind::Permanent, "no");
     let (attempt, account) = (AttemptNumber::FIRST, Account::default());
     ledger
-        .record(Event::AttemptFailed { node: node("a"), part: Part::Whole, attempt, failure, account })
+        .record(Event::AttemptFailed {
+            node: node("a"),
+            part: Part::Whole,
+            attempt,
+            failure,
+            account,
+            cached: false,
+        })
         .unwrap();
     let turn = ledger.advance(true).unwrap();
     assert!(turn.orders.is_empty() && turn.wake_at.is_none());

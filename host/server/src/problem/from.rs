@@ -160,6 +160,7 @@ impl From<ReopenError> for Problem {
             ReopenError::UnknownRun(run) => Self::UnknownRun(run),
             ReopenError::NotEnded { run, status } => Self::RunNotEnded { run, status },
             ReopenError::NothingFailed { .. } => Self::NothingFailed(message),
+            ReopenError::NotUndone { .. } => Self::NotUndone(message),
             ReopenError::UnknownNode { .. } => {
                 Self::InvalidRequest { place: super::Place::Body("/from".to_owned()), message }
             }
@@ -177,9 +178,6 @@ impl From<DeadLetterError> for Problem {
         let message = error.to_string();
         match error {
             DeadLetterError::Unknown(_) => Self::UnknownDeadLetter(message),
-            DeadLetterError::NoEdit(_) => {
-                Self::InvalidRequest { place: super::Place::Body(String::new()), message }
-            }
             DeadLetterError::Reopen(error) => error.into(),
             DeadLetterError::Engine(error) => error.into(),
         }

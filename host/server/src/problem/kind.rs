@@ -74,6 +74,7 @@ kinds! {
     RUN_ENDED = 409 "run-ended" "The run has ended";
     RUN_NOT_ENDED = 409 "run-not-ended" "The run has not ended";
     NOTHING_FAILED = 409 "nothing-failed" "Nothing in the run failed";
+    NOT_UNDONE = 409 "not-undone" "What would be run again could not be undone";
     NOT_WAITING = 409 "not-waiting" "Nobody waits for this decision";
     CALLBACK_USED = 409 "callback-used" "The callback was used before";
     CONFIGURED_KEY = 409 "configured-key" "The key comes from the server's configuration";

@@ -102,6 +102,9 @@ pub(crate) enum Problem {
     /// There is nothing to go on from.
     #[error("{0}")]
     NothingFailed(String),
+    /// What could not be undone would be done once more.
+    #[error("{0}")]
+    NotUndone(String),
     /// No such node asks, or nobody asks at all.
     #[error("{0}: GET /v1/approvals lists what is asked")]
     UnknownApproval(String),
@@ -231,6 +234,7 @@ impl Problem {
             Self::RunEnded { .. } => &Kind::RUN_ENDED,
             Self::RunNotEnded { .. } => &Kind::RUN_NOT_ENDED,
             Self::NothingFailed(_) => &Kind::NOTHING_FAILED,
+            Self::NotUndone(_) => &Kind::NOT_UNDONE,
             Self::UnknownApproval(_) => &Kind::UNKNOWN_APPROVAL,
             Self::NotWaiting(_) => &Kind::NOT_WAITING,
             Self::NotAllowed { .. } => &Kind::NOT_ALLOWED,

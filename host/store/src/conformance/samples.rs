@@ -89,6 +89,7 @@ pub fn accepted(workflow: &WorkflowName, input: Value) -> Entry {
             start_at: None,
             priority: Priority::Normal,
             split: None,
+            rules: 0,
         },
     }
 }

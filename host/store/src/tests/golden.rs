@@ -219,12 +219,14 @@ fn every_event() -> Vec<Entry> {
             attempt,
             failure: failure(),
             account: Account::default(),
+            cached: false,
         },
         Event::NodeSkipped { node: node("c"), reason: SkipReason::When },
         Event::NodeFailed {
             node: node("d"),
             part: Part::Whole,
             failure: Failure::new(FailureKind::Expression, "no such name"),
+            falls_back: false,
         },
         Event::CancelRequested {
             reason: Some("no longer needed".to_owned()),

@@ -131,6 +131,7 @@ impl RunState {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the fields of an event")]
     pub(super) fn attempt_failed(
         &mut self,
         id: &NodeId,
@@ -138,10 +139,11 @@ impl RunState {
         attempt: AttemptNumber,
         failure: &Failure,
         account: &Account,
+        cached: bool,
         at: Timestamp,
     ) -> Result<(), Misfit> {
         self.check_in_flight(id, part, attempt)?;
-        let end = AttemptEnd::Failed { bill: Bill::from(account), failure: failure.clone() };
+        let end = AttemptEnd::Failed { bill: Bill::from(account), failure: failure.clone(), cached };
         let input = self.end_attempt(id, part, at, end, account);
         if let (Part::Whole, Some(body)) = (part, self.nodes[id].callback().and_then(|it| it.body.clone())) {
             // The job was done all the same.
@@ -150,8 +152,20 @@ impl RunState {
         }
         let plan = Arc::clone(&self.plan);
         let failed = Failed { run: self.run, node: id, part, attempt, at, failure };
-        let policies = policies(&plan, id, part);
+        let policies = policies(&plan, self.accepted.rules, id, part);
         let due = self.node_mut(id).task_mut(part).and_then(|task| task.after_failure(&policies, &failed));
+        self.try_again_or_give_up(id, part, due, failure, at);
+        Ok(())
+    }
+
+    fn try_again_or_give_up(
+        &mut self,
+        id: &NodeId,
+        part: Part,
+        due: Option<Timestamp>,
+        failure: &Failure,
+        at: Timestamp,
+    ) {
         match (due, part) {
             (Some(due), Part::Whole) => self.move_to(id, Phase::WaitingToRetry { due }),
             (Some(due), Part::Item(_)) => _ = self.retries.insert((due, id.clone(), part)),
@@ -159,7 +173,6 @@ impl RunState {
             (Some(_), Part::Compensation) => {}
             (None, _) => self.give_part_up(id, part, failure, at),
         }
-        Ok(())
     }
 
     fn give_part_up(&mut self, id: &NodeId, part: Part, failure: &Failure, at: Timestamp) {
@@ -175,18 +188,23 @@ impl RunState {
         }
     }
 
-    /// A part of a node's work failed before an attempt could start.
+    /// A part of a node's work, or one way to do it, failed before an attempt could start.
     pub(super) fn part_failed(
         &mut self,
         id: &NodeId,
         part: Part,
         failure: &Failure,
+        falls_back: bool,
         at: Timestamp,
     ) -> Result<(), Misfit> {
         self.check_may_start(id, part)?;
         self.forget_retry(id, part);
         self.begin_part(id, part);
-        self.give_part_up(id, part, failure, at);
+        let plan = Arc::clone(&self.plan);
+        let policies = policies(&plan, self.accepted.rules, id, part);
+        let task = self.node_mut(id).task_mut(part).filter(|_| falls_back);
+        let due = task.and_then(|task| task.pass_on(&policies, at));
+        self.try_again_or_give_up(id, part, due, failure, at);
         Ok(())
     }
 
@@ -258,12 +276,18 @@ impl RunState {
     }
 }
 
-fn policies<'a>(plan: &'a Plan, id: &NodeId, part: Part) -> Policies<'a> {
+fn policies<'a>(plan: &'a Plan, rules: u32, id: &NodeId, part: Part) -> Policies<'a> {
     let planned = &plan.nodes[id];
+    let until_falls_back = rules >= 1;
     match (part, planned.work.step()) {
-        (Part::Whole | Part::Item(_), Some(step)) => {
-            Policies { calls: &step.calls, until: step.until.as_ref(), when_open: step.when_open }
+        (Part::Whole | Part::Item(_), Some(step)) => Policies {
+            calls: &step.calls,
+            until: step.until.as_ref(),
+            until_falls_back,
+            when_open: step.when_open,
+        },
+        _ => {
+            Policies { calls: planned.compensate.as_slice(), until: None, until_falls_back, when_open: None }
         }
-        _ => Policies { calls: planned.compensate.as_slice(), until: None, when_open: None },
     }
 }

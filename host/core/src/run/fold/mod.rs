@@ -133,7 +133,9 @@ impl RunState {
         }
         let at = whole_millisecond(entry.at);
         match &entry.event {
-            Event::RunReopened { from, edits, by } => self.reopened(from, edits, by.as_deref(), at),
+            Event::RunReopened { from, edits, standing, by } => {
+                self.reopened(from, edits, standing, by.as_deref(), at)
+            }
             Event::DeadLetterDiscarded { node, part, .. } => self.letter_discarded(node, *part),
             _ if self.ended.is_some() => Err(Misfit::Ended),
             event => self.follow_living(event, at),
@@ -157,11 +159,13 @@ impl RunState {
             Event::AttemptSucceeded { node, part, attempt, output, account, cached } => {
                 self.attempt_succeeded(node, *part, *attempt, output, account, *cached, at)
             }
-            Event::AttemptFailed { node, part, attempt, failure, account } => {
-                self.attempt_failed(node, *part, *attempt, failure, account, at)
+            Event::AttemptFailed { node, part, attempt, failure, account, cached } => {
+                self.attempt_failed(node, *part, *attempt, failure, account, *cached, at)
             }
             Event::NodeSkipped { node, reason } => self.skipped(node, *reason, at),
-            Event::NodeFailed { node, part, failure } => self.part_failed(node, *part, failure, at),
+            Event::NodeFailed { node, part, failure, falls_back } => {
+                self.part_failed(node, *part, failure, *falls_back, at)
+            }
             Event::MapStarted { node, items } => self.map_started(node, items, at),
             Event::WaitStarted { node, until } => self.wait_started(node, *until, at),
             Event::ApprovalOpened { node, show, expires_at, escalates_at } => {

@@ -138,7 +138,8 @@ impl RunState {
     /// Time in which something outside is waited for may not count.
     pub(super) fn note_waiting(&mut self, at: Timestamp) {
         if self.plan.budget.time.is_some() && !self.plan.budget.count_waits {
-            let waits = self.is_waiting() && self.retries.is_empty() && !self.waiting.is_empty();
+            let goes_on = !self.is_winding_down() && self.retries.is_empty();
+            let waits = goes_on && self.is_waiting() && !self.waiting.is_empty();
             self.waited.set(waits, at);
         }
     }

@@ -17,55 +17,94 @@ impl RunState {
         &mut self,
         from: &ReopenFrom,
         edits: &BTreeMap<NodeId, Edit>,
+        standing: &BTreeSet<NodeId>,
         by: Option<&str>,
         at: Timestamp,
     ) -> Result<(), Misfit> {
-        self.check_may_reopen(from, edits)?;
+        self.check_may_reopen(from, edits, standing)?;
         if by.is_none() {
             self.again += 1;
         }
         self.paused = false;
         match from {
-            ReopenFrom::Compensation(node) => self.undo_again(node, at),
+            ReopenFrom::Compensation(node) => self.undo_again(node, edits.get(node), at),
             ReopenFrom::Failed | ReopenFrom::Node(_) | ReopenFrom::Start => {
-                self.reset(&self.to_reset(from));
+                self.reset(&self.to_reset(from, standing));
+                standing.iter().for_each(|node| self.stand(node));
                 // With its end it gave its place away.
                 self.admitted &= self.ended.is_none() || self.plan.concurrency.is_none();
                 (self.ending, self.ended) = (None, None);
                 self.accepted.clock_from = at;
                 self.waited = Default::default();
+                for (node, edit) in edits {
+                    self.node_mut(node).more_mut().edit = edit.clone();
+                }
             }
-        }
-        for (node, edit) in edits {
-            self.node_mut(node).more_mut().edit = edit.clone();
         }
         Ok(())
     }
 
-    fn check_may_reopen(&self, from: &ReopenFrom, edits: &BTreeMap<NodeId, Edit>) -> Result<(), Misfit> {
+    fn check_may_reopen(
+        &self,
+        from: &ReopenFrom,
+        edits: &BTreeMap<NodeId, Edit>,
+        standing: &BTreeSet<NodeId>,
+    ) -> Result<(), Misfit> {
         if self.ended.is_none() && (self.ending.is_none() || !self.in_flight.is_empty()) {
             return Err(Misfit::NotEnded);
         }
         edits.keys().try_for_each(|node| self.check_node(node).map(|_| ()))?;
+        standing.iter().try_for_each(|node| self.check_not_undone(node))?;
         match from {
             ReopenFrom::Failed | ReopenFrom::Start => Ok(()),
             ReopenFrom::Node(node) => self.check_node(node).map(|_| ()),
+            ReopenFrom::Compensation(node) if self.ended.is_some() => self.check_not_undone(node),
             ReopenFrom::Compensation(node) => {
-                let failed =
-                    self.check_node(node)?.compensation().is_some_and(|it| matches!(it.end, Some(Err(_))));
-                if failed && self.ended.is_some() {
-                    return Ok(());
-                }
                 Err(Misfit::Part { node: node.clone(), part: Part::Compensation })
             }
         }
     }
 
-    fn undo_again(&mut self, node: &NodeId, at: Timestamp) {
+    fn check_not_undone(&self, node: &NodeId) -> Result<(), Misfit> {
+        if self.check_node(node)?.is_not_undone() {
+            return Ok(());
+        }
+        Err(Misfit::Part { node: node.clone(), part: Part::Compensation })
+    }
+
+    /// The nodes whose compensation failed, and that are not to be run again when the run goes on from there: what was not undone still
+    /// stands, and would be there twice. One that is asked for, with all behind it, is done again.
+    #[must_use]
+    pub fn standing(&self, from: &ReopenFrom) -> BTreeSet<NodeId> {
+        let asked_for = match from {
+            ReopenFrom::Failed => BTreeSet::new(),
+            ReopenFrom::Node(node) => self.with_all_behind(vec![node], &BTreeSet::new()),
+            ReopenFrom::Start | ReopenFrom::Compensation(_) => return BTreeSet::new(),
+        };
+        let not_undone =
+            self.nodes.iter().filter(|(id, node)| node.is_not_undone() && !asked_for.contains(*id));
+        not_undone.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// A node that would be run again there though what it did could not be undone, and nobody has dealt with that.
+    #[must_use]
+    pub fn would_repeat(&self, from: &ReopenFrom) -> Option<&NodeId> {
+        if matches!(from, ReopenFrom::Compensation(_)) {
+            return None;
+        }
+        let reset = self.to_reset(from, &self.standing(from));
+        let letters = self.dead_letters.iter().filter(|(_, part)| *part == Part::Compensation);
+        letters.map(|(id, _)| id).find(|id| reset.contains(*id))
+    }
+
+    fn undo_again(&mut self, node: &NodeId, edit: Option<&Edit>, at: Timestamp) {
         self.dead_letters.remove(&(node.clone(), Part::Compensation));
         if let Some(compensation) = &mut self.node_mut(node).more_mut().compensation {
             compensation.task.reopen();
             compensation.end = None;
+            if let Some(edit) = edit {
+                compensation.edit = edit.clone();
+            }
         }
         self.ending = self.ended.take().map(|ended| Ending {
             at,
@@ -76,8 +115,14 @@ impl RunState {
         });
     }
 
+    /// What it did is good again, and is undone should the run fail again.
+    fn stand(&mut self, node: &NodeId) {
+        self.dead_letters.remove(&(node.clone(), Part::Compensation));
+        self.node_mut(node).more_mut().forget_compensation();
+    }
+
     /// What is done again, and with it all that is built on it.
-    fn to_reset(&self, from: &ReopenFrom) -> BTreeSet<NodeId> {
+    fn to_reset(&self, from: &ReopenFrom, standing: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
         let starts = self.nodes.iter().filter(|(id, node)| match from {
             ReopenFrom::Start => true,
             ReopenFrom::Node(wanted) if wanted == *id => true,
@@ -86,11 +131,19 @@ impl RunState {
                 undone || matches!(node.phase, Phase::Failed { handled: Handled::No, .. } | Phase::Cancelled)
             }
         });
-        let mut open: Vec<&NodeId> = starts.map(|(id, _)| id).collect();
+        self.with_all_behind(starts.map(|(id, _)| id).collect(), standing)
+    }
+
+    /// Nodes and all that is built on them, but for what stands.
+    fn with_all_behind<'a>(
+        &'a self,
+        mut open: Vec<&'a NodeId>,
+        standing: &BTreeSet<NodeId>,
+    ) -> BTreeSet<NodeId> {
         let mut reset = BTreeSet::new();
         while let Some(id) = open.pop() {
-            if reset.insert(id.clone()) {
-                open.extend(&self.plan.nodes[id].dependents);
+            if !standing.contains(id) && reset.insert(id.clone()) {
+                open.extend(self.plan.nodes.get(id).into_iter().flat_map(|planned| &planned.dependents));
             }
         }
         reset

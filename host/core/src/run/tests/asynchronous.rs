@@ -173,6 +173,7 @@ fn a_run_can_be_told_to_begin_later() {
             start_at,
             priority: Priority::Normal,
             split: None,
+            rules: Event::RULES,
         },
     );
     let mut life = Life {

@@ -42,14 +42,14 @@ fn what_costs_nothing_goes_on_without_money() {
         Life::of(json!({"budget": {"usd": 0.05}, "nodes": {"a": {}, "b": {"needs": ["a"]}}}), json!({}));
     succeed_at_a_cost(&mut life, "a", 0, 60_000);
     assert_eq!(life.in_flight(), ["b"]);
-    assert!(life.state.may_spend(0).is_err(), "an effect that begins now is refused");
+    assert!(life.state.may_spend(Part::Whole, 0).is_err(), "an effect that begins now is refused");
 }
 
 #[test]
 fn an_attempt_in_flight_may_spend_what_is_left_and_no_more() {
     let life = two(&json!({"usd": 0.05}));
-    assert!(life.state.may_spend(49_999).is_ok());
-    assert_eq!(life.state.may_spend(50_000).unwrap_err().kind, FailureKind::BudgetExceeded);
+    assert!(life.state.may_spend(Part::Whole, 49_999).is_ok());
+    assert_eq!(life.state.may_spend(Part::Whole, 50_000).unwrap_err().kind, FailureKind::BudgetExceeded);
 }
 
 #[test]
@@ -85,4 +85,32 @@ fn a_run_that_runs_out_of_time_undoes_what_it_did() {
     assert_eq!(life.in_flight(), ["a~compensation"]);
     life.succeed("a~compensation", json!(null));
     assert_eq!(life.run_failure().0.kind, FailureKind::BudgetExceeded);
+}
+
+#[test]
+fn a_run_that_spent_its_budget_undoes_what_it_did_whatever_that_costs() {
+    for budget in [json!({"usd": 0.05}), json!({"fuel": 1000})] {
+        let grants = json!({"http": [{"host": "pay.example.com"}]});
+        let undo = json!({"step": "pay@^1", "grants": grants});
+        let nodes = json!({
+            "a": {"compensate": undo}, "b": {"needs": ["a"], "compensate": undo},
+            "c": {"needs": ["b"], "step": "pay@^1", "grants": grants},
+        });
+        let mut life = Life::of(json!({"budget": budget, "nodes": nodes}), json!({}));
+        life.succeed("a", json!(1));
+        succeed_at_a_cost(&mut life, "b", 1_000, 50_000);
+        assert_eq!(life.in_flight(), ["b~compensation"]);
+        assert!(life.state.may_spend(Part::Compensation, 0).is_ok());
+        succeed_at_a_cost(&mut life, "b~compensation", 1_000, 50_000);
+        life.fail("a~compensation", Failure::new(FailureKind::Permanent, "no"));
+        assert_eq!(life.run_failure().0.kind, FailureKind::BudgetExceeded);
+        let from = ReopenFrom::Compensation(node("a"));
+        life.happens(Event::RunReopened {
+            from,
+            edits: BTreeMap::new(),
+            standing: BTreeSet::new(),
+            by: None,
+        });
+        assert_eq!(life.in_flight(), ["a~compensation"], "nor does the budget hold up another try");
+    }
 }

@@ -36,6 +36,40 @@ fn fallbacks_are_tried_in_turn_each_with_its_own_retries() {
 }
 
 #[test]
+fn a_fallback_with_an_input_of_its_own_is_tried_where_the_nodes_own_cannot_be_made() {
+    let node = json!({"input": {"v": "{{ input.nope }}"}, "fallback": [{"config": {"b": 1}}, {"input": {"v": "FB"}}]});
+    let mut life = Life::of(json!({"nodes": {"a": node}}), json!({}));
+    let attempt = life.state.in_flight().next().unwrap();
+    assert_eq!((attempt.call, &**attempt.input), (2, &json!({"v": "FB"})));
+    let why = |entry: &&Entry| matches!(&entry.event, Event::NodeFailed { falls_back: true, .. });
+    assert_eq!(life.journal.iter().filter(why).count(), 2, "why the others were not is kept");
+    assert_eq!(life.again().view(), life.state.view());
+    life.succeed("a", json!("saved"));
+    assert_eq!(life.run_output(), json!({"a": "saved"}));
+
+    let node =
+        json!({"input": {"v": "{{ input.nope }}"}, "fallback": [{"input": {"v": "{{ input.nor_this }}"}}]});
+    let life = Life::of(json!({"nodes": {"a": node}}), json!({}));
+    assert!(life.run_failure().0.message.contains("nor_this"), "the last one fails the node");
+
+    let node = json!({"when": "input.nope", "fallback": [{"input": {"v": "FB"}}]});
+    let life = Life::of(json!({"nodes": {"a": node}}), json!({}));
+    assert_eq!(life.run_failure().1.as_deref(), Some("a"), "`when` is not the step's business");
+}
+
+#[test]
+fn items_fall_back_from_an_input_that_cannot_be_made_each_for_itself() {
+    let node = json!({
+        "map": {"over": [{"v": 1}, {}, {}], "concurrency": 3}, "input": {"v": "{{ item.v }}"},
+        "fallback": [{"input": {"v": "none of {{ index }}"}}],
+    });
+    let life = Life::of(json!({"nodes": {"a": node}}), json!({}));
+    let inputs: Vec<Value> = life.state.in_flight().map(|attempt| attempt.input["v"].clone()).collect();
+    assert_eq!(inputs, [json!(1), json!("none of 1"), json!("none of 2")]);
+    assert_eq!(life.again().view(), life.state.view());
+}
+
+#[test]
 fn a_fallback_that_succeeds_is_a_success() {
     let mut life = Life::of(json!({"nodes": {"a": {"fallback": [{"config": {"b": 1}}]}}}), json!({}));
     life.fail("a", fault(FailureKind::Permanent));
@@ -91,6 +125,43 @@ fn until_repeats_a_step_with_backoff_and_uses_up_no_retries() {
     life.let_pass(Duration::from_secs(4));
     life.fail("a", fault(FailureKind::Until));
     assert_eq!(life.run_failure().0.kind, FailureKind::Until, "three times at most");
+}
+
+fn polled_with_a_fallback() -> Value {
+    let until = json!({"that": "output.done", "attempts": 2, "delay": "2s", "factor": 1});
+    json!({"nodes": {"a": {"until": until, "fallback": [{"config": {"b": 1}}], "on_error": {"continue": "late"}}, "z": {"needs": ["a"]}}})
+}
+
+#[test]
+fn an_until_that_is_used_up_is_fallen_back_from_and_the_fallback_has_as_many_attempts() {
+    let mut life = Life::of(polled_with_a_fallback(), json!({}));
+    let call = |life: &Life| life.state.in_flight().next().unwrap().call;
+    for fallback in [0, 1] {
+        assert_eq!(call(&life), fallback);
+        life.fail("a", fault(FailureKind::Until));
+        assert_eq!(life.wakes_after(), Some(Duration::from_secs(2)));
+        life.let_pass(Duration::from_secs(2));
+        assert_eq!(call(&life), fallback);
+        life.fail("a", fault(FailureKind::Until));
+    }
+    assert_eq!((life.status("a"), life.in_flight()), (NodeStatus::Failed, vec!["z".to_owned()]));
+    assert_eq!(life.again().view(), life.state.view());
+}
+
+#[test]
+fn a_run_of_before_an_until_fell_back_goes_on_as_it_went() {
+    let mut first = accepted(json!({}));
+    if let Event::RunAccepted { rules, .. } = &mut first {
+        *rules = 0;
+    }
+    let mut life = Life::accepted_by(plan(polled_with_a_fallback()), first);
+    life.go_on();
+    for pause in [2, 0] {
+        life.fail("a", fault(FailureKind::Until));
+        life.let_pass(Duration::from_secs(pause));
+    }
+    assert_eq!((life.status("a"), life.in_flight()), (NodeStatus::Failed, vec!["z".to_owned()]));
+    assert_eq!(life.again().view(), life.state.view());
 }
 
 #[test]
@@ -166,7 +237,10 @@ fn a_workflow_can_retry_what_failed_by_itself() {
     life.succeed("a", json!(1));
     life.fail("b", fault(FailureKind::Permanent));
     assert_eq!(life.wakes_after(), Some(Duration::from_secs(60)));
+    let retry_at = Some(life.now + Duration::from_secs(60));
+    assert_eq!((life.state.status(), life.state.view().retry_at), (RunStatus::Waiting, retry_at));
     life.let_pass(Duration::from_secs(60));
+    assert_eq!((life.state.status(), life.state.view().retry_at), (RunStatus::Running, None));
     assert_eq!(life.in_flight(), ["b"], "what succeeded is kept");
     life.fail("b", fault(FailureKind::Permanent));
     assert_eq!(life.run_failure().1.as_deref(), Some("b"), "once at most");
@@ -181,7 +255,10 @@ fn a_workflow_can_begin_anew_by_itself_once_what_it_did_is_undone() {
     let mut life = Life::of(definition, json!({}));
     life.succeed("a", json!(1));
     life.fail("b", fault(FailureKind::Permanent));
+    assert_eq!(life.state.status(), RunStatus::Running, "it is undone first");
     life.succeed("a~compensation", json!("undone"));
+    assert_eq!(life.state.status(), RunStatus::Waiting);
+    assert_eq!(life.state.view().retry_at, life.wakes_at());
     life.let_pass(Duration::from_secs(1));
     assert_eq!(life.in_flight(), ["a"]);
     life.succeed("a", json!(2));

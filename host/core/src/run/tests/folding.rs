@@ -98,7 +98,13 @@ fn nothing_happens_to_a_node_before_its_needs_are_final() {
     assert_eq!(misfit(&mut life, started("b", 1)), unmet);
     assert_eq!(misfit(&mut life, Event::NodeSkipped { node: node("b"), reason: SkipReason::When }), unmet);
     let failure = Failure::new(FailureKind::Expression, "no");
-    assert_eq!(misfit(&mut life, Event::NodeFailed { node: node("b"), part: Part::Whole, failure }), unmet);
+    assert_eq!(
+        misfit(
+            &mut life,
+            Event::NodeFailed { node: node("b"), part: Part::Whole, failure, falls_back: false }
+        ),
+        unmet
+    );
 }
 
 #[test]

@@ -65,6 +65,9 @@ fn account_written() -> Value {
 fn run_accepted() {
     let traceparent = "00-00000000000000000000000000000001-0000000000000001-01";
     let mut event = accepted(json!({"subject": "Invoice"}));
+    if let Event::RunAccepted { rules, .. } = &mut event {
+        *rules = 0;
+    }
     golden(
         event.clone(),
         &json!({
@@ -91,8 +94,9 @@ fn run_accepted() {
             json!({"kind": "event", "id": "A-1", "source": "/shop", "event_type": "order"}),
         ),
     ] {
-        if let Event::RunAccepted { trigger, priority, split, .. } = &mut event {
+        if let Event::RunAccepted { trigger, priority, split, rules, .. } = &mut event {
             *trigger = other;
+            *rules = 1;
             *priority = Priority::High;
             *split = Some(Split {
                 canary: Version::new(1, 1, 0),
@@ -111,6 +115,7 @@ fn run_accepted() {
                 "traceparent": traceparent,
                 "priority": "high",
                 "split": {"canary": "1.1.0", "percent": 10, "chosen": "current"},
+                "rules": 1,
             }),
         );
     }
@@ -189,6 +194,25 @@ fn attempt_succeeded() {
 
 #[test]
 fn attempt_failed() {
+    let refused = Event::AttemptFailed {
+        node: node("classify"),
+        part: Part::Whole,
+        attempt: AttemptNumber::FIRST,
+        failure: Failure::new(FailureKind::Gate, "too short"),
+        account: Account::default(),
+        cached: true,
+    };
+    golden(
+        refused,
+        &json!({
+            "type": "attempt-failed",
+            "node": "classify",
+            "attempt": 1,
+            "failure": {"kind": "gate", "message": "too short"},
+            "account": {"fuel": 0, "duration_us": 0, "effects": 0},
+            "cached": true,
+        }),
+    );
     let failure = Failure {
         kind: FailureKind::Timeout,
         message: "too long".to_owned(),
@@ -203,6 +227,7 @@ fn attempt_failed() {
             attempt: AttemptNumber::FIRST,
             failure,
             account: Account::default(),
+            cached: false,
         },
         &json!({
             "type": "attempt-failed",
@@ -237,12 +262,40 @@ fn node_failed() {
             node: node("route"),
             part: Part::Whole,
             failure: Failure::new(FailureKind::Expression, "undefined"),
+            falls_back: false,
         },
         &json!({
             "type": "node-failed",
             "node": "route",
             "failure": {"kind": "expression", "message": "undefined"},
         }),
+    );
+    golden(
+        Event::NodeFailed {
+            node: node("route"),
+            part: Part::Item(3),
+            failure: Failure::new(FailureKind::Expression, "undefined"),
+            falls_back: true,
+        },
+        &json!({
+            "type": "node-failed",
+            "node": "route",
+            "part": {"item": 3},
+            "failure": {"kind": "expression", "message": "undefined"},
+            "falls_back": true,
+        }),
+    );
+}
+
+#[test]
+fn run_reopened() {
+    let from = ReopenFrom::Failed;
+    let event =
+        |standing, by| Event::RunReopened { from: from.clone(), edits: BTreeMap::new(), standing, by };
+    golden(event(BTreeSet::new(), None), &json!({"type": "run-reopened", "from": "failed"}));
+    golden(
+        event(BTreeSet::from([node("pay")]), Some("ann".to_owned())),
+        &json!({"type": "run-reopened", "from": "failed", "standing": ["pay"], "by": "ann"}),
     );
 }
 

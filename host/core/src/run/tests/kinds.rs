@@ -1,6 +1,6 @@
 //! Random workflows of every kind of node, lived at random and read back after every entry.
 //!
-//! What must hold: the same entries give the same state, whatever happens in whatever order; nothing is in flight once a run has ended;
+//! What must hold: all that is decided together can follow, each behind the other; the same entries give the same state, whatever happens in whatever order; nothing is in flight once a run has ended;
 //! a timer fires once; what can be undone is undone before the end is told; and no run is stuck.
 
 use proptest::collection::vec;
@@ -59,6 +59,11 @@ fn nodes() -> impl Strategy<Value = Vec<(Vec<bool>, Value)>> {
         json!({"compensate": undo, "until": {"that": "output.go", "attempts": 3}, "gate": "output.go"}),
         json!({"map": {"over": [1, 2, 3, 4], "concurrency": 2}, "retry": retry, "compensate": undo}),
         json!({"map": {"over": "{{ input.items }}", "on_item_error": "continue"}, "input": {"i": "{{ item }}"}}),
+        json!({"map": {"over": "{{ input.items }}"}, "input": {"i": "{{ item.nothing }}"}}),
+        json!({"map": {"over": [{"i": 1}, {}, {}, {"i": 2}, {}], "concurrency": 3}, "input": {"i": "{{ item.i }}"}, "compensate": undo}),
+        json!({"map": {"over": ["x", 1, 2, "y", 3], "concurrency": 3, "on_item_error": "continue"}, "step": "read@^1", "input": {"text": "{{ item }}"}}),
+        json!({"input": {"v": "{{ input.nope }}"}, "fallback": [{"input": {"v": 1}}], "compensate": undo}),
+        json!({"map": {"over": [1, {"v": 2}, 3], "concurrency": 2}, "input": {"v": "{{ item.v }}"}, "fallback": [{"input": {"v": 1}}]}),
         json!({"wait": "5s"}),
         json!({"wait": {"signal": "go", "timeout": "30s"}}),
         json!({"approval": {"timeout": "20s", "on_timeout": "approve", "escalate": {"after": "5s", "who": ["bob"]}}}),
@@ -223,7 +228,7 @@ impl Lived {
             }
             Some(kind) => {
                 let failure = Failure::new(kind, "by chance");
-                Event::AttemptFailed { node, part, attempt, failure, account }
+                Event::AttemptFailed { node, part, attempt, failure, account, cached: false }
             }
         });
     }
@@ -263,7 +268,9 @@ impl Lived {
             (2, Some((node, Part::Compensation))) => ReopenFrom::Compensation(node),
             _ => ReopenFrom::Node(node("n0")),
         };
-        self.record(Event::RunReopened { from, edits: BTreeMap::new(), by: Some("ann".to_owned()) });
+        let standing = self.0.state.standing(&from);
+        let by = Some("ann".to_owned());
+        self.record(Event::RunReopened { from, edits: BTreeMap::new(), standing, by });
     }
 
     /// Lets everything succeed and every wait pass, until the run ends. A run that waits for neither is stuck.

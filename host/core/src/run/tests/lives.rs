@@ -214,6 +214,7 @@ impl Witnessed {
                         attempt,
                         failure,
                         account: Account::default(),
+                        cached: false,
                     });
                 }
             }

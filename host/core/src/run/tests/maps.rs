@@ -72,3 +72,50 @@ fn an_item_whose_input_cannot_be_made_is_that_items_failure() {
     life.succeed("a[2]", json!(3));
     assert_eq!(life.run_output(), json!({"a": [1, null, 3]}));
 }
+
+/// A map over items of which some have no `text`, which its step wants.
+fn reads(items: &Value, map: Value, node: Value) -> Life {
+    let mut node = node;
+    node["map"] = map;
+    node["map"]["over"] = json!("{{ input.items }}");
+    (node["step"], node["input"]) = (json!("read@^1"), json!({"text": "{{ item.text }}"}));
+    Life::of(json!({"nodes": {"a": node, "z": {"needs": ["a"]}}}), json!({ "items": items }))
+}
+
+#[test]
+fn a_map_of_which_several_items_cannot_begin_fails_with_the_first_of_them() {
+    let unfit = json!([{"text": 1}, {"text": 2}, {"text": 3}]);
+    for (items, kind) in [(json!([{}, {}, {}]), FailureKind::Expression), (unfit, FailureKind::InvalidInput)]
+    {
+        let life = reads(&items, json!({}), json!({}));
+        let (failure, node) = life.run_failure();
+        assert_eq!((failure.kind, node.as_deref()), (kind, Some("a")));
+        assert!(failure.message.starts_with("item 0 of 3: "), "{failure}");
+        assert_eq!(life.node("a").items.unwrap().failed, 1, "no further item begins");
+        assert_eq!(life.again().view(), life.state.view());
+    }
+}
+
+#[test]
+fn a_map_of_which_several_items_cannot_begin_may_be_gone_on_without() {
+    let life = reads(&json!([{}, {}]), json!({}), json!({"on_error": {"continue": "none"}}));
+    assert_eq!(life.in_flight(), ["z"]);
+    let life = reads(&json!([{}, {}]), json!({"on_item_error": "continue"}), json!({}));
+    assert_eq!(life.node("a").output.as_deref(), Some(&json!([null, null])));
+}
+
+#[test]
+fn items_in_flight_end_before_their_map_fails_with_those_that_cannot_begin() {
+    let mut life = reads(&json!([{"text": "x"}, {}, {}]), json!({}), json!({}));
+    assert_eq!(life.in_flight(), ["a[0]"]);
+    life.succeed("a[0]", json!(1));
+    assert!(life.run_failure().0.message.starts_with("item 1 of 3: "));
+}
+
+#[test]
+fn a_map_that_fails_leaves_the_nodes_beside_it_nothing_to_start() {
+    let bad = json!({"map": {"over": [1, 2]}, "input": {"v": "{{ item.v }}"}});
+    let nodes = json!({"a": bad, "b": bad, "c": {"map": {"over": [1, 2]}}});
+    let life = Life::of(json!({ "nodes": nodes }), json!({}));
+    assert_eq!(life.run_failure().1.as_deref(), Some("a"));
+}

@@ -127,6 +127,7 @@ fn accepted(input: Value) -> Event {
         start_at: None,
         priority: Priority::Normal,
         split: None,
+        rules: Event::RULES,
     }
 }
 
@@ -173,8 +174,12 @@ impl Life {
     }
 
     fn accepted(plan: Arc<Plan>, input: Value) -> Self {
+        Self::accepted_by(plan, accepted(input))
+    }
+
+    fn accepted_by(plan: Arc<Plan>, acceptance: Event) -> Self {
         let now = start_of_time();
-        let first = Entry::new(0, now, accepted(input));
+        let first = Entry::new(0, now, acceptance);
         let state = RunState::accept(RUN, plan, &first).unwrap();
         Self { state, journal: vec![first], now, mint: Counter::default() }
     }
@@ -210,7 +215,14 @@ impl Life {
 
     fn fail(&mut self, id: &str, failure: Failure) {
         let (node, part, attempt) = self.attempt_of(id);
-        self.record(Event::AttemptFailed { node, part, attempt, failure, account: Account::default() });
+        self.record(Event::AttemptFailed {
+            node,
+            part,
+            attempt,
+            failure,
+            account: Account::default(),
+            cached: false,
+        });
         self.go_on();
     }
 

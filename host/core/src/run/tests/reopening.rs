@@ -7,7 +7,7 @@ fn permanent() -> Failure {
 }
 
 fn reopen(from: ReopenFrom) -> Event {
-    Event::RunReopened { from, edits: BTreeMap::new(), by: Some("ann".to_owned()) }
+    Event::RunReopened { from, edits: BTreeMap::new(), standing: BTreeSet::new(), by: Some("ann".to_owned()) }
 }
 
 fn failed() -> Life {
@@ -57,7 +57,7 @@ fn an_edited_node_gets_its_new_input_instead_of_the_workflows() {
     let mut life = failed();
     let edit = Edit { input: Some(json!({"mended": true}).into()), config: None };
     let edits = BTreeMap::from([(node("b"), edit)]);
-    life.happens(Event::RunReopened { from: ReopenFrom::Failed, edits, by: None });
+    life.happens(Event::RunReopened { from: ReopenFrom::Failed, edits, standing: BTreeSet::new(), by: None });
     assert_eq!(**life.state.in_flight().next().unwrap().input, json!({"mended": true}));
 }
 
@@ -155,4 +155,87 @@ fn whoever_comes_with_a_url_of_before_a_new_beginning_is_told_that_nobody_waits(
         assert!(matches!(state.callback(&second), Some(CallbackStanding::Open { .. })));
         assert_eq!(state.callback("guessed"), None);
     }
+}
+
+/// Two nodes with effects in a row and one that fails: the second could not be undone, the first was.
+fn half_undone() -> Life {
+    let undo = json!({"step": "work@^1"});
+    let nodes = json!({
+        "a": {"compensate": undo}, "b": {"needs": ["a"], "compensate": undo},
+        "c": {"needs": ["b"], "input": {"of": "{{ nodes.b.output }}"}},
+    });
+    let mut life = Life::of(json!({ "nodes": nodes }), json!({}));
+    life.succeed("a", json!("A"));
+    life.succeed("b", json!("B"));
+    life.fail("c", permanent());
+    life.fail("b~compensation", permanent());
+    life.succeed("a~compensation", json!(null));
+    life
+}
+
+fn go_on_from(life: &mut Life, from: ReopenFrom) {
+    let standing = life.state.standing(&from);
+    life.happens(Event::RunReopened { from, edits: BTreeMap::new(), standing, by: Some("ann".to_owned()) });
+}
+
+#[test]
+fn what_could_not_be_undone_stands_and_is_not_run_again() {
+    let mut life = half_undone();
+    go_on_from(&mut life, ReopenFrom::Failed);
+    assert_eq!(life.in_flight(), ["a", "c"], "b did what it did once, and c goes on from it");
+    assert_eq!((life.status("b"), life.state.dead_letters().len()), (NodeStatus::Succeeded, 0));
+    life.succeed("a", json!("A2"));
+    life.fail("c", permanent());
+    assert_eq!(life.in_flight(), ["a~compensation"], "the last that succeeded");
+    life.succeed("a~compensation", json!(null));
+    assert_eq!(life.attempt_of("b~compensation").2, AttemptNumber(2), "what stands is to be undone again");
+    life.fail("b~compensation", permanent());
+    assert!(life.state.dead_letters().contains(&(node("b"), Part::Compensation)));
+    assert_eq!(life.again().view(), life.state.view());
+}
+
+#[test]
+fn what_could_not_be_undone_is_run_again_only_once_somebody_has_dealt_with_it() {
+    let mut life = half_undone();
+    for from in [ReopenFrom::Start, ReopenFrom::Node(node("a")), ReopenFrom::Node(node("b"))] {
+        assert_eq!(life.state.would_repeat(&from), Some(&node("b")));
+        assert_eq!(life.state.standing(&from), BTreeSet::new(), "it is asked for");
+    }
+    for from in [ReopenFrom::Failed, ReopenFrom::Node(node("c")), ReopenFrom::Compensation(node("b"))] {
+        assert_eq!(life.state.would_repeat(&from), None);
+    }
+    let reason = "refunded by hand".to_owned();
+    life.record(Event::DeadLetterDiscarded { node: node("b"), part: Part::Compensation, reason, by: None });
+    assert_eq!(life.state.would_repeat(&ReopenFrom::Start), None);
+}
+
+#[test]
+fn a_journal_of_a_version_that_ran_again_what_was_not_undone_is_still_read() {
+    let mut life = half_undone();
+    life.happens(reopen(ReopenFrom::Failed));
+    life.succeed("a", json!("A2"));
+    assert_eq!(life.in_flight(), ["b"]);
+    assert_eq!(life.again().view(), life.state.view());
+}
+
+#[test]
+fn only_what_was_not_undone_can_stand() {
+    let mut life = half_undone();
+    let standing = BTreeSet::from([node("a")]);
+    let event = Event::RunReopened { from: ReopenFrom::Failed, edits: BTreeMap::new(), standing, by: None };
+    let error = life.state.record(life.now, event).unwrap_err();
+    assert_eq!(error.misfit, Misfit::Part { node: node("a"), part: Part::Compensation });
+}
+
+#[test]
+fn a_run_of_which_something_could_not_be_undone_does_not_begin_anew_by_itself() {
+    let definition = json!({"on_failure": {"restart": {"times": 1, "delay": "1s"}}, "nodes": {
+        "a": {"compensate": {"step": "work@^1"}}, "b": {"needs": ["a"]},
+    }});
+    let mut life = Life::of(definition, json!({}));
+    life.succeed("a", json!(1));
+    life.fail("b", permanent());
+    life.fail("a~compensation", permanent());
+    assert_eq!(life.run_failure().1.as_deref(), Some("b"));
+    assert_eq!(life.state.dead_letters().len(), 2);
 }

@@ -60,11 +60,34 @@ fn a_dead_compensation_can_be_tried_again_alone() {
     life.succeed("a~compensation", json!(null));
     let ended = life.state.outcome().cloned();
     let from = ReopenFrom::Compensation(node("b"));
-    life.happens(Event::RunReopened { from, edits: BTreeMap::new(), by: Some("ann".to_owned()) });
+    life.happens(Event::RunReopened {
+        from,
+        edits: BTreeMap::new(),
+        standing: BTreeSet::new(),
+        by: Some("ann".to_owned()),
+    });
     assert_eq!(life.in_flight(), ["b~compensation"]);
     life.succeed("b~compensation", json!(null));
     assert_eq!(life.state.outcome().cloned(), ended, "the run ends as it had");
     assert!(!life.state.dead_letters().contains(&(node("b"), Part::Compensation)));
+}
+
+#[test]
+fn a_dead_compensation_can_be_mended_with_another_input_or_config() {
+    let mut life = failed_at_the_end();
+    life.fail("b~compensation", permanent());
+    life.succeed("a~compensation", json!(null));
+    let edit =
+        Edit { input: Some(json!({"mended": true}).into()), config: Some(json!({"slow": true}).into()) };
+    for edits in [BTreeMap::from([(node("b"), edit.clone())]), BTreeMap::new()] {
+        let from = ReopenFrom::Compensation(node("b"));
+        life.happens(Event::RunReopened { from, edits, standing: BTreeSet::new(), by: None });
+        assert_eq!(**life.state.in_flight().next().unwrap().input, json!({"mended": true}));
+        assert_eq!(life.state.edit(&node("b"), Part::Compensation), Some(&edit));
+        assert_eq!(life.state.edit(&node("b"), Part::Whole), Some(&Edit::default()), "b itself is as it was");
+        life.fail("b~compensation", permanent());
+    }
+    assert_eq!(life.again().view(), life.state.view());
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn a_view_sums_up_what_all_attempts_used() {
         attempt: first,
         failure: Failure::new(FailureKind::Retryable, "busy"),
         account: Account { fuel: 5, usage: vec![call(Some(7))], ..Account::default() },
+        cached: false,
     });
     life.let_pass(Duration::from_secs(1));
     let line = LogLine { level: LogLevel::Info, message: "well".to_owned(), fields: serde_json::Map::new() };

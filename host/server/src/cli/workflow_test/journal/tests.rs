@@ -27,6 +27,7 @@ fn whole_run() -> Append {
         traceparent: String::new(),
         start_at: None,
         split: None,
+        rules: Event::RULES,
         priority: stepwell_core::priority::Priority::Normal,
     };
     let ended = Event::RunEnded { outcome: RunOutcome::Cancelled { reason: None } };
