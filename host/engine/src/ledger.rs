@@ -121,7 +121,7 @@ impl Ledger {
             handed: None,
             changes: Vec::new(),
             // What a run in memory waits for may have been cut off from what is kept: it is marked again.
-            kept: if listed == Some(RunStatus::Running) { Kept::default() } else { Kept::of(&state) },
+            kept: if listed == Some(RunStatus::Running) { Kept::maybe(&state) } else { Kept::of(&state) },
             has_timer: listed.is_some_and(|listed| listed != RunStatus::Running && !listed.is_final()),
             listed,
             told: Vec::new(),
