@@ -108,6 +108,12 @@ pub(crate) enum Problem {
     /// It was decided, or is not asked.
     #[error("{0}")]
     NotWaiting(String),
+    /// A cancellation is under way, which nothing holds up.
+    #[error("{0}")]
+    RunCancelling(String),
+    /// The run's workflow has no node that waits for such a signal.
+    #[error("{0}")]
+    UnknownSignal(String),
     /// Somebody else is asked.
     #[error("{message}")]
     NotAllowed { message: String, who: Vec<String> },
@@ -233,6 +239,8 @@ impl Problem {
             Self::NothingFailed(_) => &Kind::NOTHING_FAILED,
             Self::UnknownApproval(_) => &Kind::UNKNOWN_APPROVAL,
             Self::NotWaiting(_) => &Kind::NOT_WAITING,
+            Self::RunCancelling(_) => &Kind::RUN_CANCELLING,
+            Self::UnknownSignal(_) => &Kind::UNKNOWN_SIGNAL,
             Self::NotAllowed { .. } => &Kind::NOT_ALLOWED,
             Self::UnknownCallback => &Kind::UNKNOWN_CALLBACK,
             Self::CallbackUsed(_) => &Kind::CALLBACK_USED,
