@@ -21,6 +21,7 @@ mod replay;
 mod sequencing;
 mod soak;
 mod standard_steps;
+mod steering;
 mod support;
 mod triage;
 mod versions;

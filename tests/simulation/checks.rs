@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use stepwell_core::id::RunId;
-use stepwell_core::run::{Entry, Event, Trigger};
+use stepwell_core::run::{Entry, Event, RunStatus, Trigger};
 
 use crate::disk::Disk;
 use crate::outside::Outside;
@@ -136,19 +136,20 @@ fn children_and_parents_agree(journals: &Journals, wrongs: &mut Vec<String>) {
         for entry in journal {
             match &entry.event {
                 Event::ChildStarted { node, run, .. } if !journals.contains_key(run) => {
-                    // One that was given up before it came to be never was.
-                    let heard = journal.iter().any(
-                        |entry| matches!(&entry.event, Event::ChildEnded { run: ended, .. } if ended == run),
-                    );
+                    // One that was given up before it came to be never was, and counts as cancelled.
+                    let heard = journal.iter().any(|entry| {
+                        matches!(&entry.event, Event::ChildEnded { run: ended, outcome, .. }
+                            if ended == run && outcome.status() != RunStatus::Cancelled)
+                    });
                     if heard {
                         wrongs.push(format!(
                             "run {parent} heard of the end of {run} at {node}, which never was"
                         ));
                     }
                 }
-                Event::ChildEnded { node, run, outcome } => {
+                Event::ChildEnded { node, run, outcome, .. } => {
                     let told = |entry: &Entry| matches!(&entry.event, Event::RunEnded { outcome: own } if own == outcome);
-                    if !journals.get(run).is_some_and(|child| child.iter().any(told)) {
+                    if journals.get(run).is_some_and(|child| !child.iter().any(told)) {
                         wrongs.push(format!("run {parent} heard of another end at {node} than {run} had"));
                     }
                 }

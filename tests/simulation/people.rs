@@ -395,7 +395,11 @@ fn controlled(
         Ok(_) => Outcome::Acknowledged(run, Box::new(is_it)),
         Err(ControlError::Engine(error)) => Outcome::Failed(error),
         Err(
-            ControlError::Ended { .. } | ControlError::UnknownRun(_) | ControlError::TooManySignals { .. },
+            ControlError::Ended { .. }
+            | ControlError::UnknownRun(_)
+            | ControlError::Cancelling(_)
+            | ControlError::UnknownSignal { .. }
+            | ControlError::TooManySignals { .. },
         ) => Outcome::Moot,
     }
 }

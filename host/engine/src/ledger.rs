@@ -17,6 +17,7 @@ use stepwell_store::{Append, Journal, MarkChange, MarkKind, RunSummary, StoreErr
 use tokio::time::Instant;
 
 use crate::attempt::Order;
+use crate::children::Unwanted;
 use crate::marks::Kept;
 use crate::mint::Random;
 use crate::{clock, marks, outbox_mark};
@@ -81,7 +82,7 @@ pub(crate) struct Turn {
     /// Attempts to start.
     pub(crate) orders: Vec<Order>,
     /// Runs of sub-workflows to cancel.
-    pub(crate) unwanted: Vec<RunId>,
+    pub(crate) unwanted: Vec<Unwanted>,
     /// When to look again, if nothing happens before.
     pub(crate) wake_at: Option<Timestamp>,
     /// What the turn has seen: the next entry's number.
@@ -121,7 +122,7 @@ impl Ledger {
             handed: None,
             changes: Vec::new(),
             // What a run in memory waits for may have been cut off from what is kept: it is marked again.
-            kept: if listed == Some(RunStatus::Running) { Kept::default() } else { Kept::of(&state) },
+            kept: if listed == Some(RunStatus::Running) { Kept::maybe(&state) } else { Kept::of(&state) },
             has_timer: listed.is_some_and(|listed| listed != RunStatus::Running && !listed.is_final()),
             listed,
             told: Vec::new(),
@@ -157,7 +158,9 @@ impl Ledger {
             for action in self.state.decide(now) {
                 match action {
                     Action::WakeAt(at) => turn.wake_at = Some(at),
-                    Action::CancelChild { run } => turn.unwanted.push(run),
+                    Action::CancelChild { run, grace_until, compensate } => {
+                        turn.unwanted.push(Unwanted { run, grace_until, compensate });
+                    }
                     // An item's failure follows on the start of the items before it.
                     Action::Start { .. } | Action::Fail { part: Part::Item(_), .. } if !may_start => {}
                     action => {

@@ -161,6 +161,8 @@ impl Engine {
             timers: timers::Timers::default(),
             arrivals: Notify::new(),
         }));
+        // Before anything is done by it.
+        clock::kept::go_on(&*engine.0.journal).await?;
         // Before the first start: a run that had a place keeps it.
         let queued = slots::restore(&engine.0).await?;
         engine.load_triggers().await?;

@@ -12,14 +12,19 @@ use stepwell_core::plan::Work;
 use stepwell_core::run::{OpenApproval, RunState, Trigger};
 use stepwell_store::{Mark, MarkChange, MarkKind};
 
-/// The marks that are kept of a run, by kind and key.
+/// The marks that are kept of a run, by kind and key. None in the place of one: there may be one, and nobody knows which.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(BTreeMap<(MarkKind, String), Mark>);
+pub(crate) struct Kept(BTreeMap<(MarkKind, String), Option<Mark>>);
 
 impl Kept {
     /// Those of a run that was read back: they were kept with its entries.
     pub(crate) fn of(state: &RunState) -> Self {
-        Self(standing(state))
+        Self(known(standing(state)))
+    }
+
+    /// Those of a run that was read back, and of which they may not have been kept: all are put again, or removed.
+    pub(crate) fn maybe(state: &RunState) -> Self {
+        Self(standing(state).into_keys().map(|place| (place, None)).collect())
     }
 
     /// What changes, now that the run stands so.
@@ -30,11 +35,17 @@ impl Kept {
         }
         let gone = self.0.keys().filter(|place| !now.contains_key(*place));
         let gone = gone.map(|(kind, key)| MarkChange::Remove { kind: *kind, key: key.clone() });
-        let new = now.iter().filter(|(place, mark)| self.0.get(*place) != Some(mark));
+        let is_kept =
+            |(place, mark): &(&_, &Mark)| self.0.get(*place).and_then(Option::as_ref) == Some(*mark);
+        let new = now.iter().filter(|it| !is_kept(it));
         let changes = gone.chain(new.map(|(_, mark)| MarkChange::Put(mark.clone()))).collect();
-        self.0 = now;
+        self.0 = known(now);
         changes
     }
+}
+
+fn known(marks: BTreeMap<(MarkKind, String), Mark>) -> BTreeMap<(MarkKind, String), Option<Mark>> {
+    marks.into_iter().map(|(place, mark)| (place, Some(mark))).collect()
 }
 
 /// The key of the timer at which a run goes on.

@@ -9,6 +9,7 @@ use stepwell_core::id::{RunId, TenantId};
 use stepwell_store::{Mark, MarkKind, StoreError};
 use tokio::sync::Notify;
 
+use crate::clock::kept::Told;
 use crate::{Phase, Shared, clock, recovery};
 
 /// So many runs are brought back at a time.
@@ -44,8 +45,9 @@ pub(crate) async fn keep(engine: Arc<Shared>) {
 }
 
 async fn ring_for_ever(engine: &Arc<Shared>) {
+    let mut told = Told::nothing();
     loop {
-        let pause = match ring(engine).await {
+        let pause = match ring(engine, &mut told).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::error!(%error, "the timers cannot be read; trying again");
@@ -61,7 +63,7 @@ async fn ring_for_ever(engine: &Arc<Shared>) {
 }
 
 /// Brings back what is due; gives how long there is nothing to do.
-async fn ring(engine: &Arc<Shared>) -> Result<Duration, StoreError> {
+async fn ring(engine: &Arc<Shared>, told: &mut Told) -> Result<Duration, StoreError> {
     loop {
         let due = engine.journal.due(MarkKind::Timer, clock::now(), A_PAGE).await?;
         if due.is_empty() {
@@ -78,9 +80,11 @@ async fn ring(engine: &Arc<Shared>) -> Result<Duration, StoreError> {
             return Ok(PAUSE);
         }
     }
-    let next = engine.journal.next_due(MarkKind::Timer).await?;
     let check = engine.config.clock_check;
-    Ok(next.map_or(check, |next| clock::until(next).min(check)))
+    let Some(next) = engine.journal.next_due(MarkKind::Timer).await? else { return Ok(check) };
+    // Somebody waits for a time: the next life is to know how late it was.
+    told.tell(&*engine.journal);
+    Ok(clock::until(next).min(check))
 }
 
 /// Whether the run came into memory now.

@@ -46,11 +46,13 @@ pub enum MarkKind {
     Cron,
     /// A run waits for another one.
     Child,
+    /// What time it was.
+    Clock,
 }
 
 impl MarkKind {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Timer,
         Self::Approval,
         Self::Callback,
@@ -59,6 +61,7 @@ impl MarkKind {
         Self::Memo,
         Self::Cron,
         Self::Child,
+        Self::Clock,
     ];
 
     /// As written for people and programs.
@@ -73,6 +76,7 @@ impl MarkKind {
             Self::Memo => "memo",
             Self::Cron => "cron",
             Self::Child => "child",
+            Self::Clock => "clock",
         }
     }
 }

@@ -57,6 +57,15 @@ impl Work {
             Self::Wait(_) | Self::Approval(_) | Self::Workflow(_) | Self::Emit(_) => None,
         }
     }
+
+    /// The signal that the node waits for, if it waits for one.
+    #[must_use]
+    pub fn signal(&self) -> Option<&str> {
+        match self {
+            Self::Wait(WaitWork::Signal { name, .. }) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// Which kind of node.

@@ -95,6 +95,10 @@ pub enum Action {
     CancelChild {
         /// The child.
         run: RunId,
+        /// What is in flight there may go on until then; none: it is dropped.
+        grace_until: Option<Timestamp>,
+        /// Whether what succeeded there is to be undone.
+        compensate: bool,
     },
     /// A node tells of an event.
     Emit {

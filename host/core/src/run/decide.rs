@@ -13,7 +13,7 @@ use super::ending::Ending;
 use super::event::{ReopenFrom, RunOutcome, SkipReason};
 use super::node::Phase;
 use super::retry::later;
-use super::state::RunState;
+use super::state::{OpenChild, RunState};
 use crate::failure::{Failure, FailureKind};
 use crate::id::{NodeId, Part};
 use crate::plan::{OnFailure, Work};
@@ -147,7 +147,9 @@ impl RunState {
         if !work_goes_on && let Some(due) = self.tries_again_at(ending) {
             return reopen_at(due, now, ReopenFrom::Failed);
         }
-        let children: Vec<_> = self.children().map(|child| Action::CancelChild { run: child.run }).collect();
+        let Ending { grace_until, compensate, .. } = *ending;
+        let cancel = |child: OpenChild<'_>| Action::CancelChild { run: child.run, grace_until, compensate };
+        let children: Vec<_> = self.children().map(cancel).collect();
         if !children.is_empty() {
             return children;
         }
@@ -234,12 +236,17 @@ impl RunState {
     /// Why none of these may start, if one of them costs what is spent already.
     fn over_budget(&self, actions: &[Action]) -> Option<Failure> {
         actions.iter().find_map(|action| match action {
-            Action::Start { node, part, .. } => self.overspent(node, *part),
+            Action::Start { node, part, .. } => {
+                self.overspent(self.call_of(node, *part).is_some_and(|call| !call.effect_free))
+            }
+            // Nobody knows here what it will cost.
+            Action::StartChild { .. } => self.overspent(true),
             _ => None,
         })
     }
 
-    fn overspent(&self, node: &NodeId, part: Part) -> Option<Failure> {
+    /// Why nothing more may start, if nothing may that pays, or does not.
+    fn overspent(&self, pays: bool) -> Option<Failure> {
         let (budget, spent) = (&self.plan.budget, &self.totals);
         if let Some(fuel) = budget.fuel.filter(|fuel| spent.fuel >= *fuel) {
             let message = format!(
@@ -248,7 +255,6 @@ impl RunState {
             );
             return Some(exceeded(message, json!({ "fuel": spent.fuel, "budget_fuel": fuel })));
         }
-        let pays = self.call_of(node, part).is_some_and(|call| !call.effect_free);
         self.overspent_money().filter(|_| pays)
     }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::event::RunOutcome;
 use super::state::RunState;
+use super::view::CancellationView;
 use crate::failure::FailureKind;
 use crate::id::NodeId;
 use crate::plan::OnFailure;
@@ -17,6 +18,8 @@ pub(super) struct Ending {
     pub(super) at: Timestamp,
     /// How.
     pub(super) outcome: RunOutcome,
+    /// Who asked for it last, if somebody did.
+    pub(super) by: Option<String>,
     /// What is in flight may go on until then; none: until the run's time is over.
     pub(super) grace_until: Option<Timestamp>,
     /// Whether what succeeded is to be undone.
@@ -31,6 +34,16 @@ impl Ending {
         matches!(self.outcome, RunOutcome::Cancelled { .. })
     }
 
+    /// A later wish, which counts for what it says: the shorter grace, and compensation once anybody wants it.
+    pub(super) fn hasten(&mut self, wish: Self) {
+        if let RunOutcome::Cancelled { reason: Some(_) } = wish.outcome {
+            self.outcome = wish.outcome;
+        }
+        self.by = wish.by.or(self.by.take());
+        self.grace_until = self.grace_until.into_iter().chain(wish.grace_until).min();
+        self.compensate |= wish.compensate;
+    }
+
     /// Whether a node failed, and not the run as a whole.
     pub(super) fn is_of_a_node(&self) -> bool {
         matches!(self.outcome, RunOutcome::Failed { node: Some(_), .. })
@@ -38,6 +51,19 @@ impl Ending {
 }
 
 impl RunState {
+    /// The cancellation that is under way, if one is.
+    #[must_use]
+    pub fn cancelling(&self) -> Option<CancellationView> {
+        let ending = self.ending.as_ref().filter(|_| self.ended.is_none())?;
+        let RunOutcome::Cancelled { reason } = &ending.outcome else { return None };
+        Some(CancellationView {
+            reason: reason.clone(),
+            by: ending.by.clone(),
+            compensate: ending.compensate,
+            grace_until: ending.grace_until,
+        })
+    }
+
     /// What is to be undone next, if anything is: in reverse order of success.
     pub(super) fn to_undo(&self) -> Option<&NodeId> {
         let is_open = |id: &&NodeId| {

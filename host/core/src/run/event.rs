@@ -10,6 +10,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::view::Totals;
 use crate::attempt::Account;
 use crate::effect::Effect;
 use crate::failure::Failure;
@@ -266,6 +267,9 @@ pub enum Event {
         run: RunId,
         /// How.
         outcome: RunOutcome,
+        /// What it spent, if anything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spent: Option<Spent>,
     },
     /// A node told of an event.
     EventEmitted {
@@ -491,6 +495,34 @@ impl RunOutcome {
             Self::Succeeded { .. } => RunStatus::Succeeded,
             Self::Failed { .. } => RunStatus::Failed,
             Self::Cancelled { .. } => RunStatus::Cancelled,
+        }
+    }
+}
+
+/// What a run and those below it spent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct Spent {
+    /// Units of computation.
+    pub fuel: u64,
+    /// Calls of AI models.
+    pub model_calls: u64,
+    /// Tokens that the models read.
+    pub input_tokens: u64,
+    /// Tokens that the models wrote.
+    pub output_tokens: u64,
+    /// Millionths of a US dollar, of the calls whose price is known.
+    pub cost_micro_usd: u64,
+}
+
+impl From<&Totals> for Spent {
+    fn from(totals: &Totals) -> Self {
+        Self {
+            fuel: totals.fuel,
+            model_calls: totals.model_calls,
+            input_tokens: totals.input_tokens,
+            output_tokens: totals.output_tokens,
+            cost_micro_usd: totals.cost_micro_usd,
         }
     }
 }

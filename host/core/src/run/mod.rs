@@ -17,15 +17,16 @@ mod waited;
 
 pub use action::{Action, Mint};
 pub use event::{
-    ApprovalDecision, Edit, Entry, Event, ReopenFrom, RunOutcome, RunStatus, SkipReason, Trigger, Verdict,
+    ApprovalDecision, Edit, Entry, Event, ReopenFrom, RunOutcome, RunStatus, SkipReason, Spent, Trigger,
+    Verdict,
 };
 pub use fold::{FoldError, Misfit};
 pub use map::{ItemFailure, ItemsView};
 pub use state::{CallbackStanding, OpenApproval, OpenChild, RunState};
 pub use task::AttemptInFlight;
 pub use view::{
-    AttemptStatus, AttemptView, Bill, CompensationView, EffectView, NodeStatus, NodeView, RunView, Totals,
-    WaitView,
+    AttemptStatus, AttemptView, Bill, CancellationView, CompensationView, EffectView, NodeStatus, NodeView,
+    RunView, Totals, WaitView,
 };
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub(super) struct NodeState {
 pub(super) struct More {
     pub(super) map: Option<MapState>,
     pub(super) callback: Option<Callback>,
+    /// The run of its sub-workflow, also once that has ended.
+    pub(super) child: Option<RunId>,
     /// With which it succeeded, if it can be undone.
     pub(super) input: Option<Arc<Value>>,
     pub(super) compensation: Option<Compensation>,
@@ -323,6 +325,7 @@ impl NodeState {
                 Work::Workflow(work) => Some(work.workflow.workflow.clone()),
                 _ => None,
             },
+            run: self.more.as_ref().and_then(|more| more.child),
             status: self.status(),
             skip_reason: match self.phase {
                 Phase::Skipped { reason } => Some(reason),

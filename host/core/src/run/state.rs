@@ -378,6 +378,13 @@ impl RunState {
         self.nodes.get(node).map_or(NodeStatus::Pending, NodeState::status)
     }
 
+    /// The first node that waits for this signal now.
+    #[must_use]
+    pub fn waits_for_signal(&self, name: &str) -> Option<&NodeId> {
+        let signals = self.waits().filter(|(_, waiting)| matches!(waiting, Waiting::Signal { .. }));
+        signals.map(|(id, _)| id).find(|id| self.plan.nodes[*id].work.signal() == Some(name))
+    }
+
     /// How many signals are kept that no node has waited for.
     #[must_use]
     pub fn buffered_signals(&self) -> usize {
@@ -434,6 +441,7 @@ impl RunState {
             failed_node: None,
             partial: None,
             cancel_reason: None,
+            cancelling: self.cancelling(),
             accepted_at: self.accepted.at,
             start_at: self.accepted.start_at,
             retry_at: self.goes_on_at(),

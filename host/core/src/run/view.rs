@@ -7,7 +7,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::event::{RunOutcome, RunStatus, SkipReason, Trigger};
+use super::event::{RunOutcome, RunStatus, SkipReason, Spent, Trigger};
 use super::map::ItemsView;
 use crate::attempt::{Account, Decision, ModelCall};
 use crate::failure::Failure;
@@ -59,6 +59,9 @@ pub struct RunView {
     /// Why it was cancelled, in the words of whoever asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_reason: Option<String>,
+    /// The cancellation that is under way, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelling: Option<CancellationView>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// Before which nothing begins.
@@ -93,6 +96,22 @@ impl RunView {
     }
 }
 
+/// A run is being cancelled: what was asked for, of all who asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CancellationView {
+    /// Why, in the words of whoever gave a reason last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who asked last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Whether what succeeded is undone.
+    pub compensate: bool,
+    /// What is in flight may go on until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_until: Option<Timestamp>,
+}
+
 /// One node of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NodeView {
@@ -111,6 +130,9 @@ pub struct NodeView {
     /// The workflow that it runs, if it runs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<WorkflowName>,
+    /// The run of that workflow, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// Where it stands.
     pub status: NodeStatus,
     /// Why it was skipped, if it was.
@@ -314,7 +336,8 @@ pub struct EffectView {
     pub summary: String,
 }
 
-/// What all attempts of a run used together.
+/// What all attempts of a run used together. What the runs of its sub-workflows spent is part of it once they have ended, but for their
+/// attempts and effects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Totals {
@@ -339,6 +362,15 @@ impl Totals {
     pub(super) fn add(&mut self, account: &Account) {
         self.fuel = self.fuel.saturating_add(account.fuel);
         account.usage.iter().for_each(|call| self.add_model_call(call));
+    }
+
+    /// Adds what the run of a sub-workflow spent.
+    pub(super) fn add_spent(&mut self, spent: &Spent) {
+        self.fuel = self.fuel.saturating_add(spent.fuel);
+        self.model_calls = self.model_calls.saturating_add(spent.model_calls);
+        self.input_tokens = self.input_tokens.saturating_add(spent.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(spent.output_tokens);
+        self.cost_micro_usd = self.cost_micro_usd.saturating_add(spent.cost_micro_usd);
     }
 
     fn add_model_call(&mut self, call: &ModelCall) {

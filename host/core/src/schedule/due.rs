@@ -48,6 +48,8 @@ pub struct Timetable {
 pub struct Due {
     /// The fires that are to start a run now, in order.
     pub fires: Vec<Timestamp>,
+    /// So many of them, the first ones, were missed and are made up for.
+    pub late: usize,
     /// Where the schedule stands then.
     pub position: Timestamp,
     /// Fires were missed that start nothing.
@@ -61,16 +63,16 @@ impl Timetable {
     #[must_use]
     pub fn due(&self, workflow: &WorkflowName, position: Timestamp, now: Timestamp) -> Due {
         if position.duration_since(now) > WRONG_CLOCK {
-            return Due { fires: Vec::new(), position: now, passed_over: false, set_back: true };
+            return Due { fires: Vec::new(), late: 0, position: now, passed_over: false, set_back: true };
         }
         let most = if self.missed == Missed::All { MOST_MISSED } else { 1 };
         let fires = self.recent(workflow, position, now, most);
         let Some(last) = fires.last().copied() else {
-            return Due { fires, position, passed_over: false, set_back: false };
+            return Due { fires, late: 0, position, passed_over: false, set_back: false };
         };
-        let fires = self.choose(workflow, fires, now);
+        let (fires, late) = self.choose(workflow, fires, now);
         let passed_over = fires.first() != self.schedule.next(position).as_ref();
-        Due { fires, position: last, passed_over, set_back: false }
+        Due { fires, late, position: last, passed_over, set_back: false }
     }
 
     /// When there is something to do next, for a schedule that stands at `position`.
@@ -117,8 +119,13 @@ impl Timetable {
         }
     }
 
-    /// Those that start a run.
-    fn choose(&self, workflow: &WorkflowName, mut fires: Vec<Timestamp>, now: Timestamp) -> Vec<Timestamp> {
+    /// Those that start a run, and how many of them were missed.
+    fn choose(
+        &self,
+        workflow: &WorkflowName,
+        mut fires: Vec<Timestamp>,
+        now: Timestamp,
+    ) -> (Vec<Timestamp>, usize) {
         let is_punctual = |fire: &Timestamp| now.duration_since(self.start_of(workflow, *fire)) <= PUNCTUAL;
         let missed = fires.iter().position(is_punctual).unwrap_or(fires.len());
         let dropped = match self.missed {
@@ -126,7 +133,7 @@ impl Timetable {
             Missed::Once => missed.min(fires.len() - 1),
             Missed::All => fires.len().saturating_sub(MOST_MISSED),
         };
-        fires.split_off(dropped)
+        (fires.split_off(dropped), missed.saturating_sub(dropped))
     }
 }
 
@@ -147,6 +154,15 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         format!("2026-11-24T{text}Z").parse().unwrap()
+    }
+
+    #[test]
+    fn fires_that_are_made_up_for_are_told_from_those_on_time() {
+        let late =
+            |missed, now| timetable("0 * * * *", missed).due(&workflow(), at("06:00:00"), at(now)).late;
+        assert_eq!((late(Missed::All, "09:30:00"), late(Missed::All, "09:00:05")), (3, 2));
+        assert_eq!((late(Missed::Once, "09:30:00"), late(Missed::Once, "09:00:05")), (1, 0));
+        assert_eq!(late(Missed::Skip, "09:30:00"), 0);
     }
 
     fn due(timetable: &Timetable, position: &str, now: &str) -> (Vec<Timestamp>, Timestamp, bool) {

@@ -1,5 +1,6 @@
 //! Answers that runs wait for: decisions of people, callbacks, signals.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use stepwell_core::run::{
 use stepwell_core::schema::SchemaViolation;
 use stepwell_store::MarkKind;
 
-use super::Undone;
+use super::{Undone, list};
 use crate::{ControlError, Engine, EngineError, clock, marks};
 
 /// The most signals that a run keeps for nodes which do not wait for them yet.
@@ -179,13 +180,25 @@ impl Engine {
     ) -> Result<RunStatus, ControlError> {
         let payload = Arc::new(payload);
         let acted = self.act(tenant, run, |state| {
-            if state.buffered_signals() >= MAX_SIGNALS {
-                return Err(ControlError::TooManySignals { run, limit: MAX_SIGNALS });
-            }
+            check_signal(state, name)?;
             Ok(Event::SignalReceived { name: name.to_owned(), payload: Arc::clone(&payload), by: by.clone() })
         });
         self.told(run, acted.await).await
     }
+}
+
+/// A signal that is waited for is always taken; one that may be later, while there is room for it.
+fn check_signal(state: &RunState, name: &str) -> Result<(), ControlError> {
+    let run = state.run();
+    let known: BTreeSet<&str> = state.plan().nodes.values().filter_map(|node| node.work.signal()).collect();
+    if !known.contains(name) {
+        let known = known.into_iter().map(str::to_owned).collect();
+        return Err(ControlError::UnknownSignal { run, name: name.to_owned(), known });
+    }
+    if state.waits_for_signal(name).is_none() && state.buffered_signals() >= MAX_SIGNALS {
+        return Err(ControlError::TooManySignals { run, limit: MAX_SIGNALS });
+    }
+    Ok(())
 }
 
 fn decide(state: &RunState, node: &str, answer: &ApprovalAnswer) -> Result<Event, ApprovalError> {
@@ -243,10 +256,6 @@ fn receive(state: &RunState, token: &str, body: &Arc<Value>) -> Result<Event, Ca
             Ok(Event::CallbackReceived { node: node.clone(), body: Arc::clone(body) })
         }
     }
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 fn standing(status: NodeStatus) -> &'static str {

@@ -1,5 +1,6 @@
 //! Stopping a run: for a while, or for good.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use stepwell_core::id::{RunId, TenantId};
@@ -7,6 +8,9 @@ use stepwell_core::run::{Event, RunState, RunStatus};
 
 use super::Undone;
 use crate::{Engine, EngineError};
+
+/// How long whoever cancels a run waits for its end: a run of a sub-workflow may have something to undo.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a run is to be cancelled.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +52,19 @@ pub enum ControlError {
         /// How.
         status: RunStatus,
     },
+    /// It is being cancelled, and that is not held up.
+    #[error("run {0} is being cancelled, and no pause holds that up")]
+    Cancelling(RunId),
+    /// No node of its workflow waits for such a signal, now or ever.
+    #[error("no node of run {run} waits for a signal `{name}`; its signals: {}", super::list(known))]
+    UnknownSignal {
+        /// The run.
+        run: RunId,
+        /// The signal.
+        name: String,
+        /// Those that its nodes wait for.
+        known: Vec<String>,
+    },
     /// It keeps no more signals that nobody waits for.
     #[error("run {run} keeps {limit} signals already that no node has waited for")]
     TooManySignals {
@@ -62,7 +79,8 @@ pub enum ControlError {
 }
 
 impl Engine {
-    /// Cancels a run. Without grace and compensation its attempts in flight are dropped, and its end is on disk when this returns.
+    /// Cancels a run. Without grace and compensation its attempts in flight are dropped, and its end is on disk when this returns, unless
+    /// it takes long. Of several wishes the shortest grace counts, compensation if anybody wants it, and the latest reason.
     pub async fn cancel(
         &self,
         tenant: &TenantId,
@@ -76,16 +94,20 @@ impl Engine {
             compensate: wish.compensate,
             by: wish.by,
         };
-        let acted = self.act(tenant, run, |_| Ok::<_, std::convert::Infallible>(event.clone())).await;
-        match acted {
+        let acted = self.act_on(tenant, run, |_| Ok::<_, Infallible>(event.clone())).await;
+        let was_ended = match acted {
             Err(Undone::Unknown) => return Ok(CancelOutcome::Unknown),
             Err(Undone::Engine(error)) => return Err(error),
             Err(Undone::Not(never)) => match never {},
             Ok(_) if grace_ms > 0 || wish.compensate => return Ok(CancelOutcome::Cancelling),
-            Ok(_) | Err(Undone::Ended) => {}
+            Ok(live) if undoes(live.ledger().state()) => return Ok(CancelOutcome::Cancelling),
+            Ok(_) => false,
+            Err(Undone::Ended) => true,
+        };
+        match tokio::time::timeout(PATIENCE, self.ended(tenant, run)).await {
+            Ok(ended) => ended?,
+            Err(_) => return Ok(CancelOutcome::Cancelling),
         }
-        let was_ended = matches!(acted, Err(Undone::Ended));
-        self.ended(tenant, run).await?;
         let status = self.0.journal.summary(tenant, run).await?.map(|summary| summary.status);
         Ok(match status {
             None => CancelOutcome::Unknown,
@@ -103,7 +125,11 @@ impl Engine {
         reason: Option<String>,
     ) -> Result<RunStatus, ControlError> {
         let event = Event::RunPaused { by, reason };
-        self.told(run, self.act(tenant, run, |_: &RunState| Ok(event.clone())).await).await
+        let acted = self.act(tenant, run, |state: &RunState| match state.cancelling() {
+            Some(_) => Err(ControlError::Cancelling(run)),
+            None => Ok(event.clone()),
+        });
+        self.told(run, acted.await).await
     }
 
     /// Lets a paused run go on. It is on disk when this returns how it stands then.
@@ -134,4 +160,9 @@ impl Engine {
             Err(Undone::Engine(error)) => Err(error.into()),
         }
     }
+}
+
+/// Whether somebody wanted undone what it did, before this wish.
+fn undoes(state: &RunState) -> bool {
+    state.cancelling().is_some_and(|cancelling| cancelling.compensate)
 }

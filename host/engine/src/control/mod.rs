@@ -13,10 +13,12 @@ pub use cancel::{Cancel, CancelOutcome, ControlError};
 pub use dead_letters::DeadLetterError;
 pub use reopen::{Reopen, ReopenError};
 
+use std::sync::Arc;
+
 use stepwell_core::id::{RunId, TenantId};
 use stepwell_core::run::{Event, RunState, RunStatus};
 
-use crate::live::{Interjected, Refused};
+use crate::live::{Interjected, LiveRun, Refused};
 use crate::{Engine, EngineError, recovery};
 
 /// Why nothing was done to a run.
@@ -45,6 +47,16 @@ impl Engine {
         run: RunId,
         make: impl Fn(&RunState) -> Result<Event, E>,
     ) -> Result<RunStatus, Undone<E>> {
+        self.act_on(tenant, run, make).await.map(|live| live.ledger().state().status())
+    }
+
+    /// The same, and returns the run, which may have left memory by then.
+    async fn act_on<E>(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        make: impl Fn(&RunState) -> Result<Event, E>,
+    ) -> Result<Arc<LiveRun>, Undone<E>> {
         loop {
             let live = match recovery::load(&self.0, tenant, run).await? {
                 Some(live) => live,
@@ -57,7 +69,7 @@ impl Engine {
                 Ok(Interjected::Yes) => {
                     live.poke.notify_one();
                     live.durable().await.map_err(EngineError::from)?;
-                    return Ok(live.ledger().state().status());
+                    return Ok(live);
                 }
                 Ok(Interjected::Ended) => return Err(Undone::Ended),
                 // It is on its way out of memory.
@@ -94,4 +106,9 @@ impl Engine {
         let gone = MarkChange::Remove { kind: MarkKind::Child, key: child.to_string() };
         Ok(self.0.journal.note(tenant, vec![gone]).durable().await?)
     }
+}
+
+/// Names for a message.
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

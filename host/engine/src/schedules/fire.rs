@@ -64,8 +64,8 @@ impl Scheduled {
                 "fires were missed, and start nothing");
             engine.0.meters.fired(Fire::Missed);
         }
-        for fire in due.fires {
-            self.fire(engine, fire).await?;
+        for (index, fire) in due.fires.into_iter().enumerate() {
+            self.fire(engine, fire, index < due.late).await?;
         }
         if self.position.at != due.position {
             self.stand(engine, Position { at: due.position, ..self.position.clone() }).await?;
@@ -73,18 +73,21 @@ impl Scheduled {
         Ok(())
     }
 
-    async fn fire(&mut self, engine: &Engine, fire: Timestamp) -> Result<(), Stuck> {
+    /// A fire that was missed and is to have its run does not lose it to the run of the one before, which is late as well: it waits.
+    async fn fire(&mut self, engine: &Engine, fire: Timestamp, is_late: bool) -> Result<(), Stuck> {
         let dealt_with = Position { at: fire, ..self.position.clone() };
         let held_up = match self.trigger.overlap {
             Overlap::Allow => false,
-            Overlap::Skip => self.is_running(engine).await?,
-            Overlap::Queue => !self.position.queued.is_empty() || self.is_running(engine).await?,
+            Overlap::Skip | Overlap::Queue => {
+                !self.position.queued.is_empty() || self.is_running(engine).await?
+            }
         };
         if !held_up {
             return self.start(engine, fire, dealt_with).await;
         }
         let mut then = dealt_with;
-        let is_queued = self.trigger.overlap == Overlap::Queue && then.queued.len() < MOST_QUEUED;
+        let waits = self.trigger.overlap == Overlap::Queue || is_late;
+        let is_queued = waits && then.queued.len() < MOST_QUEUED;
         if is_queued {
             then.queued.push_back(fire);
         }

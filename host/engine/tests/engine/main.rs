@@ -16,5 +16,6 @@ mod retention;
 mod schedules;
 mod sequencing;
 mod starting;
+mod steering;
 mod support;
 mod watching;

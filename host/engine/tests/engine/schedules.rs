@@ -158,6 +158,23 @@ fn while_the_run_before_goes_on_a_fire_waits_in_the_queue() {
 }
 
 #[test]
+fn fires_that_are_made_up_for_wait_for_one_another_where_no_runs_may_overlap() {
+    let ground = Ground::new();
+    let life = ground.life_with(by_hand());
+    life.publish("courier");
+    apply_holding(&life, &ground, "skip");
+    let late = new_year(3) + jiff::SignedDuration::from_hours(1);
+    look(&life, late);
+    assert_eq!(times(&life), [new_year(1)]);
+    ground.outside.let_go();
+    for ended in 1..=3 {
+        life.end_of(fires(&life)[ended - 1].0);
+        look(&life, late);
+    }
+    assert_eq!(times(&life), [new_year(1), new_year(2), new_year(3)]);
+}
+
+#[test]
 fn runs_may_overlap_where_the_trigger_says_so() {
     let ground = Ground::new();
     let life = ground.life_with(by_hand());

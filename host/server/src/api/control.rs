@@ -75,8 +75,10 @@ pub(crate) enum RetryOn {
 
 /// Cancel a run.
 ///
-/// Without grace and compensation the answer comes once the run's end is on disk, as a 200. With them it comes once the wish is, as a 202.
-/// A run that was cancelled before stays so, and that is a 200.
+/// Without grace and compensation the answer comes once the run's end is on disk, as a 200. With them it comes once the wish is, as a 202,
+/// and so it does where an earlier wish wants compensation, or the end takes longer than ten seconds. Of several wishes the shortest
+/// grace counts, compensation if anybody wants it, and the latest reason: `cancelling` of the run says what is under way. A paused run goes
+/// on to be cancelled. A run that was cancelled before stays so, and that is a 200.
 #[utoipa::path(
     post, path = "/v1/runs/{id}/cancel", tag = "runs",
     params(("id" = Uuid, Path)),
@@ -118,8 +120,8 @@ pub(crate) async fn cancel(
 
 /// Pause a run.
 ///
-/// What is in flight ends, and nothing starts until the run is resumed. Times that come meanwhile are made up for then. The answer
-/// comes once that is on disk.
+/// What is in flight ends, and nothing starts until the run is resumed. Times that come meanwhile are made up for then. A run that is being
+/// cancelled cannot be paused. The answer comes once that is on disk.
 #[utoipa::path(
     post, path = "/v1/runs/{id}/pause", tag = "runs",
     params(("id" = Uuid, Path)),
@@ -162,8 +164,8 @@ pub(crate) async fn resume(
 
 /// Send a run a signal.
 ///
-/// A node with `{"wait": {"signal": NAME}}` goes on with it. A signal that no node waits for is kept until one does. The answer comes
-/// once the signal is on disk.
+/// A node with `{"wait": {"signal": NAME}}` goes on with it. A signal that no node waits for yet is kept until one does; one that no node of
+/// the workflow ever waits for is refused. The answer comes once the signal is on disk.
 #[utoipa::path(
     post, path = "/v1/runs/{id}/signals", tag = "runs",
     params(("id" = Uuid, Path)),
@@ -180,6 +182,10 @@ pub(crate) async fn signal(
     Query(NoParameters {}): Query<NoParameters>,
     Json(SignalBody { name, payload }): Json<SignalBody>,
 ) -> Result<Response, Problem> {
+    if name.is_empty() {
+        let message = "`name` is empty: say which signal it is, as a node with `wait` does".to_owned();
+        return Err(Problem::InvalidRequest { place: Place::Body("/name".to_owned()), message });
+    }
     let by = Some(caller.name.to_string());
     let status = app.engine.signal(&caller.tenant, run, &name, payload, by).await?;
     let answer = RunAnswer::bare(run, status);

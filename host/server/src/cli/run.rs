@@ -175,7 +175,7 @@ pub(super) fn describe(run: &Value) -> String {
         text.push_str(&format!("chosen: {chosen} ({} % get the canary {canary})\n", split["percent"]));
     }
     text.push_str(&describe_nodes(run));
-    for what in ["output", "failure"] {
+    for what in ["cancelling", "output", "failure"] {
         if !run[what].is_null() {
             text.push_str(&format!("{what}: {:#}\n", run[what]));
         }
@@ -197,7 +197,10 @@ pub(super) fn describe_nodes(run: &Value) -> String {
         let status = screen::cell(&node["status"]);
         let step = match (node["step"].as_str(), node["workflow"].as_str()) {
             (Some(step), _) => format!("{step}@{}", screen::cell(&node["step_version"])),
-            (None, Some(workflow)) => format!("workflow {workflow}"),
+            (None, Some(workflow)) => match node["run"].as_str() {
+                Some(run) => format!("workflow {workflow}, run {run}"),
+                None => format!("workflow {workflow}"),
+            },
             (None, None) => screen::cell(&node["kind"]),
         };
         let id = screen::cell(&node["id"]);

@@ -118,6 +118,8 @@ impl From<ControlError> for Problem {
         match error {
             ControlError::UnknownRun(run) => Self::UnknownRun(run),
             ControlError::Ended { run, status } => Self::RunEnded { run, status },
+            ControlError::Cancelling(_) => Self::RunCancelling(error.to_string()),
+            ControlError::UnknownSignal { .. } => Self::UnknownSignal(error.to_string()),
             ControlError::TooManySignals { .. } => Self::TooManySignals(error.to_string()),
             ControlError::Engine(error) => error.into(),
         }

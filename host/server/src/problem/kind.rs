@@ -66,6 +66,7 @@ kinds! {
     UNKNOWN_CALLBACK = 404 "unknown-callback" "There is no such callback";
     UNKNOWN_DEAD_LETTER = 404 "unknown-dead-letter" "There is no such dead letter";
     UNKNOWN_DESTINATION = 404 "unknown-destination" "The destination is not known";
+    UNKNOWN_SIGNAL = 404 "unknown-signal" "No node of the run waits for such a signal";
     METHOD_NOT_ALLOWED = 405 "method-not-allowed" "The path does not take this method";
     CONFLICT = 409 "conflict" "Something of that name is there already, and is not the same";
     NO_EARLIER_VERSION = 409 "no-earlier-version" "There is no earlier version to go back to";
@@ -73,6 +74,7 @@ kinds! {
     CANARY_IS_CURRENT = 409 "canary-is-current" "The current version cannot be the canary";
     RUN_ENDED = 409 "run-ended" "The run has ended";
     RUN_NOT_ENDED = 409 "run-not-ended" "The run has not ended";
+    RUN_CANCELLING = 409 "run-cancelling" "The run is being cancelled";
     NOTHING_FAILED = 409 "nothing-failed" "Nothing in the run failed";
     NOT_UNDONE = 409 "not-undone" "What would be run again could not be undone";
     NOT_WAITING = 409 "not-waiting" "Nobody waits for this decision";

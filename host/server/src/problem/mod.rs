@@ -111,6 +111,12 @@ pub(crate) enum Problem {
     /// It was decided, or is not asked.
     #[error("{0}")]
     NotWaiting(String),
+    /// A cancellation is under way, which nothing holds up.
+    #[error("{0}")]
+    RunCancelling(String),
+    /// The run's workflow has no node that waits for such a signal.
+    #[error("{0}")]
+    UnknownSignal(String),
     /// Somebody else is asked.
     #[error("{message}")]
     NotAllowed { message: String, who: Vec<String> },
@@ -237,6 +243,8 @@ impl Problem {
             Self::NotUndone(_) => &Kind::NOT_UNDONE,
             Self::UnknownApproval(_) => &Kind::UNKNOWN_APPROVAL,
             Self::NotWaiting(_) => &Kind::NOT_WAITING,
+            Self::RunCancelling(_) => &Kind::RUN_CANCELLING,
+            Self::UnknownSignal(_) => &Kind::UNKNOWN_SIGNAL,
             Self::NotAllowed { .. } => &Kind::NOT_ALLOWED,
             Self::UnknownCallback => &Kind::UNKNOWN_CALLBACK,
             Self::CallbackUsed(_) => &Kind::CALLBACK_USED,

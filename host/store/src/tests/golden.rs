@@ -166,9 +166,10 @@ async fn check_that_runs_go_on(store: &EmbeddedStore) {
     }
 }
 
-/// One mark of each kind, with every field.
-fn marks() -> [Mark; MarkKind::ALL.len()] {
-    MarkKind::ALL.map(|kind| Mark {
+/// One mark of each kind that there was when the format was written, with every field.
+fn marks() -> [Mark; 8] {
+    let kinds: [MarkKind; 8] = *MarkKind::ALL.first_chunk().unwrap();
+    kinds.map(|kind| Mark {
         run: Some(samples::run(WAITING)),
         ..samples::mark(kind, "golden key", Some("9999-01-01T00:00:00Z".parse().unwrap()))
     })

@@ -23,26 +23,34 @@ impl RunState {
         Ok(())
     }
 
-    /// A wish to cancel counts more than a failure; a second wish adds nothing.
+    /// A wish to cancel counts more than a failure, and ends a pause.
     pub(super) fn cancel_requested(
         &mut self,
         reason: Option<&String>,
         grace_ms: u64,
         compensate: bool,
+        by: Option<&String>,
         at: Timestamp,
     ) {
-        if self.ending.as_ref().is_some_and(Ending::is_cancellation) {
-            return;
-        }
         self.paused = false;
-        let before = self.ending.take();
-        self.ending = Some(Ending {
+        let undoes = self.ending.as_ref().is_some_and(|before| before.stopped);
+        let wish = Ending {
             at,
             outcome: RunOutcome::Cancelled { reason: reason.cloned() },
+            by: by.cloned(),
             grace_until: Some(later(at, Duration::from_millis(grace_ms))),
-            compensate: compensate || before.as_ref().is_some_and(|before| before.stopped),
-            stopped: before.is_some_and(|before| before.stopped),
-        });
+            compensate: compensate || undoes,
+            stopped: undoes,
+        };
+        match self.ending.as_mut().filter(|before| before.is_cancellation()) {
+            Some(before) => before.hasten(wish),
+            None => self.ending = Some(wish),
+        }
+    }
+
+    /// Nothing holds up a cancellation.
+    pub(super) fn pause_requested(&mut self) {
+        self.paused = !self.ending.as_ref().is_some_and(Ending::is_cancellation);
     }
 
     pub(super) fn given_up(&mut self, failure: &Failure, at: Timestamp) -> Result<(), Misfit> {
@@ -50,7 +58,8 @@ impl RunState {
             return Err(Misfit::WindingDown);
         }
         let outcome = RunOutcome::Failed { failure: failure.clone(), node: None, partial: None };
-        self.ending = Some(Ending { at, outcome, grace_until: None, compensate: true, stopped: false });
+        self.ending =
+            Some(Ending { at, outcome, by: None, grace_until: None, compensate: true, stopped: false });
         Ok(())
     }
 

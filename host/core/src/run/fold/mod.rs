@@ -178,7 +178,9 @@ impl RunState {
             }
             Event::CallbackReceived { node, body } => self.callback_received(node, body, at),
             Event::ChildStarted { node, run, input } => self.child_started(node, *run, input, at),
-            Event::ChildEnded { node, run, outcome } => self.child_ended(node, *run, outcome, at),
+            Event::ChildEnded { node, run, outcome, spent } => {
+                self.child_ended(node, *run, outcome, spent.as_ref(), at)
+            }
             Event::EventEmitted { node, event } => self.event_emitted(node, event, at),
             Event::TimerFired { node } => self.timer_fired(node, at),
             Event::SignalReceived { name, payload, .. } => {
@@ -186,15 +188,15 @@ impl RunState {
                 Ok(())
             }
             Event::RunPaused { .. } => {
-                self.paused = true;
+                self.pause_requested();
                 Ok(())
             }
             Event::RunResumed { .. } => {
                 self.paused = false;
                 Ok(())
             }
-            Event::CancelRequested { reason, grace_ms, compensate, .. } => {
-                self.cancel_requested(reason.as_ref(), *grace_ms, *compensate, at);
+            Event::CancelRequested { reason, grace_ms, compensate, by } => {
+                self.cancel_requested(reason.as_ref(), *grace_ms, *compensate, by.as_ref(), at);
                 Ok(())
             }
             Event::RunGivenUp { failure } => self.given_up(failure, at),

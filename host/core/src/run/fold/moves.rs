@@ -89,6 +89,7 @@ impl RunState {
             self.ending.get_or_insert(Ending {
                 at,
                 outcome,
+                by: None,
                 grace_until: None,
                 compensate: true,
                 stopped: false,

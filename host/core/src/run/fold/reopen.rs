@@ -109,6 +109,7 @@ impl RunState {
         self.ending = self.ended.take().map(|ended| Ending {
             at,
             outcome: ended.outcome,
+            by: None,
             grace_until: None,
             compensate: true,
             stopped: true,

@@ -10,7 +10,7 @@ use super::checks::wrong_status;
 use crate::failure::{Failure, FailureKind};
 use crate::id::{NodeId, RunId};
 use crate::plan::{OnReject, OnTimeout, WaitWork, Work};
-use crate::run::event::{ApprovalDecision, RunOutcome, Verdict, whole_millisecond};
+use crate::run::event::{ApprovalDecision, RunOutcome, Spent, Verdict, whole_millisecond};
 use crate::run::node::{Callback, Phase, Question, Waiting};
 use crate::run::state::RunState;
 
@@ -37,11 +37,7 @@ impl RunState {
     }
 
     pub(super) fn signal_received(&mut self, name: &str, payload: &Arc<Value>, _at: Timestamp) {
-        let waits = |id: &&NodeId| {
-            matches!(&self.plan.nodes[*id].work, Work::Wait(WaitWork::Signal { name: wanted, .. }) if wanted == name)
-                && matches!(self.nodes[*id].waiting(), Some(Waiting::Signal { .. }))
-        };
-        match self.waiting.iter().find(waits).cloned() {
+        match self.waits_for_signal(name).cloned() {
             Some(id) => self.succeed(&id, None, Arc::clone(payload)),
             None => {
                 self.signals.entry(name.to_owned()).or_default().push_back(Arc::clone(payload));
@@ -164,6 +160,7 @@ impl RunState {
         _at: Timestamp,
     ) -> Result<(), Misfit> {
         self.check_ready(id)?;
+        self.node_mut(id).more_mut().child = Some(run);
         self.move_to(id, Phase::Waiting(Waiting::Child { run, input: Arc::clone(input) }));
         Ok(())
     }
@@ -173,12 +170,16 @@ impl RunState {
         id: &NodeId,
         run: RunId,
         outcome: &RunOutcome,
+        spent: Option<&Spent>,
         at: Timestamp,
     ) -> Result<(), Misfit> {
         let input = match self.check_waiting(id)? {
             Waiting::Child { run: child, input } if *child == run => Arc::clone(input),
             _ => return Err(wrong_status(id, &self.nodes[id])),
         };
+        if let Some(spent) = spent {
+            self.totals.add_spent(spent);
+        }
         match outcome {
             RunOutcome::Succeeded { output } => self.succeed(id, Some(input), Arc::clone(output)),
             _ if self.is_winding_down() => self.move_to(id, Phase::Cancelled),

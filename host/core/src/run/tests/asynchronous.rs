@@ -104,7 +104,7 @@ fn child_of(life: &Life) -> RunId {
 }
 
 fn child_ended(run: RunId, outcome: RunOutcome) -> Event {
-    Event::ChildEnded { node: node("a"), run, outcome }
+    Event::ChildEnded { node: node("a"), run, outcome, spent: None }
 }
 
 #[test]
@@ -131,10 +131,30 @@ fn a_run_that_ends_takes_its_children_with_it_first() {
     let mut life = Life::of(definition, json!({}));
     let run = child_of(&life);
     life.cancel("enough");
-    assert_eq!(life.state.decide(life.now), [Action::CancelChild { run }]);
+    let cancel = Action::CancelChild { run, grace_until: Some(life.now), compensate: false };
+    assert_eq!(life.state.decide(life.now), [cancel]);
     assert_eq!(life.state.outcome(), None);
     life.happens(child_ended(run, RunOutcome::Cancelled { reason: None }));
     assert_eq!(life.state.status(), RunStatus::Cancelled);
+    assert_eq!(life.node("a").run, Some(run), "which run it was stays to be seen");
+}
+
+#[test]
+fn a_run_that_undoes_what_it_did_has_its_children_undo_theirs() {
+    let definition = json!({"nodes": {"a": {"workflow": "other@^1"}, "b": {}}});
+    let mut life = Life::of(definition.clone(), json!({}));
+    let run = child_of(&life);
+    life.fail("b", Failure::new(FailureKind::Permanent, "no"));
+    let cancel = Action::CancelChild { run, grace_until: None, compensate: true };
+    assert_eq!(life.state.decide(life.now), [cancel]);
+
+    let mut life = Life::of(definition, json!({}));
+    let run = child_of(&life);
+    life.succeed("b", json!(null));
+    life.happens(Event::CancelRequested { reason: None, grace_ms: 5_000, compensate: true, by: None });
+    let grace_until = Some(life.now + SignedDuration::from_secs(5));
+    let cancel = Action::CancelChild { run, grace_until, compensate: true };
+    assert_eq!(life.state.decide(life.now), [cancel], "what is in flight there has its grace, too");
 }
 
 #[test]

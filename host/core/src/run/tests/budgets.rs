@@ -114,3 +114,27 @@ fn a_run_that_spent_its_budget_undoes_what_it_did_whatever_that_costs() {
         assert_eq!(life.in_flight(), ["a~compensation"], "nor does the budget hold up another try");
     }
 }
+
+fn child_costs(life: &mut Life, id: &str, spent: Spent) {
+    let is_wanted = |child: &OpenChild<'_>| child.node.as_str() == id;
+    let run = life.state.children().find(is_wanted).unwrap().run;
+    let outcome = RunOutcome::Succeeded { output: json!(id).into() };
+    life.happens(Event::ChildEnded { node: node(id), run, outcome, spent: Some(spent) });
+}
+
+#[test]
+fn what_the_run_of_a_sub_workflow_spent_counts_for_the_run_that_it_belongs_to() {
+    let nodes = json!({
+        "a": {"workflow": "other@^1"},
+        "b": {"workflow": "other@^1", "needs": ["a"]},
+        "c": {"workflow": "other@^1", "needs": ["b"]},
+    });
+    let spent = Spent { cost_micro_usd: 20_000, fuel: 7, model_calls: 1, ..Spent::default() };
+    let mut life = Life::of(json!({"budget": {"usd": 0.03}, "nodes": nodes}), json!({}));
+    child_costs(&mut life, "a", spent);
+    child_costs(&mut life, "b", spent);
+    let (failure, _) = life.run_failure();
+    assert_eq!(failure.kind, FailureKind::BudgetExceeded, "nobody knows what the third would cost");
+    let totals = life.state.view().totals;
+    assert_eq!((totals.cost_micro_usd, totals.fuel, totals.model_calls), (40_000, 14, 2));
+}

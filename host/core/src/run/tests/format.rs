@@ -317,6 +317,28 @@ fn cancel_requested() {
 }
 
 #[test]
+fn child_ended() {
+    let ended = |spent| Event::ChildEnded {
+        node: node("resize"),
+        run: RUN,
+        outcome: RunOutcome::Cancelled { reason: None },
+        spent,
+    };
+    let written =
+        json!({"type": "child-ended", "node": "resize", "run": RUN, "outcome": {"status": "cancelled"}});
+    golden(ended(None), &written);
+    let spent = json!({
+        "fuel": 7, "model_calls": 1, "input_tokens": 0, "output_tokens": 0, "cost_micro_usd": 20_000,
+    });
+    let mut written = written;
+    written["spent"] = spent;
+    golden(
+        ended(Some(Spent { fuel: 7, model_calls: 1, cost_micro_usd: 20_000, ..Spent::default() })),
+        &written,
+    );
+}
+
+#[test]
 fn run_ended() {
     let ended = |outcome| Event::RunEnded { outcome };
     golden(

@@ -134,7 +134,7 @@ impl Lived {
             let actions = self.0.state.decide(self.0.now);
             assert_eq!(actions, self.0.state.decide(self.0.now), "decided twice, the same is decided");
             for action in actions {
-                if let Action::CancelChild { run } = action {
+                if let Action::CancelChild { run, .. } = action {
                     self.end_child(run, RunOutcome::Cancelled { reason: None });
                 } else if let Some(event) = action.into_event(&mut self.0.mint) {
                     self.record(event);
@@ -164,7 +164,7 @@ impl Lived {
     fn end_child(&mut self, run: RunId, outcome: RunOutcome) {
         let node = self.0.state.children().find(|child| child.run == run).map(|child| child.node.clone());
         if let Some(node) = node {
-            self.record(Event::ChildEnded { node, run, outcome });
+            self.record(Event::ChildEnded { node, run, outcome, spent: None });
         }
     }
 

@@ -131,3 +131,54 @@ fn a_paused_run_that_fails_undoes_nothing_before_it_goes_on() {
     life.happens(Event::RunResumed { by: None });
     assert_eq!(life.in_flight(), ["a~compensation"]);
 }
+
+fn cancel(reason: Option<&str>, grace_ms: u64, compensate: bool) -> Event {
+    Event::CancelRequested {
+        reason: reason.map(str::to_owned),
+        grace_ms,
+        compensate,
+        by: Some("ann".to_owned()),
+    }
+}
+
+#[test]
+fn of_two_wishes_to_cancel_the_shorter_grace_the_compensation_and_the_later_reason_count() {
+    let mut life = Life::of(three(), json!({}));
+    life.succeed("a", json!("A"));
+    life.happens(cancel(None, 10_000, false));
+    life.happens(cancel(Some("undo it"), 1_000, true));
+    let view = life.state.view().cancelling.unwrap();
+    assert_eq!((view.reason.as_deref(), view.by.as_deref()), (Some("undo it"), Some("ann")));
+    assert!(view.compensate);
+    assert_eq!(life.wakes_after(), Some(Duration::from_secs(1)));
+    life.happens(cancel(None, 3_600_000, false));
+    assert_eq!(life.wakes_after(), Some(Duration::from_secs(1)), "a longer grace takes nothing back");
+    life.let_pass(Duration::from_secs(1));
+    assert_eq!(life.in_flight(), ["a~compensation"]);
+    life.succeed("a~compensation", json!(null));
+    let reason = Some("undo it".to_owned());
+    assert_eq!(life.state.outcome(), Some(&RunOutcome::Cancelled { reason }));
+    assert_eq!(life.state.view().cancelling, None, "it is over");
+}
+
+#[test]
+fn a_second_wish_without_grace_ends_the_run_at_once() {
+    let mut life = Life::of(three(), json!({}));
+    life.happens(cancel(None, 3_600_000, false));
+    life.happens(cancel(Some("now!"), 0, false));
+    assert_eq!(life.state.outcome(), Some(&RunOutcome::Cancelled { reason: Some("now!".to_owned()) }));
+}
+
+#[test]
+fn a_wish_to_cancel_ends_a_pause_and_no_pause_holds_it_up() {
+    let mut life = Life::of(three(), json!({}));
+    life.succeed("a", json!("A"));
+    life.happens(Event::RunPaused { by: None, reason: None });
+    life.happens(cancel(None, 0, true));
+    assert_eq!(
+        (life.state.status(), life.in_flight()),
+        (RunStatus::Running, vec!["a~compensation".to_owned()])
+    );
+    life.happens(Event::RunPaused { by: None, reason: None });
+    assert_eq!(life.state.status(), RunStatus::Running);
+}

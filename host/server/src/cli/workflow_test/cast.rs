@@ -215,9 +215,11 @@ fn of_signal(answered: Result<RunStatus, ControlError>) -> Answer {
     let words = error.to_string();
     match error {
         ControlError::Ended { .. } => Answer::Refused(Refusal::Ended, words),
-        ControlError::UnknownRun(_) | ControlError::TooManySignals { .. } | ControlError::Engine(_) => {
-            Answer::Failed(words)
-        }
+        ControlError::UnknownRun(_)
+        | ControlError::Cancelling(_)
+        | ControlError::UnknownSignal { .. }
+        | ControlError::TooManySignals { .. }
+        | ControlError::Engine(_) => Answer::Failed(words),
     }
 }
 

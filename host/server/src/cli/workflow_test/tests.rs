@@ -100,7 +100,8 @@ fn a_run_that_waits_for_somebody_whom_the_test_does_not_have_is_told_with_what_i
 
 #[test]
 fn what_nobody_came_to_do_and_what_was_answered_otherwise_is_told() {
-    let definition = review();
+    let mut definition = review();
+    definition["nodes"]["more"] = json!({"wait": {"signal": "early"}, "needs": ["hold"]});
     let stage = stage(&definition);
     let case = case(
         &definition,

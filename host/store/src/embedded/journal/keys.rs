@@ -193,6 +193,7 @@ fn letter(kind: MarkKind) -> u8 {
         MarkKind::Memo => b'm',
         MarkKind::Cron => b'r',
         MarkKind::Child => b'h',
+        MarkKind::Clock => b'k',
     }
 }
 
