@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, oneshot};
 
 use super::cast::{Cast, Played};
-use super::disruption::Disruption;
+use super::disruption::{Disruption, EffectName};
 use super::file::Case;
 use super::journal::CutJournal;
 use super::script::{Effects, Script};
@@ -256,6 +256,24 @@ fn describe(refusal: &StartError) -> String {
 }
 
 impl Take {
+    /// Why the disruption never came, if it did not: what is green without it says nothing of it.
+    pub(super) fn is_without(&self, disruption: &Disruption) -> Option<String> {
+        match disruption {
+            Disruption::Crash(entry) if *entry < self.entries => None,
+            Disruption::Crash(_) => Some(match self.entries.checked_sub(1) {
+                Some(last) => format!("the last entry that the journal was given is {last}"),
+                None => "the journal was given no entry".to_owned(),
+            }),
+            Disruption::Fault(_, effect) if self.effects.asked.contains(effect) => None,
+            Disruption::Fault(_, EffectName(effect)) => {
+                let asked: Vec<&str> =
+                    self.effects.asked.iter().map(|EffectName(name)| name.as_str()).collect();
+                let asked = if asked.is_empty() { "none".to_owned() } else { asked.join(", ") };
+                Some(format!("no effect `{effect}` was asked for; effects: {asked}"))
+            }
+        }
+    }
+
     /// The run as it ended or stood, if it was ever seen.
     pub(super) fn run(&self) -> Option<&RunView> {
         match &self.end {
