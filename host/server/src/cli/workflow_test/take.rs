@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 use stepwell_core::id::{RunId, WorkflowName};
 use stepwell_core::run::{RunView, Trigger, WaitView};
-use stepwell_engine::{Engine, StartError, StartRequest};
+use stepwell_engine::{Engine, StartRequest};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, oneshot};
 
@@ -216,7 +216,7 @@ fn start(case: &Case, workflow: &WorkflowName) -> impl AsyncFnOnce(&Engine) -> E
         leave_the_systems_clock(engine).await;
         match engine.start(request).await {
             Ok(started) => ended(engine, started.run).await,
-            Err(refusal) => End::Refused(describe(&refusal)),
+            Err(refusal) => End::Refused(refusal.to_string()),
         }
     }
 }
@@ -242,16 +242,6 @@ async fn ended(engine: &Engine, run: RunId) -> End {
         Ok(Some(view)) if view.status.is_final() => End::Ended(Box::new(view)),
         Ok(Some(_)) => End::Hung(Hung::default()),
         Err(error) => End::Broken(error.to_string()),
-    }
-}
-
-fn describe(refusal: &StartError) -> String {
-    match refusal {
-        StartError::InvalidInput(violations) => {
-            let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
-            format!("{refusal}: {}", lines.join("; "))
-        }
-        _ => refusal.to_string(),
     }
 }
 
