@@ -125,6 +125,13 @@ async fn a_watched_run_is_told_to_its_end() {
     assert_eq!(lines.first().unwrap()["type"], "run-accepted");
     assert_eq!(lines.last().unwrap()["outcome"]["status"], "succeeded");
     assert!(watched.status.success());
+
+    let again = output(client(&server, &["run", "retry", &id, "--latest"])).await;
+    let said = String::from_utf8_lossy(&again.stdout);
+    assert!(said.contains(&format!("is started in place of {id}")), "{again:?}");
+    let at = "2200-01-01T00:00:00Z";
+    let later = json(client(&server, &["--json", "run", "start", "tiny", "--at", at])).await;
+    assert_eq!(later["status"], "queued", "{later:#}");
 }
 
 fn path(path: &Path) -> &str {

@@ -83,7 +83,7 @@ async fn a_person_decides_across_a_crash_once_and_nobody_else_may() {
     assert_eq!(server.get("/v1/approvals").await.1["approvals"], json!([]));
     let (status, problem) =
         server.post(&format!("/v1/runs/{}/approvals/then", run["id"].as_str().unwrap()), &yes).await;
-    assert_eq!(status, StatusCode::CONFLICT, "{problem:#}");
+    assert_eq!((status, slug(&problem)), (StatusCode::NOT_FOUND, "unknown-approval"), "{problem:#}");
 }
 
 #[tokio::test]
@@ -197,6 +197,14 @@ async fn a_sub_workflow_lives_across_a_crash_and_is_cancelled_with_its_parent() 
     let (status, problem) = server.put("/v1/workflows/child", &circle).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(problem["mistakes"][0]["code"], "cycle", "{problem:#}");
+    server.apply(&workflow("grandparent", json!({"sub": {"workflow": "parent@^1"}}))).await;
+    circle["nodes"]["again"]["workflow"] = json!("grandparent@^1");
+    let (_, problem) = server.put("/v1/workflows/child", &circle).await;
+    let words = problem["mistakes"][0]["message"].as_str().unwrap();
+    assert!(words.ends_with(": child -> grandparent -> parent -> child"), "{words}");
+    circle["nodes"]["again"]["workflow"] = json!("child");
+    let (_, problem) = server.put("/v1/workflows/child", &circle).await;
+    assert_eq!(problem["mistakes"][0]["code"], "cycle", "{problem:#}");
 }
 
 #[tokio::test]
@@ -223,12 +231,19 @@ async fn what_succeeded_is_undone_and_a_dead_letter_is_mended_with_another_input
     assert_eq!((&letter["node"], &letter["input"]["method"]), (&json!("ship"), &json!("POST")), "{letter:#}");
     assert!(letter["attempts"].as_array().unwrap().iter().any(|entry| entry["type"] == "effect-answered"));
 
-    let (status, problem) = server.post(&format!("{path}/retry"), &json!({"input": {"method": 7}})).await;
+    let unfit = json!({"input": {"method": 7}, "config": 7});
+    let (status, problem) = server.post(&format!("{path}/retry"), &unfit).await;
     assert_eq!(
         (status, slug(&problem)),
         (StatusCode::UNPROCESSABLE_ENTITY, "schema-mismatch"),
         "{problem:#}"
     );
+    for place in ["/input/method", "/config"] {
+        let violations = problem["violations"].as_array().unwrap();
+        assert!(violations.iter().any(|it| it["pointer"] == place), "{place}: {problem:#}");
+    }
+    let (status, problem) = server.post(&format!("{path}/discard"), &json!({"reason": " "})).await;
+    assert_eq!((status, &problem["pointer"]), (StatusCode::BAD_REQUEST, &json!("/reason")), "{problem:#}");
     let (status, answer) = server.post(&format!("{path}/retry"), &json!({})).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{answer:#}");
     let ended = server.ended(&run).await;
@@ -352,6 +367,9 @@ async fn a_paused_run_stays_so_across_a_crash_and_goes_on() {
 #[tokio::test]
 async fn a_run_that_is_to_begin_later_begins_then() {
     let server = server().await;
+    let (status, problem) = server.post("/v1/workflows/soon/runs", &json!({"start_at": "soon"})).await;
+    let words = problem["detail"].as_str().unwrap();
+    assert!(status == StatusCode::BAD_REQUEST && words.contains("`soon` is no time in RFC 3339"), "{words}");
     server.apply(&workflow("soon", json!({"a": transform(json!(1))}))).await;
     let start_at = jiff::Timestamp::now() + std::time::Duration::from_millis(1_300);
     let body = json!({"start_at": start_at});

@@ -17,6 +17,7 @@ mod events;
 mod faults;
 mod flow;
 mod hostile;
+mod late;
 mod replay;
 mod sequencing;
 mod soak;

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use crate::support::client::{client, output};
 use crate::support::guests;
 use crate::support::server::Server;
+use crate::support::workflows::workflow;
 use crate::support::world::{Answer, World};
 
 /// Replays a run; gives whether nothing differs, and the report.
@@ -159,6 +160,13 @@ async fn another_step_is_tried_against_what_really_happened() {
         output(client(&server, &["run", "replay", id, "--node", "send", "--step", "transform@1.0.0"])).await;
     let said = String::from_utf8_lossy(&unfit.stderr);
     assert!(!unfit.status.success() && said.contains("does not fit the node `send`"), "{said}");
+
+    server.apply(&workflow("pause", json!({"w": {"wait": "1ms"}}))).await;
+    let waited = server.run_to_end("pause", &json!({})).await;
+    let nothing = ["run", "replay", waited["id"].as_str().unwrap(), "--node", "w"];
+    let nothing = output(client(&server, &nothing)).await;
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("`w` has no attempts"), "{nothing:?}");
 
     let unfit = output(client(&server, &["run", "replay", id, "--node", "nobody"])).await;
     assert_eq!(unfit.status.code(), Some(2));

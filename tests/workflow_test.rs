@@ -114,6 +114,25 @@ async fn an_expectation_that_breaks_is_told_with_how_to_run_it_alone() {
 }
 
 #[tokio::test]
+async fn a_disruption_that_never_comes_is_not_green() {
+    let tests = json!({"cases": {"one": {"effects": [{"answer": {"json": {}}}], "expect": {}}}});
+    let folder = Folder::new(&json!({"ask": ask("/granted/a")}), &tests);
+    let (passed, report) = folder.test(&["--only", "one/crash@4"]).await;
+    assert!(passed, "the run's end is entry 4: {report:#}");
+    for (only, why) in [
+        ("one/crash@5", "the last entry that the journal was given is 4"),
+        ("one/truncated@a.1.0", "no effect `a.1.0` was asked for; effects: ask.1.0"),
+        ("one/429@ask.2.0", "effects: ask.1.0"),
+    ] {
+        let mut command = stepwell();
+        command.args(["workflow", "test", "--only", only]).arg(folder.workflow());
+        let output = output(command).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), said.contains(why)), (Some(2), true), "{only}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_run_does_not_bear_is_named_by_its_fault_and_can_be_run_alone() {
     let mut node = ask("/granted/a");
     node["retry"] = json!({"attempts": 1});

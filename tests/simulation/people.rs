@@ -359,7 +359,12 @@ impl Present {
             match self.engine.call_back(&tenant, &job.token, job.result.clone()).await {
                 Ok((run, _)) => {
                     match self.engine.call_back(&tenant, &job.token, json!({})).await {
-                        Err(CallbackError::Used | CallbackError::Closed | CallbackError::Engine(_)) => {}
+                        Err(
+                            CallbackError::Used
+                            | CallbackError::Closed
+                            | CallbackError::Expired { .. }
+                            | CallbackError::Engine(_),
+                        ) => {}
                         other => self.accuse(format!("a second call back was answered with {other:?}")),
                     }
                     Outcome::Acknowledged(

@@ -144,6 +144,16 @@ impl Bucket {
         by_rate.max(self.stopped_until).max(now)
     }
 
+    /// When the token is there that so many others do not take before.
+    #[must_use]
+    pub fn ready_behind(&self, now: Duration, others: usize) -> Duration {
+        let first = self.ready_at(now);
+        let Some(RateLimit { rate, burst }) = self.limit else { return first };
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        let full_at = self.full_at.max(first).saturating_add(rate.interval().saturating_mul(others));
+        full_at.saturating_sub(rate.interval() * (burst.get() - 1)).max(first)
+    }
+
     /// Takes a token, or says when the next is there.
     pub fn take(&mut self, now: Duration) -> Result<(), Duration> {
         let ready = self.ready_at(now);
@@ -195,6 +205,28 @@ mod tests {
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
+    }
+
+    proptest! {
+        /// What is told of the line is what comes of it.
+        #[test]
+        fn a_token_behind_others_is_there_when_they_have_taken_theirs(
+            burst in 1u32..5, taken in prop::collection::vec(0u64..900, 0..8), stop in 0u64..3_000, others in 0usize..8,
+        ) {
+            let mut bucket = bucket("2/s", burst);
+            let mut now = Duration::ZERO;
+            for pause in taken {
+                now += ms(pause);
+                _ = bucket.take(now);
+            }
+            bucket.stop_until(ms(stop));
+            let told = bucket.ready_behind(now, others);
+            for _ in 0..others {
+                now = bucket.ready_at(now);
+                prop_assert_eq!(bucket.take(now), Ok(()));
+            }
+            prop_assert_eq!(told, bucket.ready_at(now));
+        }
     }
 
     #[test]

@@ -79,14 +79,26 @@ impl<T> Default for Line<T> {
 }
 
 impl<T> Line<T> {
-    /// Somebody comes, and waits where their priority puts them.
-    pub fn join(&mut self, now: Duration, priority: Priority, who: T) -> Spot {
+    /// Where somebody who comes now would wait.
+    #[must_use]
+    pub fn spot(&self, now: Duration, priority: Priority) -> Spot {
         let steps = match priority {
             Priority::High => 0,
             Priority::Normal => 1,
             Priority::Low => 2,
         };
-        let spot = Spot { rank: now.saturating_add(A_STEP * steps), arrival: self.next };
+        Spot { rank: now.saturating_add(A_STEP * steps), arrival: self.next }
+    }
+
+    /// How many wait before this spot.
+    #[must_use]
+    pub fn before(&self, spot: Spot) -> usize {
+        self.waiting.range(..spot).count()
+    }
+
+    /// Somebody comes, and waits where their priority puts them.
+    pub fn join(&mut self, now: Duration, priority: Priority, who: T) -> Spot {
+        let spot = self.spot(now, priority);
         self.next += 1;
         self.waiting.insert(spot, who);
         spot
@@ -169,6 +181,8 @@ mod tests {
         let mut line = Line::default();
         let spot = line.join(seconds(0), Priority::High, "gone");
         line.join(seconds(0), Priority::Low, "there");
+        let late = line.spot(seconds(0), Priority::Low);
+        assert_eq!((line.before(spot), line.before(late)), (0, 2));
         assert_eq!(line.leave(spot), Some("gone"));
         assert_eq!(line.leave(spot), None);
         assert_eq!((line.first().map(|(_, who)| *who), line.len()), (Some("there"), 1));

@@ -21,6 +21,11 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
     fits.then_some(duration)
 }
 
+/// A duration as people write it.
+pub(crate) fn words(duration: Duration) -> String {
+    SignedDuration::try_from(duration).map_or_else(|_| "for ever".to_owned(), |length| format!("{length:#}"))
+}
+
 /// Reads `1024`, `64 KiB`, `1GB`.
 pub(crate) fn size(text: &str) -> Option<u64> {
     let text = text.trim();
@@ -53,6 +58,13 @@ mod tests {
         assert_eq!(duration("2h"), Some(Duration::from_secs(7200)));
         for wrong in ["", "20", "-5s", "0s", "soon", "500us", "10000000h"] {
             assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_told_as_people_write_it() {
+        for (millis, words) in [(250, "250ms"), (90_000, "1m 30s"), (7_200_000, "2h")] {
+            assert_eq!(super::words(Duration::from_millis(millis)), words);
         }
     }
 

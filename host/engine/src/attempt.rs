@@ -336,13 +336,19 @@ impl AttemptHost for Attendant {
         self.log_to_host(line);
         self.run.say(|| WatchItem::Log {
             node: self.node.clone(),
+            part: self.part,
             attempt: self.attempt,
             line: line.clone(),
         });
     }
 
     fn progress(&self, chunk: Value) {
-        self.run.say(|| WatchItem::Progress { node: self.node.clone(), attempt: self.attempt, chunk });
+        self.run.say(|| WatchItem::Progress {
+            node: self.node.clone(),
+            part: self.part,
+            attempt: self.attempt,
+            chunk,
+        });
     }
 }
 

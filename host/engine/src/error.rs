@@ -169,7 +169,7 @@ pub enum StartError {
         known: Vec<Version>,
     },
     /// The input does not match the workflow's `input` schema.
-    #[error("the input does not match the workflow's schema in {} place(s)", .0.len())]
+    #[error("the input does not match the workflow's schema in {} place(s): {}", .0.len(), first_places(.0))]
     InvalidInput(Vec<SchemaViolation>),
     /// The input is too large.
     #[error(
@@ -260,6 +260,26 @@ fn known_workflows(known: &[WorkflowName]) -> String {
     }
 }
 
+/// The first of them; a number alone would send whoever reads it looking.
+fn first_places(violations: &[SchemaViolation]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = violations.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = if violations.len() > SHOWN { "; ..." } else { "" };
+    format!("{}{more}", shown.join("; "))
+}
+
 fn list<T: ToString>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_that_does_not_match_is_told_by_its_first_places() {
+        let violation = |at| SchemaViolation { pointer: format!("/{at}"), message: "no number".to_owned() };
+        let told = StartError::InvalidInput((0..4).map(violation).collect()).to_string();
+        assert!(told.ends_with("in 4 place(s): /0: no number; /1: no number; /2: no number; ..."), "{told}");
+    }
 }

@@ -67,7 +67,7 @@ pub use apply::Applied;
 pub use config::EngineConfig;
 pub use control::{
     ApprovalAnswer, ApprovalError, CallbackError, Cancel, CancelOutcome, ControlError, DeadLetterError,
-    Reopen, ReopenError,
+    NotAsked, Reopen, ReopenError,
 };
 pub use destinations::{BreakerView, DestinationPolicy, DestinationView, FlowConfig};
 pub use error::{ApplyError, EngineError, PublishError, ReleaseError, StartError};

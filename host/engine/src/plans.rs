@@ -215,7 +215,7 @@ async fn load(
             }
         }
     }
-    let plan = plan::compile(&stored.definition, &Pinned { steps, workflows }).map_err(|mistakes| {
+    let plan = plan::restore(&stored.definition, &Pinned { steps, workflows }).map_err(|mistakes| {
         let mistakes: Vec<_> = mistakes.iter().map(|it| format!("{}: {}", it.pointer, it.message)).collect();
         cannot(mistakes.join("; "))
     })?;

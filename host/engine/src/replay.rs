@@ -82,7 +82,7 @@ pub fn plan(
     steps: HashMap<LockSlot, Arc<PublishedStep>>,
     workflows: HashMap<LockSlot, LockedWorkflow>,
 ) -> Result<Plan, Vec<Mistake>> {
-    plan::compile(definition, &Pinned { steps, workflows })
+    plan::restore(definition, &Pinned { steps, workflows })
 }
 
 /// The way in which a recorded attempt ran its step.

@@ -1,6 +1,6 @@
 //! The workflows that a definition runs, as they are applied now, and what those run in turn.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use semver::Version;
 use serde_json::Value;
@@ -66,23 +66,28 @@ async fn describe(
     })
 }
 
-/// Every workflow that a version runs, by whatever way.
+/// Every workflow that a version runs, by whatever way, each with the one that runs it. The nearest come first, so a way back by
+/// them is a short one.
 async fn reach(
     tenant: &TenantId,
     stored: &WorkflowVersion,
     catalogue: &dyn Catalogue,
-) -> Result<BTreeSet<WorkflowName>, StoreError> {
-    let mut open = runs(stored);
-    let mut seen: BTreeSet<(WorkflowName, Version)> = open.iter().cloned().collect();
-    while let Some((name, version)) = open.pop() {
-        let Some(child) = catalogue.workflow(tenant, &name, Some(&version)).await? else { continue };
-        for next in runs(&child) {
-            if seen.insert(next.clone()) {
-                open.push(next);
+) -> Result<BTreeMap<WorkflowName, WorkflowName>, StoreError> {
+    let mut reached = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let mut open = VecDeque::from([stored.clone()]);
+    while let Some(runner) = open.pop_front() {
+        for (name, version) in runs(&runner) {
+            if !seen.insert((name.clone(), version.clone())) {
+                continue;
             }
+            if name != stored.name {
+                reached.entry(name.clone()).or_insert_with(|| runner.name.clone());
+            }
+            open.extend(catalogue.workflow(tenant, &name, Some(&version)).await?);
         }
     }
-    Ok(seen.into_iter().map(|(name, _)| name).collect())
+    Ok(reached)
 }
 
 fn runs(stored: &WorkflowVersion) -> Vec<(WorkflowName, Version)> {

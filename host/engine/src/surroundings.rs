@@ -1,6 +1,6 @@
 //! What a definition is compiled against: the catalogue as it is now, when it is applied; its own lock, ever after.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use semver::{Version, VersionReq};
@@ -81,7 +81,7 @@ impl Surroundings for Pinned {
             Some(locked) => WorkflowResolution::Found(Box::new(PublishedWorkflow {
                 locked: locked.clone(),
                 input: Schema::any(),
-                reaches: BTreeSet::new(),
+                reaches: BTreeMap::new(),
             })),
             None => WorkflowResolution::Missing(Vec::new()),
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures::Stream;
 use serde_json::Value;
 use stepwell_core::attempt::LogLine;
-use stepwell_core::id::{AttemptNumber, NodeId, RunId, TenantId};
+use stepwell_core::id::{AttemptNumber, NodeId, Part, RunId, TenantId};
 use stepwell_core::run::Entry;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -29,6 +29,8 @@ pub enum WatchItem {
     Progress {
         /// The node.
         node: NodeId,
+        /// Which part of its work.
+        part: Part,
         /// Which attempt.
         attempt: AttemptNumber,
         /// The chunk.
@@ -38,6 +40,8 @@ pub enum WatchItem {
     Log {
         /// The node.
         node: NodeId,
+        /// Which part of its work.
+        part: Part,
         /// Which attempt.
         attempt: AttemptNumber,
         /// The line.

@@ -51,6 +51,8 @@ pub(crate) struct CallDraft {
     pub(crate) retry: RetryPolicy,
     pub(crate) limits: Vec<SetLimit>,
     pub(crate) grants: Option<Grants>,
+    /// Whether the grants are those of the node whose fallback it is, which need not all be of use to it.
+    pub(crate) grants_are_inherited: bool,
 }
 
 /// Where the parts of a call stand: a fallback has some of them from its node.
@@ -101,6 +103,7 @@ impl<'a> Source<'_, 'a> {
 pub(super) fn read(source: &Source<'_, '_>, mistakes: &Mistakes) -> CallDraft {
     let (step, config, input) = (source.step(), source.config(), source.get("input"));
     let grants = source.get("grants");
+    let grants_are_inherited = grants.is_some() && source.own.get("grants").is_none();
     CallDraft {
         places: Places {
             step: source.place("step", step.as_ref()),
@@ -119,6 +122,7 @@ pub(super) fn read(source: &Source<'_, '_>, mistakes: &Mistakes) -> CallDraft {
             .chain(source.get("limits").map(|it| read_limits(&it)).unwrap_or_default())
             .collect(),
         grants: grants.map_or_else(|| Some(Grants::default()), |it| read_grants(&it)),
+        grants_are_inherited,
     }
 }
 

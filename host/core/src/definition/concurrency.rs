@@ -19,7 +19,7 @@ pub(super) fn read(concurrency: &Cursor<'_>, mistakes: &Mistakes) -> Option<Conc
     let limit = fields.require("limit", "say how many runs may be under way at once: `\"limit\": 5`");
     let limit = limit.and_then(|it| count(&it, 1, MAX_LIMIT));
     let key =
-        fields.get("key").map(|it| mistakes.note(Template::examine(it.value, &it.pointer, Setting::Run)));
+        fields.get("key").map(|it| mistakes.note(Template::examine(it.value, &it.pointer, Setting::Start)));
     let on_full = match fields.get("on_full") {
         Some(it) => it.word(&[("queue", OnFull::Queue), ("reject", OnFull::Reject)]),
         None => Some(OnFull::Queue),

@@ -12,17 +12,26 @@ use crate::{pointer, spelling};
 
 /// Mistakes as they are found, from many places at once.
 #[derive(Default)]
-pub struct Mistakes(RefCell<Vec<Mistake>>);
+pub struct Mistakes {
+    hindrances: RefCell<Vec<Mistake>>,
+    futile: RefCell<Vec<Mistake>>,
+}
 
 impl Mistakes {
     /// Notes one.
     pub fn add(&self, mistake: Mistake) {
-        self.0.borrow_mut().push(mistake);
+        self.hindrances.borrow_mut().push(mistake);
+    }
+
+    /// Notes one of what can run as it is written, and never do what is meant. A definition that was accepted before such a mistake
+    /// was looked for still runs.
+    pub fn add_futile(&self, mistake: Mistake) {
+        self.futile.borrow_mut().push(mistake);
     }
 
     /// Notes these.
     pub fn add_all(&self, mistakes: impl IntoIterator<Item = Mistake>) {
-        self.0.borrow_mut().extend(mistakes);
+        self.hindrances.borrow_mut().extend(mistakes);
     }
 
     /// What was found, its mistakes noted.
@@ -31,10 +40,17 @@ impl Mistakes {
         found
     }
 
-    /// All that were noted, in the order in which they were found.
+    /// All that were noted.
     #[must_use]
     pub fn into_inner(self) -> Vec<Mistake> {
-        self.0.into_inner()
+        let mut all = self.hindrances.into_inner();
+        all.append(&mut self.futile.into_inner());
+        all
+    }
+
+    /// Those that keep a definition from running as it is written.
+    pub(crate) fn into_hindrances(self) -> Vec<Mistake> {
+        self.hindrances.into_inner()
     }
 }
 
@@ -64,9 +80,19 @@ impl<'a> Cursor<'a> {
         self.mistakes.add(Mistake::new(&self.pointer, code, message).with_help(help));
     }
 
+    /// Notes that what stands here can never do what is meant.
+    pub(crate) fn futile(&self, message: impl Into<String>, help: impl Into<String>) {
+        self.mistakes.add_futile(Mistake::new(&self.pointer, code::BAD_VALUE, message).with_help(help));
+    }
+
     /// An object with no fields but the known ones.
     pub fn fields(&self, known: &[&str]) -> Option<Fields<'a>> {
-        let object = self.expect("an object", self.value.as_object())?;
+        self.fields_wanting("an object", known)
+    }
+
+    /// The same where something else could stand too: what is wanted here, in words.
+    pub(crate) fn fields_wanting(&self, wanted: &str, known: &[&str]) -> Option<Fields<'a>> {
+        let object = self.expect(wanted, self.value.as_object())?;
         for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
             let place = pointer::field(&self.pointer, name);
             let message = format!("unknown field `{name}`; known: {}", known.join(", "));

@@ -28,13 +28,15 @@ fn to_millionths(usd: f64) -> u64 {
     (usd * 1_000_000.0).round() as u64
 }
 
+const ON_FAILURE: &str = "`\"fail\"`, `\"partial\"` or an object";
+
 const ON_FAILURE_FORM: &str = "write `\"fail\"`, `\"partial\"`, `{\"retry\": {\"times\": 3, \"delay\": \"1m\"}}` or `{\"restart\": {\"times\": 1}}`";
 
 pub(super) fn read_on_failure(on_failure: &Cursor<'_>) -> Option<OnFailure> {
     if on_failure.value.is_string() {
         return on_failure.word(&[("fail", OnFailure::Fail), ("partial", OnFailure::Partial)]);
     }
-    let fields = on_failure.fields(&["retry", "restart"])?;
+    let fields = on_failure.fields_wanting(ON_FAILURE, &["retry", "restart"])?;
     match (fields.get("retry"), fields.get("restart")) {
         (Some(retry), None) => Some(OnFailure::Retry(read_again(&retry)?)),
         (None, Some(restart)) => Some(OnFailure::Restart(read_again(&restart)?)),

@@ -81,6 +81,8 @@ fn read_needs<'a>(needs: &Cursor<'a>) -> Vec<Need<'a>> {
     known
 }
 
+const ON_ERROR: &str = "`\"fail\"`, `\"continue\"` or an object";
+
 const ON_ERROR_FORM: &str =
     "write `\"fail\"`, `\"continue\"`, `{\"continue\": what to go on with}` or `{\"go_to\": \"a-node\"}`";
 
@@ -92,7 +94,7 @@ fn read_on_error<'a>(on_error: &Cursor<'a>, mistakes: &Mistakes) -> Option<OnErr
             false => OnErrorDraft::Continue(Box::new(Template::literal(serde_json::Value::Null))),
         });
     }
-    let fields = on_error.fields(&["continue", "go_to"])?;
+    let fields = on_error.fields_wanting(ON_ERROR, &["continue", "go_to"])?;
     match (fields.get("continue"), fields.get("go_to")) {
         (Some(output), None) => Some(OnErrorDraft::Continue(Box::new(read_template(&output, mistakes)))),
         (None, Some(node)) => {

@@ -134,8 +134,13 @@ pub(super) fn read(kind: NodeKind, fields: &Fields<'_>, mistakes: &Mistakes) -> 
 
 fn read_step(fields: &Fields<'_>, mistakes: &Mistakes) -> StepDraft {
     let mut calls = vec![call::read(&Source { own: fields, inherited: None }, mistakes)];
-    if let Some(fallback) = fields.get("fallback") {
-        calls.extend(read_fallbacks(&fallback, fields, mistakes));
+    match (fields.get("fallback"), fields.get("when_open")) {
+        (Some(fallback), _) => calls.extend(read_fallbacks(&fallback, fields, mistakes)),
+        (None, Some(open)) if open.value == "fallback" => open.futile(
+            "the node has no `fallback` to go on with",
+            "add a `fallback`, or write `\"when_open\": \"wait\"`",
+        ),
+        (None, _) => {}
     }
     StepDraft {
         calls,
@@ -166,12 +171,18 @@ fn read_expression(expression: &Cursor<'_>, mistakes: &Mistakes) -> Option<Expre
     mistakes.note(Expression::examine(expression.text()?, &expression.pointer, Setting::Run))
 }
 
+/// What a `gate` and an `until` are.
+const EXPRESSION_OR_OBJECT: &str = "an expression in quotes, such as \"output.score > 0.8\", or an object";
+
+/// What a `wait` and a `cache` are.
+const DURATION_OR_OBJECT: &str = "a duration in quotes, such as \"20s\", or an object";
+
 /// `"output.score > 0.8"`, or that as `that` with a `reason`.
 fn read_gate(gate: &Cursor<'_>, mistakes: &Mistakes) -> Option<Gate> {
     if gate.value.is_string() {
         return Some(Gate { that: read_expression(gate, mistakes)?, reason: None });
     }
-    let fields = gate.fields(&["that", "reason"])?;
+    let fields = gate.fields_wanting(EXPRESSION_OR_OBJECT, &["that", "reason"])?;
     let reason = fields.get("reason").and_then(|it| it.text().map(|_| read_template(&it, mistakes)));
     let that = fields.require("that", "write an expression: `\"that\": \"output.score > 0.8\"`")?;
     Some(Gate { that: read_expression(&that, mistakes)?, reason })
@@ -189,7 +200,8 @@ fn read_until(until: &Cursor<'_>, mistakes: &Mistakes) -> Option<Until> {
     if until.value.is_string() {
         return Some(Until { that: read_expression(until, mistakes)?, pace: defaults });
     }
-    let fields = until.fields(&["that", "attempts", "delay", "factor", "cap"])?;
+    let known = ["that", "attempts", "delay", "factor", "cap"];
+    let fields = until.fields_wanting(EXPRESSION_OR_OBJECT, &known)?;
     let field = |name: &str| fields.get(name);
     let pace = RetryPolicy {
         attempts: field("attempts")
@@ -209,7 +221,10 @@ fn read_until(until: &Cursor<'_>, mistakes: &Mistakes) -> Option<Until> {
 fn read_cache(cache: &Cursor<'_>) -> Option<(String, Duration)> {
     let ttl = match cache.value {
         Value::String(_) => cache.duration()?,
-        _ => cache.fields(&["ttl"])?.require("ttl", "write how long: `\"ttl\": \"1h\"`")?.duration()?,
+        _ => {
+            let fields = cache.fields_wanting(DURATION_OR_OBJECT, &["ttl"])?;
+            fields.require("ttl", "write how long: `\"ttl\": \"1h\"`")?.duration()?
+        }
     };
     Some((cache.pointer.clone(), ttl))
 }
@@ -219,11 +234,18 @@ fn read_map(map: &Cursor<'_>, step: StepDraft, mistakes: &Mistakes) -> Option<Wo
     let over = fields.require("over", "say which list: `\"over\": \"{{ input.documents }}\"`")?;
     let concurrency = fields.get("concurrency").and_then(|it| it.count(1, MAX_CONCURRENCY)).unwrap_or(10);
     let words = [("fail", OnItemError::Fail), ("continue", OnItemError::Continue)];
+    let template = read_template(&over, mistakes);
     if !matches!(over.value, Value::String(_) | Value::Array(_)) {
         over.wrong(code::WRONG_TYPE, "a list is wanted here, or an expression that gives one");
+    } else if template.is_text() {
+        let message = "a list is wanted here, and this is a text whatever comes";
+        over.futile(
+            message,
+            "write one expression and nothing around it: `\"over\": \"{{ input.documents }}\"`",
+        );
     }
     Some(WorkDraft::Map {
-        over: read_template(&over, mistakes),
+        over: template,
         concurrency: u32::try_from(concurrency).unwrap_or(u32::MAX),
         on_item_error: fields.get("on_item_error").and_then(|it| it.word(&words)).unwrap_or_default(),
         step,
@@ -247,7 +269,7 @@ fn read_wait(wait: &Cursor<'_>, mistakes: &Mistakes) -> Option<WaitWork> {
     if wait.value.is_string() {
         return Some(WaitWork::For(read_moment(wait, mistakes, |text| text.duration().is_some())));
     }
-    let fields = wait.fields(&["for", "until", "signal", "timeout"])?;
+    let fields = wait.fields_wanting(DURATION_OR_OBJECT, &["for", "until", "signal", "timeout"])?;
     let (length, until, signal) = (fields.get("for"), fields.get("until"), fields.get("signal"));
     if let (Some(timeout), None) = (fields.get("timeout"), &signal) {
         timeout.wrong(code::BAD_VALUE, "only a wait for a signal has a timeout");
@@ -262,7 +284,7 @@ fn read_wait(wait: &Cursor<'_>, mistakes: &Mistakes) -> Option<WaitWork> {
             text.parse::<jiff::Timestamp>(code::BAD_VALUE, form).is_some()
         }))),
         (None, None, Some(signal)) => Some(WaitWork::Signal {
-            name: signal.text().filter(|name| !name.is_empty())?.to_owned(),
+            name: read_signal(&signal)?,
             timeout: fields.get("timeout").and_then(|it| it.duration()),
         }),
         _ => {
@@ -274,6 +296,21 @@ fn read_wait(wait: &Cursor<'_>, mistakes: &Mistakes) -> Option<WaitWork> {
             None
         }
     }
+}
+
+fn read_signal(signal: &Cursor<'_>) -> Option<String> {
+    let name = signal.text()?;
+    if name.is_empty() {
+        signal.wrong(code::BAD_VALUE, "name the signal that is waited for: `\"signal\": \"paid\"`");
+        return None;
+    }
+    if name.contains("{{") {
+        signal.futile(
+            format!("no expression is evaluated here: a signal would have to be called `{name}`"),
+            "write the name as it is: a signal goes to one run, so what it is about need not stand in its name",
+        );
+    }
+    Some(name.to_owned())
 }
 
 /// A time or duration, checked now unless it is an expression.
@@ -295,24 +332,48 @@ fn read_approval(approval: &Cursor<'_>, mistakes: &Mistakes) -> Option<ApprovalW
     if on_timeout.is_some() && field("timeout").is_none() {
         approval.wrong(code::MISSING_FIELD, "`on_timeout` needs a `timeout`");
     }
+    let escalate = field("escalate").and_then(|it| read_escalation(&it, timeout));
     Some(ApprovalWork {
         show: field("show").map_or_else(|| Template::literal(Value::Null), |it| read_template(&it, mistakes)),
-        who: field("who").and_then(|it| read_texts(&it)).unwrap_or_default(),
+        who: field("who").and_then(|it| read_people(&it)).unwrap_or_default(),
         form: field("form").and_then(|it| read_schema(&it, mistakes)).unwrap_or_else(Schema::any),
         form_json: field("form").map(|it| it.value.clone()),
         timeout: timeout.map(|after| (after, on_timeout.unwrap_or_default())),
-        escalate: field("escalate").and_then(|it| read_escalation(&it)),
+        escalate,
         on_reject: field("on_reject")
             .and_then(|it| it.word(&[("fail", OnReject::Fail), ("continue", OnReject::Continue)]))
             .unwrap_or_default(),
     })
 }
 
-fn read_escalation(escalate: &Cursor<'_>) -> Option<Escalation> {
+fn read_escalation(escalate: &Cursor<'_>, timeout: Option<Duration>) -> Option<Escalation> {
     let fields = escalate.fields(&["after", "who"])?;
     let after = fields.require("after", "say after how long: `\"after\": \"4h\"`");
     let who = fields.require("who", "say who may decide then: `\"who\": [\"bob\"]`");
-    Some(Escalation { after: after?.duration()?, who: read_texts(&who?)? })
+    let (after, who) = (after?, who?);
+    let (length, people) = (after.duration(), read_people(&who));
+    if let (Some(length), Some(timeout)) = (length, timeout)
+        && length >= timeout
+    {
+        let message = "nobody else is ever asked: the question expires before, or at the same time";
+        after.futile(message, "write less than the approval's `timeout`");
+    }
+    if people.as_ref().is_some_and(Vec::is_empty) {
+        who.futile(
+            "nobody else is asked then",
+            "name the API keys that may decide too: `\"who\": [\"bob\"]`",
+        );
+    }
+    Some(Escalation { after: length?, who: people? })
+}
+
+/// Names of API keys.
+fn read_people(who: &Cursor<'_>) -> Option<Vec<String>> {
+    let people = read_texts(who)?;
+    for nobody in who.items().iter().filter(|it| it.value == "") {
+        nobody.futile("no API key has an empty name", "write the name of a key: GET /v1/keys lists them");
+    }
+    Some(people)
 }
 
 const WORKFLOW_FORM: &str =
@@ -331,7 +392,12 @@ fn read_workflow(workflow: &Cursor<'_>) -> Option<(WorkflowName, VersionReq)> {
 fn read_emit(emit: &Cursor<'_>, mistakes: &Mistakes) -> Option<EmitWork> {
     let fields = emit.fields(&["type", "subject", "data"])?;
     let event_type = fields.require("type", "name the event: `\"type\": \"com.example.order.paid\"`")?;
-    event_type.text()?;
+    if event_type.text()?.is_empty() {
+        event_type.futile(
+            "an event without a type is none",
+            "name the event: `\"type\": \"com.example.order.paid\"`",
+        );
+    }
     Some(EmitWork {
         event_type: read_template(&event_type, mistakes),
         subject: fields.get("subject").and_then(|it| it.text().map(|_| read_template(&it, mistakes))),

@@ -17,6 +17,8 @@ use crate::spelling;
 pub enum Setting {
     /// In a run.
     Run,
+    /// Where a run is accepted: no node has run, and no secret is wanted.
+    Start,
     /// In a trigger, before there is a run: all there is is an event.
     Event,
 }
@@ -24,8 +26,16 @@ pub enum Setting {
 impl Setting {
     fn roots(self) -> &'static [&'static str] {
         match self {
-            Self::Run => &["input", "nodes", "null", "run", "secret"],
+            Self::Run | Self::Start => &["input", "nodes", "null", "run", "secret"],
             Self::Event => &["event", "null"],
+        }
+    }
+
+    /// What is of use there: what is offered in place of a name that is not known.
+    fn offered(self) -> &'static [&'static str] {
+        match self {
+            Self::Run | Self::Event => self.roots(),
+            Self::Start => &["input", "null", "run"],
         }
     }
 }
@@ -60,6 +70,8 @@ pub struct LocalReference {
     pub pointer: String,
     /// What it names.
     pub name: &'static str,
+    /// The field of it that it names, if it names one.
+    pub member: Option<String>,
 }
 
 /// An expression names a node.
@@ -84,6 +96,8 @@ pub struct SecretReference {
 pub(super) struct Findings {
     /// The names that are the host's own.
     roots: &'static [&'static str],
+    /// Those of them that may be used.
+    offered: &'static [&'static str],
     pub(super) references: References,
     pub(super) mistakes: Vec<Mistake>,
     /// Whether something in them can do the same thing again and again.
@@ -93,7 +107,7 @@ pub(super) struct Findings {
 impl Findings {
     pub(super) fn of(setting: Setting) -> Self {
         let (references, mistakes) = (References::default(), Vec::new());
-        Self { roots: setting.roots(), references, mistakes, repeats: false }
+        Self { roots: setting.roots(), offered: setting.offered(), references, mistakes, repeats: false }
     }
 }
 
@@ -278,12 +292,22 @@ impl<'a, 'f> Names<'a, 'f> {
             "nodes" if self.is_root(name) => self.dynamic("nodes", "nodes.<id>.output", span),
             "secret" if self.is_root(name) => self.dynamic("secret", "secret.<NAME>", span),
             _ if self.is_root(name) => {}
-            _ if self.locals.iter().any(|locals| locals.contains(name)) => {}
-            _ => match LOCALS.iter().find(|local| **local == name) {
-                Some(local) if self.is_root("run") => self.local(local),
-                _ => self.unknown("variable", name, &[self.findings.roots, FUNCTIONS].concat(), span),
+            _ if self.is_named(name) => {}
+            _ => match self.local_of(name) {
+                Some(local) => self.local(local, None),
+                None => self.unknown("variable", name, &[self.findings.offered, FUNCTIONS].concat(), span),
             },
         }
+    }
+
+    /// Whether a statement around gave this name.
+    fn is_named(&self, name: &str) -> bool {
+        self.locals.iter().any(|locals| locals.contains(name))
+    }
+
+    /// The name as that of something which is there in some places of a run alone.
+    fn local_of(&self, name: &str) -> Option<&'static str> {
+        LOCALS.iter().find(|local| **local == name).copied().filter(|_| self.is_root("run"))
     }
 
     /// `base.key`, `base["key"]`; without a key what is asked for is known only at run time.
@@ -301,6 +325,13 @@ impl<'a, 'f> Names<'a, 'f> {
                 self.known("field of a node", key, NODE_FIELDS, span);
                 self.expression(base);
             }
+            (None, Some(key)) => match base {
+                Expr::Var(variable) if !self.is_named(variable.id) => match self.local_of(variable.id) {
+                    Some(local) => self.local(local, Some(key)),
+                    None => self.expression(base),
+                },
+                _ => self.expression(base),
+            },
             _ => self.expression(base),
         }
     }
@@ -312,8 +343,9 @@ impl<'a, 'f> Names<'a, 'f> {
         }
     }
 
-    fn local(&mut self, name: &'static str) {
-        let reference = LocalReference { pointer: self.pointer.to_owned(), name };
+    fn local(&mut self, name: &'static str, member: Option<&str>) {
+        let member = member.map(str::to_owned);
+        let reference = LocalReference { pointer: self.pointer.to_owned(), name, member };
         if !self.findings.references.locals.contains(&reference) {
             self.findings.references.locals.push(reference);
         }

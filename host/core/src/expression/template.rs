@@ -93,6 +93,15 @@ impl Template {
         &self.references
     }
 
+    /// Whether it gives a text for certain.
+    pub(crate) fn is_text(&self) -> bool {
+        match &self.root {
+            Part::Literal(value) => value.is_string(),
+            Part::Text(_) => true,
+            Part::List(_) | Part::Object(_) | Part::Whole(_) => false,
+        }
+    }
+
     /// What is known before any run.
     pub(crate) fn root(&self) -> &Part {
         &self.root

@@ -168,7 +168,7 @@ fn check_capabilities(draft: &CallDraft, step: &PublishedStep, site: &Site<'_>) 
         let help = r#"say where it may send: "grants": {"http": [{"host": "api.example.com", "methods": ["POST"]}]}"#;
         site.mistakes.add(Mistake::new(&draft.places.grants, code::GRANT_MISSING, message).with_help(help));
     }
-    if !can_send && *grants != Grants::default() {
+    if !can_send && *grants != Grants::default() && !draft.grants_are_inherited {
         let message = format!("the step `{name}` does not import `http`, so it has no use for grants");
         site.mistakes.add(
             Mistake::new(&draft.places.grants, code::GRANT_UNUSED, message).with_help("remove `grants`"),

@@ -16,26 +16,40 @@ use crate::schema::Schema;
 /// So many mistakes are reported; more would not help anybody.
 const MAX_MISTAKES: usize = 500;
 
+/// What keeps a definition without mistakes from becoming a plan.
+pub(super) const WITHOUT_CATALOGUE: &str = "steps cannot be resolved without a catalogue";
+
 /// Checks a definition and resolves its steps. The mistakes are in the order of their places.
 pub fn compile(definition: &Value, surroundings: &dyn Surroundings) -> Result<Plan, Vec<Mistake>> {
-    match examine(definition, surroundings) {
-        (Some(plan), mistakes) if mistakes.is_empty() => Ok(plan),
-        (None, mistakes) if mistakes.is_empty() => {
-            let message = "steps cannot be resolved without a catalogue";
-            Err(vec![Mistake::new("/nodes", code::UNKNOWN_STEP, message)])
+    let (plan, mistakes) = examine(definition, surroundings);
+    conclude(plan, sorted(mistakes.into_inner()))
+}
+
+/// The plan of a definition that was accepted before. What can never do what is meant, and was not looked for then, does not keep
+/// it from running.
+pub fn restore(definition: &Value, surroundings: &dyn Surroundings) -> Result<Plan, Vec<Mistake>> {
+    let (plan, mistakes) = examine(definition, surroundings);
+    conclude(plan, sorted(mistakes.into_hindrances()))
+}
+
+fn conclude(plan: Option<Plan>, mistakes: Vec<Mistake>) -> Result<Plan, Vec<Mistake>> {
+    match plan {
+        Some(plan) if mistakes.is_empty() => Ok(plan),
+        None if mistakes.is_empty() => {
+            Err(vec![Mistake::new("/nodes", code::UNKNOWN_STEP, WITHOUT_CATALOGUE)])
         }
-        (_, mistakes) => Err(mistakes),
+        _ => Err(mistakes),
     }
 }
 
 /// Checks a definition without wanting a plan: all that can be done where there is no catalogue.
 #[must_use]
 pub fn lint(definition: &Value, surroundings: &dyn Surroundings) -> Vec<Mistake> {
-    examine(definition, surroundings).1
+    sorted(examine(definition, surroundings).1.into_inner())
 }
 
 /// The plan, unless something in the definition or the catalogue is missing for it, and the mistakes.
-fn examine(definition: &Value, surroundings: &dyn Surroundings) -> (Option<Plan>, Vec<Mistake>) {
+fn examine(definition: &Value, surroundings: &dyn Surroundings) -> (Option<Plan>, Mistakes) {
     let mistakes = Mistakes::default();
     let mut draft = definition::read(definition, &mistakes);
     let graph = Graph::draw(&draft.nodes, &mistakes);
@@ -46,7 +60,7 @@ fn examine(definition: &Value, surroundings: &dyn Surroundings) -> (Option<Plan>
     }
     let nodes = plan_nodes(&mut draft, &graph, surroundings, &mistakes);
     let plan = nodes.and_then(|nodes| assemble(draft, nodes, &graph));
-    (plan, sorted(mistakes))
+    (plan, mistakes)
 }
 
 fn check_output(draft: &Draft<'_>, graph: &Graph<'_>, mistakes: &Mistakes) {
@@ -62,6 +76,7 @@ fn check_concurrency(draft: &Draft<'_>, mistakes: &Mistakes) {
     if let Some(key) = draft.concurrency.as_ref().and_then(|concurrency| concurrency.key.as_ref()) {
         references::refuse_nodes(key.references(), mistakes);
         references::refuse_secrets(key.references(), mistakes);
+        references::refuse_locals(key.references(), mistakes);
     }
 }
 
@@ -118,8 +133,7 @@ fn locked(node: &PlannedNode) -> Vec<(LockSlot, Locked)> {
     locked
 }
 
-fn sorted(mistakes: Mistakes) -> Vec<Mistake> {
-    let mut mistakes = mistakes.into_inner();
+fn sorted(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
     mistakes.sort();
     mistakes.dedup();
     let more = mistakes.len().saturating_sub(MAX_MISTAKES);

@@ -11,7 +11,7 @@ mod references;
 mod trigger;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use crate::mistake::Mistake;
 use crate::priority::Priority;
 use crate::schema::Schema;
 
-pub use self::compile::{compile, lint};
+pub use self::compile::{compile, lint, restore};
 pub use self::concurrency::{Concurrency, OnFull};
 pub use self::lock::{Lock, LockSlot, Locked, LockedStep, LockedWorkflow};
 pub use self::trigger::{CronTrigger, EventTrigger, HttpTrigger, Overlap, PlannedTrigger};
@@ -85,8 +85,8 @@ pub struct PublishedWorkflow {
     pub locked: LockedWorkflow,
     /// What its runs' input must match.
     pub input: Schema,
-    /// Every workflow that it runs itself, or that those run.
-    pub reaches: BTreeSet<WorkflowName>,
+    /// Every workflow that it runs itself, or that those run: each with the one that runs it.
+    pub reaches: BTreeMap<WorkflowName, WorkflowName>,
 }
 
 /// A workflow that can run.

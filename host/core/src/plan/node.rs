@@ -1,5 +1,7 @@
 //! One node: do its kind, its edges and its expressions fit the graph that it stands in?
 
+use std::collections::BTreeMap;
+
 use super::call::{self, Role};
 use super::graph::Graph;
 use super::references::{self, Reader};
@@ -100,6 +102,10 @@ fn plan_work(draft: WorkDraft, id: Option<&NodeId>, at: usize, site: &Site<'_>) 
         WorkDraft::Workflow { place, workflow, input, input_place } => {
             check(&input);
             let (name, range) = workflow?;
+            if site.workflow == Some(&name) {
+                note_circle(&place, &[&name, &name], site);
+                return None;
+            }
             let slot = LockSlot::node(id?);
             let found = match site.surroundings.resolve_workflow(&slot, &name, &range) {
                 WorkflowResolution::Found(found) => found,
@@ -127,16 +133,28 @@ fn plan_work(draft: WorkDraft, id: Option<&NodeId>, at: usize, site: &Site<'_>) 
 fn check_circle(
     place: &str,
     named: &WorkflowName,
-    reaches: &std::collections::BTreeSet<WorkflowName>,
+    reaches: &BTreeMap<WorkflowName, WorkflowName>,
     site: &Site<'_>,
 ) {
     let Some(own) = site.workflow else { return };
-    if named == own || reaches.contains(own) {
-        let way = if named == own { String::new() } else { format!(", which runs `{own}` again") };
-        let message = format!("`{own}` runs `{named}`{way}: workflows cannot run each other in a circle");
-        let help = "break the circle, or start the run with an event (`emit`)";
-        site.mistakes.add(Mistake::new(place, code::CYCLE, message).with_help(help));
+    let Some(mut runner) = reaches.get(own) else { return };
+    let mut way = vec![own];
+    // From the end of the circle back to the one that is named here. A way is no longer than there are workflows.
+    while runner != named && way.len() <= reaches.len() {
+        way.push(runner);
+        let Some(before) = reaches.get(runner) else { break };
+        runner = before;
     }
+    way.extend([named, own]);
+    way.reverse();
+    note_circle(place, &way, site);
+}
+
+fn note_circle(place: &str, way: &[&WorkflowName], site: &Site<'_>) {
+    let way: Vec<&str> = way.iter().map(|name| name.as_str()).collect();
+    let message = format!("these workflows run each other in a circle: {}", way.join(" -> "));
+    let help = "break the circle, or start the run with an event (`emit`)";
+    site.mistakes.add(Mistake::new(place, code::CYCLE, message).with_help(help));
 }
 
 fn plan_step(

@@ -2,7 +2,7 @@
 
 use super::graph::Graph;
 use crate::definition::Mistakes;
-use crate::expression::{NodeReference, References};
+use crate::expression::{LocalReference, NodeReference, References};
 use crate::grant::Grants;
 use crate::mistake::{Mistake, code};
 use crate::spelling;
@@ -52,11 +52,39 @@ fn unknown_node_help(name: &str, known: &[&str]) -> String {
 
 /// Notes every name that is there in other places alone.
 pub(super) fn check_locals(references: &References, allowed: &[&str], mistakes: &Mistakes) {
-    let strange = references.locals.iter().filter(|local| !allowed.contains(&local.name));
-    mistakes.add_all(strange.map(|local| {
-        let message = format!("`{}` is not there: it stands {}", local.name, place_of(local.name));
-        Mistake::new(&local.pointer, code::UNKNOWN_NAME, message)
-    }));
+    let (known, strange): (Vec<_>, Vec<_>) =
+        references.locals.iter().partition(|local| allowed.contains(&local.name));
+    mistakes.add_all(strange.into_iter().map(not_there));
+    known.into_iter().filter_map(check_member).for_each(|mistake| mistakes.add_futile(mistake));
+}
+
+/// Notes every name that is there in other places alone: here is none of them.
+pub(super) fn refuse_locals(references: &References, mistakes: &Mistakes) {
+    references.locals.iter().map(not_there).for_each(|mistake| mistakes.add_futile(mistake));
+}
+
+fn not_there(local: &LocalReference) -> Mistake {
+    let message = format!("`{}` is not there: it stands {}", local.name, place_of(local.name));
+    Mistake::new(&local.pointer, code::UNKNOWN_NAME, message)
+}
+
+fn check_member(local: &LocalReference) -> Option<Mistake> {
+    let (known, member) = (members_of(local.name)?, local.member.as_deref()?);
+    if known.contains(&member) {
+        return None;
+    }
+    let message = format!("unknown field of `{}` `{member}`", local.name);
+    let mistake = Mistake::new(&local.pointer, code::UNKNOWN_NAME, message);
+    Some(mistake.with_help(spelling::help(member, known)))
+}
+
+/// What there is of it; none: that is up to a step.
+fn members_of(local: &str) -> Option<&'static [&'static str]> {
+    match local {
+        "original" => Some(&["input", "output"]),
+        "callback" => Some(&["url"]),
+        _ => None,
+    }
 }
 
 fn place_of(local: &str) -> &'static str {

@@ -56,7 +56,7 @@ pub struct RunState {
     /// Nodes that can be called back, or could.
     pub(super) with_callback: BTreeSet<NodeId>,
     /// The tokens that nodes gave out before they began anew: whoever comes with one is told that nobody waits any more.
-    pub(super) closed_callbacks: Vec<(NodeId, String)>,
+    pub(super) closed_callbacks: Vec<ClosedCallback>,
     /// Signals that nobody has waited for yet, by name.
     pub(super) signals: BTreeMap<String, VecDeque<Arc<Value>>>,
     /// How the run will end, once what is in flight has ended and what is to be undone is undone.
@@ -122,7 +122,18 @@ pub enum CallbackStanding<'a> {
     /// It was called.
     Used,
     /// Its node waits no more.
-    Closed,
+    Closed {
+        /// Until when it could have been called.
+        expires_at: Timestamp,
+    },
+}
+
+/// A callback whose node began anew.
+#[derive(Debug)]
+pub(super) struct ClosedCallback {
+    pub(super) node: NodeId,
+    pub(super) token: String,
+    pub(super) expires_at: Timestamp,
 }
 
 /// The run of a sub-workflow that is waited for.
@@ -358,15 +369,16 @@ impl RunState {
     /// How this callback stands; none: the run has none with this token.
     #[must_use]
     pub fn callback(&self, token: &str) -> Option<CallbackStanding<'_>> {
+        if let Some(closed) = self.closed_callbacks.iter().find(|closed| closed.token == token) {
+            return Some(CallbackStanding::Closed { expires_at: closed.expires_at });
+        }
         let (id, _) = self.callbacks().find(|(_, known)| *known == token)?;
         let node = &self.nodes[id];
-        let Some(callback) = node.callback().filter(|callback| callback.token == token) else {
-            return Some(CallbackStanding::Closed);
-        };
+        let callback = node.callback()?;
         Some(if callback.body.is_some() {
             CallbackStanding::Used
         } else if node.status().is_final() || self.ended.is_some() {
-            CallbackStanding::Closed
+            CallbackStanding::Closed { expires_at: callback.expires_at }
         } else {
             CallbackStanding::Open { node: id, expires_at: callback.expires_at }
         })
@@ -385,6 +397,18 @@ impl RunState {
         signals.map(|(id, _)| id).find(|id| self.plan.nodes[*id].work.signal() == Some(name))
     }
 
+    /// What a node gave, or what stands for it, if it has ended so.
+    #[must_use]
+    pub fn node_output(&self, node: &NodeId) -> Option<&Arc<Value>> {
+        self.nodes.get(node)?.output()
+    }
+
+    /// Why a node failed, if it did.
+    #[must_use]
+    pub fn node_failure(&self, node: &NodeId) -> Option<&Failure> {
+        self.nodes.get(node)?.failure()
+    }
+
     /// How many signals are kept that no node has waited for.
     #[must_use]
     pub fn buffered_signals(&self) -> usize {
@@ -395,7 +419,7 @@ impl RunState {
     pub fn callbacks(&self) -> impl Iterator<Item = (&NodeId, &str)> {
         let given = self.with_callback.iter();
         let given = given.filter_map(|id| Some((id, self.nodes[id].callback()?.token.as_str())));
-        given.chain(self.closed_callbacks.iter().map(|(id, token)| (id, token.as_str())))
+        given.chain(self.closed_callbacks.iter().map(|closed| (&closed.node, closed.token.as_str())))
     }
 
     /// What failed for good, and nobody has dealt with.

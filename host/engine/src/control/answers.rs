@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use stepwell_core::failure::FailureKind;
 use stepwell_core::id::{NodeId, RunId, TenantId};
 use stepwell_core::plan::{ApprovalWork, Work};
 use stepwell_core::run::{
@@ -14,7 +15,7 @@ use stepwell_core::schema::SchemaViolation;
 use stepwell_store::MarkKind;
 
 use super::{Undone, list};
-use crate::{ControlError, Engine, EngineError, clock, marks};
+use crate::{ControlError, Engine, EngineError, clock, marks, recovery};
 
 /// The most signals that a run keeps for nodes which do not wait for them yet.
 const MAX_SIGNALS: usize = 1_000;
@@ -49,14 +50,14 @@ pub enum ApprovalError {
         known: Vec<String>,
     },
     /// It was decided, or is not asked yet, or will not be.
-    #[error("`{node}` of run {run} is not waiting for a decision: {}", standing(*status))]
+    #[error("`{node}` of run {run} is not waiting for a decision: {why}")]
     NotWaiting {
         /// The run.
         run: RunId,
         /// The node.
         node: NodeId,
-        /// How it stands.
-        status: NodeStatus,
+        /// Why not.
+        why: NotAsked,
     },
     /// Somebody else is asked.
     #[error("`{by}` may not decide `{node}`: {} may", list(who))]
@@ -74,6 +75,32 @@ pub enum ApprovalError {
     /// The engine cannot do it.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+/// Why a node that asks does not ask now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAsked {
+    /// It will.
+    #[error("its turn has not come")]
+    NotYet,
+    /// It took a decision.
+    #[error("it was decided before")]
+    Decided,
+    /// Its time was over.
+    #[error("it expired before anybody decided")]
+    Expired,
+    /// Its turn came, and what it was to show could not be made.
+    #[error("it failed before anybody was asked")]
+    Failed,
+    /// Its turn came, and it was not wanted.
+    #[error("it was skipped")]
+    Skipped,
+    /// The run ends without it.
+    #[error("its run is about to end without it")]
+    Ending,
+    /// The run ended without it.
+    #[error("its run ended without it ({})", .0.as_str())]
+    Ended(RunStatus),
 }
 
 /// Why a callback was not taken.
@@ -114,25 +141,23 @@ impl Engine {
         match self.act(tenant, run, |state| decide(state, node, &answer)).await {
             Ok(status) => Ok(status),
             Err(Undone::Unknown) => Err(ApprovalError::UnknownRun(run)),
-            Err(Undone::Ended) => Err(self.decided_before(tenant, run, node).await?),
+            Err(Undone::Ended) => Err(self.decided_too_late(tenant, run, node).await?),
             Err(Undone::Not(why)) => Err(why),
             Err(Undone::Engine(error)) => Err(error.into()),
         }
     }
 
     /// What to say of a decision in a run that has ended.
-    async fn decided_before(
+    async fn decided_too_late(
         &self,
         tenant: &TenantId,
         run: RunId,
         node: &str,
     ) -> Result<ApprovalError, ApprovalError> {
-        let view = self.run(tenant, run).await?;
-        let found = view.and_then(|view| view.nodes.into_iter().find(|known| known.id.as_str() == node));
-        Ok(match found {
-            Some(found) => ApprovalError::NotWaiting { run, node: found.id, status: found.status },
-            None => ApprovalError::UnknownNode { run, node: node.to_owned(), known: Vec::new() },
-        })
+        let folded = recovery::read_back(&self.0, tenant, run).await?;
+        let state = folded.ok_or(ApprovalError::UnknownRun(run))?.state;
+        let (id, _) = asks(&state, node)?;
+        Ok(not_waiting(&state, id))
     }
 
     /// Takes the call of somebody who did a job; gives the run that goes on with it. It is on disk when this returns.
@@ -148,7 +173,7 @@ impl Engine {
         match self.act(tenant, run, |state| receive(state, token, &body)).await {
             Ok(status) => Ok((run, status)),
             Err(Undone::Unknown) => Err(CallbackError::Unknown),
-            Err(Undone::Ended) => Err(self.called_before(tenant, run, token).await?),
+            Err(Undone::Ended) => Err(self.called_before(tenant, run, token, &body).await?),
             Err(Undone::Not(why)) => Err(why),
             Err(Undone::Engine(error)) => Err(error.into()),
         }
@@ -160,13 +185,10 @@ impl Engine {
         tenant: &TenantId,
         run: RunId,
         token: &str,
+        body: &Arc<Value>,
     ) -> Result<CallbackError, CallbackError> {
-        let folded = crate::recovery::read_back(&self.0, tenant, run).await?;
-        let standing = folded.as_ref().and_then(|folded| folded.state.callback(token));
-        Ok(match standing {
-            Some(CallbackStanding::Used) => CallbackError::Used,
-            _ => CallbackError::Closed,
-        })
+        let folded = recovery::read_back(&self.0, tenant, run).await?.ok_or(CallbackError::Unknown)?;
+        Ok(receive(&folded.state, token, body).err().unwrap_or(CallbackError::Closed))
     }
 
     /// Sends a run a signal; it is on disk when this returns how the run stands then.
@@ -202,18 +224,9 @@ fn check_signal(state: &RunState, name: &str) -> Result<(), ControlError> {
 }
 
 fn decide(state: &RunState, node: &str, answer: &ApprovalAnswer) -> Result<Event, ApprovalError> {
-    let plan = state.plan();
-    let Some((id, work)) = plan.nodes.get(node).and_then(|planned| match &planned.work {
-        Work::Approval(work) => Some((&planned.id, work)),
-        _ => None,
-    }) else {
-        let asks = plan.nodes.values().filter(|planned| matches!(planned.work, Work::Approval(_)));
-        let known = asks.map(|planned| planned.id.to_string()).collect();
-        return Err(ApprovalError::UnknownNode { run: state.run(), node: node.to_owned(), known });
-    };
+    let (id, work) = asks(state, node)?;
     let Some(open) = state.approvals().find(|open| open.node == id) else {
-        let status = state.node_status(id);
-        return Err(ApprovalError::NotWaiting { run: state.run(), node: id.clone(), status });
+        return Err(not_waiting(state, id));
     };
     let who = who_may(work, open.escalated);
     if !who.is_empty() && !who.contains(&answer.by) {
@@ -232,6 +245,45 @@ fn decide(state: &RunState, node: &str, answer: &ApprovalAnswer) -> Result<Event
     Ok(Event::ApprovalDecided { node: id.clone(), decision })
 }
 
+/// The node of this name, if it is one that asks.
+fn asks<'a>(state: &'a RunState, node: &str) -> Result<(&'a NodeId, &'a ApprovalWork), ApprovalError> {
+    let approvals = state.plan().nodes.values().filter_map(|planned| match &planned.work {
+        Work::Approval(work) => Some((&planned.id, work)),
+        _ => None,
+    });
+    let unknown = || ApprovalError::UnknownNode {
+        run: state.run(),
+        node: node.to_owned(),
+        known: approvals.clone().map(|(id, _)| id.to_string()).collect(),
+    };
+    approvals.clone().find(|(id, _)| id.as_str() == node).ok_or_else(unknown)
+}
+
+fn not_waiting(state: &RunState, node: &NodeId) -> ApprovalError {
+    ApprovalError::NotWaiting { run: state.run(), node: node.clone(), why: NotAsked::of(state, node) }
+}
+
+impl NotAsked {
+    fn of(state: &RunState, node: &NodeId) -> Self {
+        let decided_by = |decision: Option<&Value>| match decision {
+            Some(decision) if decision["by"].is_null() => Self::Expired,
+            _ => Self::Decided,
+        };
+        match state.node_status(node) {
+            NodeStatus::Succeeded => decided_by(state.node_output(node).map(|output| &**output)),
+            NodeStatus::Failed => match state.node_failure(node) {
+                Some(failure) if failure.kind == FailureKind::Expired => Self::Expired,
+                Some(failure) if failure.kind == FailureKind::Rejected => decided_by(failure.detail.as_ref()),
+                _ => Self::Failed,
+            },
+            NodeStatus::Skipped => Self::Skipped,
+            _ if state.status().is_final() => Self::Ended(state.status()),
+            NodeStatus::Cancelled => Self::Ending,
+            _ => Self::NotYet,
+        }
+    }
+}
+
 /// Nobody in particular: everybody may.
 fn who_may(work: &ApprovalWork, escalated: bool) -> Vec<String> {
     if work.who.is_empty() {
@@ -245,24 +297,17 @@ fn receive(state: &RunState, token: &str, body: &Arc<Value>) -> Result<Event, Ca
     match state.callback(token) {
         None => Err(CallbackError::Unknown),
         Some(CallbackStanding::Used) => Err(CallbackError::Used),
-        Some(CallbackStanding::Closed) => Err(CallbackError::Closed),
-        Some(CallbackStanding::Open { expires_at, .. }) if expires_at <= clock::now() => {
+        Some(CallbackStanding::Closed { expires_at } | CallbackStanding::Open { expires_at, .. })
+            if expires_at <= clock::now() =>
+        {
             Err(CallbackError::Expired { at: expires_at })
         }
+        Some(CallbackStanding::Closed { .. }) => Err(CallbackError::Closed),
         Some(CallbackStanding::Open { node, .. }) => {
             if let Some(Work::Callback(work)) = state.plan().nodes.get(node).map(|planned| &planned.work) {
                 work.schema.check(body).map_err(CallbackError::Body)?;
             }
             Ok(Event::CallbackReceived { node: node.clone(), body: Arc::clone(body) })
         }
-    }
-}
-
-fn standing(status: NodeStatus) -> &'static str {
-    match status {
-        NodeStatus::Pending => "its turn has not come",
-        NodeStatus::Succeeded | NodeStatus::Failed => "it was decided before",
-        NodeStatus::Skipped => "it was skipped",
-        _ => "the run goes on without it",
     }
 }

@@ -8,7 +8,7 @@ mod cancel;
 mod dead_letters;
 mod reopen;
 
-pub use answers::{ApprovalAnswer, ApprovalError, CallbackError};
+pub use answers::{ApprovalAnswer, ApprovalError, CallbackError, NotAsked};
 pub use cancel::{Cancel, CancelOutcome, ControlError};
 pub use dead_letters::DeadLetterError;
 pub use reopen::{Reopen, ReopenError};

@@ -1,11 +1,13 @@
 //! Letting a run that has ended go on, or begin anew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use serde_json::Value;
 use stepwell_core::id::{NodeId, RunId, TenantId};
 use stepwell_core::plan::{Call, PlannedNode, Work};
 use stepwell_core::run::{Edit, Event, ReopenFrom, RunState, RunStatus, Trigger};
-use stepwell_core::schema::SchemaViolation;
+use stepwell_core::schema::{Schema, SchemaViolation};
 
 use crate::start::{StartRequest, Started};
 use crate::{Engine, EngineError, StartError, recovery};
@@ -59,14 +61,18 @@ pub enum ReopenError {
         /// The node.
         node: String,
     },
-    /// The node runs no step, or its new input or config does not match the step's schema.
-    #[error("{what} of `{node}` cannot be that: {}", violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    /// The node runs no step, or many.
+    #[error("`{node}` takes no other input or config: only a node that runs one step does")]
+    NoEdit {
+        /// The node.
+        node: NodeId,
+    },
+    /// Its new input or config does not match its step's schema.
+    #[error("`{node}` cannot be given that: {}", violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Edit {
         /// The node.
         node: NodeId,
-        /// `input` or `config`.
-        what: &'static str,
-        /// What is wrong.
+        /// All that is wrong, below `/input` and `/config`.
         violations: Vec<SchemaViolation>,
     },
     /// The run that is to replace it was not started, or there is no place for the run.
@@ -101,7 +107,7 @@ impl Engine {
             tenant: tenant.clone(),
             workflow: state.plan().name.clone(),
             version: None,
-            input: serde_json::Value::clone(state.input()),
+            input: Value::clone(state.input()),
             trigger: Trigger::Again { run },
             traceparent: String::new(),
             idempotency_key: None,
@@ -202,16 +208,19 @@ fn own_call(planned: &PlannedNode) -> Option<&Call> {
 }
 
 fn check_edit(node: &NodeId, call: Option<&Call>, edit: &Edit) -> Result<(), ReopenError> {
-    let wrong = |what, violations| ReopenError::Edit { node: node.clone(), what, violations };
-    let Some(call) = call else {
-        let message = "only a node that runs one step can be given another input or config".to_owned();
-        return Err(wrong("input", vec![SchemaViolation { pointer: String::new(), message }]));
+    let Some(call) = call else { return Err(ReopenError::NoEdit { node: node.clone() }) };
+    let misfits = |what, schema: &Schema, value: &Option<Arc<Value>>| {
+        let violations = value.as_ref().and_then(|value| schema.check(value).err()).unwrap_or_default();
+        violations.into_iter().map(move |violation| SchemaViolation {
+            pointer: format!("/{what}{}", violation.pointer),
+            message: violation.message,
+        })
     };
-    if let Some(input) = &edit.input {
-        call.input_schema.check(input).map_err(|violations| wrong("input", violations))?;
+    let violations: Vec<SchemaViolation> = misfits("input", &call.input_schema, &edit.input)
+        .chain(misfits("config", &call.config_schema, &edit.config))
+        .collect();
+    if violations.is_empty() {
+        return Ok(());
     }
-    if let Some(config) = &edit.config {
-        call.config_schema.check(config).map_err(|violations| wrong("config", violations))?;
-    }
-    Ok(())
+    Err(ReopenError::Edit { node: node.clone(), violations })
 }

@@ -113,7 +113,7 @@ impl Door {
         priority: Priority,
         deadline: Deadline,
     ) -> Result<Passage, Failure> {
-        if let Look::Through(passage) = self.look(None, deadline)? {
+        if let Look::Through(passage) = self.look(None, priority, deadline)? {
             return Ok(passage);
         }
         let waiting = Waiting::join(self, priority);
@@ -123,17 +123,28 @@ impl Door {
         waited.unwrap_or_else(|_| Err(self.overtaken(deadline)))
     }
 
-    fn look(self: &Arc<Self>, spot: Option<Spot>, deadline: Deadline) -> Result<Look, Failure> {
+    /// `spot` is one's place in the line, of one who has joined it.
+    fn look(
+        self: &Arc<Self>,
+        spot: Option<Spot>,
+        priority: Priority,
+        deadline: Deadline,
+    ) -> Result<Look, Failure> {
         let now = self.now();
         let mut inside = self.inside();
-        if let Some(stay_away) = inside.breaker.as_ref().and_then(|breaker| breaker.refusal(now)) {
+        if let Some(breaker) = &inside.breaker
+            && let Some(stay_away) = breaker.refusal(now)
+        {
+            let refusal = self.circuit_open(&inside, breaker.state(now), stay_away);
             inside.refusals += 1;
             self.meters.refusals.increment(1);
-            return Err(self.circuit_open(&inside, stay_away));
+            return Err(refusal);
         }
-        let ready = inside.bucket.ready_at(now);
-        if self.origin + ready > deadline.at {
-            return Err(self.too_long(&inside, ready.saturating_sub(now)));
+        let place = spot.unwrap_or_else(|| inside.line.spot(now, priority));
+        let turn = inside.bucket.ready_behind(now, inside.line.before(place));
+        // A turn that the clock cannot name never comes.
+        if self.origin.checked_add(turn).is_none_or(|turn| turn > deadline.at) {
+            return Err(self.too_long(&inside, turn.saturating_sub(now), deadline));
         }
         if inside.line.first().map(|(first, _)| first) != spot {
             return Ok(Look::Behind);
@@ -239,12 +250,20 @@ impl Door {
 
 /// Why an attempt does not get through, in words.
 impl Door {
-    fn circuit_open(&self, inside: &Inside, stay_away: Duration) -> Failure {
+    fn circuit_open(&self, inside: &Inside, state: BreakerState, stay_away: Duration) -> Failure {
         let since = inside.opened_at.map(|at| format!(" since {at}")).unwrap_or_default();
+        let how = match state {
+            BreakerState::HalfOpen { .. } => {
+                "is half open: one probe is under way to see whether it works again, after it failed again and again"
+                    .to_owned()
+            }
+            BreakerState::Open { .. } | BreakerState::Closed { .. } => {
+                format!("is open{since} because it failed again and again")
+            }
+        };
         let last = inside.last_fault.as_deref().unwrap_or("not known any more");
         let message = format!(
-            "nothing was sent to `{}`: its circuit breaker is open{since} because it failed again and again, the last \
-             fault: {last}. The next try may come in {:.1} s",
+            "nothing was sent to `{}`: its circuit breaker {how}, the last fault: {last}. The next try may come in {:.1} s",
             self.destination,
             stay_away.as_secs_f64()
         );
@@ -256,7 +275,7 @@ impl Door {
     }
 
     /// There is no sense in holding a guest that will not get its token: another attempt may.
-    fn too_long(&self, inside: &Inside, pause: Duration) -> Failure {
+    fn too_long(&self, inside: &Inside, pause: Duration, deadline: Deadline) -> Failure {
         let why = match inside.bucket.limit() {
             Some(limit) if inside.bucket.stopped_until(self.now()).is_none() => {
                 format!("its rate of {} in this server's configuration", limit.rate)
@@ -264,9 +283,10 @@ impl Door {
             _ => "a `Retry-After` that it sent".to_owned(),
         };
         let message = format!(
-            "nothing was sent to `{}`: it takes nothing for {:.1} s more ({why}), which is longer than the attempt has",
+            "nothing was sent to `{}`: its turn comes in {:.1} s ({why}), which is longer than the {:.1} s that the attempt has",
             self.destination,
-            pause.as_secs_f64()
+            pause.as_secs_f64(),
+            deadline.at.saturating_duration_since(Instant::now()).as_secs_f64()
         );
         Failure { retry_after_ms: Some(whole_ms(pause)), ..Failure::new(FailureKind::Retryable, message) }
     }
@@ -281,6 +301,7 @@ impl Door {
 /// A place in a door's line.
 struct Waiting<'a> {
     door: &'a Arc<Door>,
+    priority: Priority,
     spot: Spot,
     call: Arc<Notify>,
 }
@@ -289,12 +310,12 @@ impl<'a> Waiting<'a> {
     fn join(door: &'a Arc<Door>, priority: Priority) -> Self {
         let call = Arc::new(Notify::new());
         let spot = door.inside().line.join(door.now(), priority, Arc::clone(&call));
-        Self { door, spot, call }
+        Self { door, priority, spot, call }
     }
 
     async fn for_a_token(self, deadline: Deadline) -> Result<Passage, Failure> {
         loop {
-            match self.door.look(Some(self.spot), deadline)? {
+            match self.door.look(Some(self.spot), self.priority, deadline)? {
                 Look::Through(passage) => return Ok(passage),
                 Look::Behind => self.call.notified().await,
                 Look::At(ready) => tokio::select! {

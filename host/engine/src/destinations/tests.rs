@@ -163,6 +163,35 @@ async fn a_rate_lets_its_burst_through_and_no_more() {
     assert!(poll!(&mut patient).is_pending());
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_would_come_too_late_is_told_when_their_own_turn_is() {
+    let rate = RateLimit { rate: "2/s".parse().unwrap(), burst: NonZeroU32::new(1).unwrap() };
+    let policy = DestinationPolicy { breaker: None, rate: Some(rate) };
+    let config = FlowConfig { destinations: [(host("a.example"), policy)].into(), ..FlowConfig::default() };
+    let destinations = Destinations::new(config, FlowMeters::new());
+    let door = door(&destinations, "a.example");
+    let pass = || Box::pin(door.pass(Priority::Normal, Deadline::in_ms(900)));
+    let (mut first, mut second) = (pass(), pass());
+    assert!(poll!(&mut first).is_ready() && poll!(&mut second).is_pending());
+    let refused = pass().await.err().unwrap();
+    assert_eq!(refused.retry_after_ms, Some(1_000), "{refused}");
+    assert!(refused.message.contains("in 1.0 s") && refused.message.contains("the 0.9 s"), "{refused}");
+    assert!(second.await.is_ok(), "there was time for that");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_a_probe_is_under_way_is_told_so() {
+    let destinations = destinations();
+    let door = door(&destinations, "bad.example");
+    call(&door, answered(500, None)).await;
+    call(&door, answered(500, None)).await;
+    tokio::time::advance(Duration::from_secs(3601)).await;
+    let probe = through(&door).await;
+    let refused = door.pass(Priority::Normal, Deadline::in_ms(LONG)).await.err().unwrap();
+    assert!(refused.message.contains("half open") && refused.message.contains("probe"), "{refused}");
+    drop(probe);
+}
+
 #[tokio::test]
 async fn only_so_many_destinations_are_remembered_and_an_open_breaker_is_forgotten_last() {
     let destinations = destinations();

@@ -17,7 +17,7 @@ use super::App;
 use super::extract::{Caller, Json, NoParameters, Path, Query};
 use super::start::RunAnswer;
 use super::{cursor, marks};
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
 
 /// So many entries of a journal are read at a time.
 const ENTRIES_A_PAGE: usize = 500;
@@ -208,6 +208,10 @@ pub(crate) async fn discard(
     Query(NoParameters {}): Query<NoParameters>,
     Json(DiscardBody { reason }): Json<DiscardBody>,
 ) -> Result<StatusCode, Problem> {
+    if reason.trim().is_empty() {
+        let message = "`reason` is empty: say why it is let be".to_owned();
+        return Err(Problem::InvalidRequest { place: Place::Body("/reason".to_owned()), message });
+    }
     let by = Some(caller.name.to_string());
     app.engine.discard_dead_letter(&caller.tenant, &id, reason, by).await?;
     Ok(StatusCode::NO_CONTENT)

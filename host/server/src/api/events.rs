@@ -13,9 +13,9 @@ use axum::response::{IntoResponse, Response, Sse};
 use futures::stream::{self, Stream, StreamExt as _};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use stepwell_core::id::{RunId, TenantId};
+use stepwell_core::id::{AttemptNumber, NodeId, Part, RunId, TenantId};
 use stepwell_core::run::Entry;
 use stepwell_engine::{EngineError, WatchItem};
 
@@ -88,11 +88,11 @@ async fn has_ended(app: &App, tenant: &TenantId, run: RunId) -> Result<bool, Pro
 fn event_of(item: Result<WatchItem, EngineError>) -> Event {
     match item {
         Ok(WatchItem::Entry(entry)) => event_of_entry(&entry),
-        Ok(WatchItem::Progress { node, attempt, chunk }) => {
-            event("progress", &json!({"node": node, "attempt": attempt, "chunk": chunk}))
+        Ok(WatchItem::Progress { node, part, attempt, chunk }) => {
+            event("progress", &said(&node, part, attempt, ("chunk", chunk)))
         }
-        Ok(WatchItem::Log { node, attempt, line }) => {
-            event("log", &json!({"node": node, "attempt": attempt, "line": line}))
+        Ok(WatchItem::Log { node, part, attempt, line }) => {
+            event("log", &said(&node, part, attempt, ("line", json!(line))))
         }
         Err(error) => {
             let problem = Problem::from(error);
@@ -100,6 +100,15 @@ fn event_of(item: Result<WatchItem, EngineError>) -> Event {
             event("problem", &problem.to_body())
         }
     }
+}
+
+/// What a guest says, with its place as the journal's entries have it.
+fn said(node: &NodeId, part: Part, attempt: AttemptNumber, (name, what): (&str, Value)) -> Value {
+    let mut said = json!({"node": node, "attempt": attempt, name: what});
+    if !part.is_whole() {
+        said["part"] = json!(part);
+    }
+    said
 }
 
 fn event_of_entry(entry: &Entry) -> Event {

@@ -157,10 +157,10 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Prob
         .err()
         .map(|error| pointer_of(error.path()))
         .unwrap_or_default();
-    let message = format!(
-        "the body does not fit at `{pointer}`: {} (line {}, column {})",
-        at.message, at.line, at.column
-    );
+    // What is missing at the top has no place of its own.
+    let place = if pointer.is_empty() { String::new() } else { format!(" at `{pointer}`") };
+    let message =
+        format!("the body does not fit{place}: {} (line {}, column {})", at.message, at.line, at.column);
     Problem::InvalidRequest { place: Place::Body(pointer), message }
 }
 
@@ -308,6 +308,7 @@ mod tests {
                 panic!("{body}")
             };
             assert_eq!(place, Place::Body(pointer.to_owned()), "{message}");
+            assert!(!message.contains("``"), "{message}");
         }
     }
 

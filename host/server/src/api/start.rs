@@ -8,7 +8,7 @@ use http::header::LOCATION;
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use semver::Version;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -37,9 +37,19 @@ pub(crate) struct StartBody {
     #[schema(value_type = Option<String>, example = "1.0.0")]
     version: Option<Version>,
     /// Begin then, and not at once (RFC 3339).
+    #[serde(deserialize_with = "read_time")]
     start_at: Option<Timestamp>,
     /// How urgent it is, where not all can run at once; what the workflow says if it is left out.
     priority: Option<Priority>,
+}
+
+fn read_time<'de, D: Deserializer<'de>>(time: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(time)? else { return Ok(None) };
+    let wrong = |_| {
+        let problem = format!("`{text}` is no time in RFC 3339 form, such as `2026-12-24T18:00:00Z`");
+        serde::de::Error::custom(problem)
+    };
+    text.parse().map(Some).map_err(wrong)
 }
 
 /// A run that was started, and how it ended if that is known already.

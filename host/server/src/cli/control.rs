@@ -123,7 +123,11 @@ pub(crate) async fn control(command: ControlCommand, screen: &Screen) -> Result<
             let from = if latest && from == "failed" { "start".to_owned() } else { from };
             let body = json!({"from": from, "on": if latest { "latest" } else { "pinned" }});
             let answer = post(&connection, &id, "retry", &body).await?;
-            screen.data(&answer, || format!("{} goes on", screen::cell(&answer["run_id"])))?;
+            let run = screen::cell(&answer["run_id"]);
+            screen.data(&answer, || match run == id {
+                true => format!("{run} goes on"),
+                false => format!("{run} is started in place of {id}"),
+            })?;
         }
         ControlCommand::Approve(decision) => decide(decision, "approve", screen).await?,
         ControlCommand::Reject(decision) => decide(decision, "reject", screen).await?,

@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::Subcommand;
 use eventsource_stream::Eventsource as _;
 use futures::StreamExt as _;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
+use stepwell_core::id::Part;
 
 use super::control::{self, ControlCommand};
 use super::workflow::escape;
@@ -26,6 +28,9 @@ pub(crate) enum RunCommand {
         /// How urgent it is: high, normal or low [default: what the workflow says]
         #[arg(long, value_name = "PRIORITY")]
         priority: Option<String>,
+        /// Begin then, and not at once: a time in RFC 3339 form, such as 2026-12-24T18:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
         /// Wait so many seconds for its end, and show it.
         #[arg(long, value_name = "SECONDS")]
         wait: Option<u64>,
@@ -74,10 +79,13 @@ pub(crate) enum RunCommand {
 
 pub(crate) async fn run(command: RunCommand, screen: &Screen) -> Result<ExitCode, CliError> {
     match command {
-        RunCommand::Start { workflow, input, priority, wait, idempotency_key, connection } => {
+        RunCommand::Start { workflow, input, priority, at, wait, idempotency_key, connection } => {
             let mut body = json!({"input": read_input(&input)?});
             if let Some(priority) = priority {
                 body["priority"] = json!(priority);
+            }
+            if let Some(at) = at {
+                body["start_at"] = json!(at);
             }
             let client = Client::new(&connection)?;
             let path = format!("/v1/workflows/{}/runs", escape(&workflow));
@@ -269,34 +277,48 @@ async fn follow(
     Ok(ended)
 }
 
+/// An event in a line: what, where, of what name; what came of it; who, and in which words.
 fn describe_event(event: &Value) -> String {
-    let place = match (event["node"].as_str(), &event["attempt"]) {
-        (Some(node), Value::Number(attempt)) => format!(" {node} (attempt {attempt})"),
-        (Some(node), _) => format!(" {node}"),
-        _ => String::new(),
+    let name = event["name"].as_str().map(|name| format!(" `{name}`"));
+    let value = VALUES.iter().map(|field| &event[field]).find(|value| !value.is_null());
+    let value = value.map(|value| format!(": {}", shorten(&screen::cell(value))));
+    let by = event["by"].as_str().map(|by| format!(", by {by}"));
+    let comment = event["comment"].as_str().map(|comment| format!(": {}", shorten(comment)));
+    let parts = [Some(place_of(event)), name, value, by, comment];
+    screen::cell(&event["type"]) + &parts.into_iter().flatten().collect::<String>()
+}
+
+/// What an event says that is worth its place in a line: the first of these.
+const VALUES: [&str; 15] = [
+    "failure",
+    "outcome",
+    "output",
+    "effect",
+    "decision",
+    "body",
+    "payload",
+    "event",
+    "from",
+    "reason",
+    "chunk",
+    "line",
+    "until",
+    "expires_at",
+    "run",
+];
+
+/// ` pay~compensation (attempt 2)`
+fn place_of(event: &Value) -> String {
+    let Some(node) = event["node"].as_str() else { return String::new() };
+    // What this program does not know is not shown as the node's own work.
+    let part = match &event["part"] {
+        Value::Null => String::new(),
+        part => Part::deserialize(part).map_or_else(|_| format!("~{part}"), |part| part.to_string()),
     };
-    let more = [
-        "failure",
-        "outcome",
-        "output",
-        "effect",
-        "decision",
-        "body",
-        "payload",
-        "event",
-        "from",
-        "reason",
-        "chunk",
-        "line",
-        "until",
-        "expires_at",
-        "run",
-    ]
-    .iter()
-    .map(|field| &event[field])
-    .find(|value| !value.is_null())
-    .map_or_else(String::new, |value| format!(": {}", shorten(&value.to_string())));
-    format!("{}{place}{more}", screen::cell(&event["type"]))
+    match &event["attempt"] {
+        Value::Number(attempt) => format!(" {node}{part} (attempt {attempt})"),
+        _ => format!(" {node}{part}"),
+    }
 }
 
 fn shorten(text: &str) -> String {
@@ -304,5 +326,34 @@ fn shorten(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_told_with_its_part_its_name_and_who_did_it() {
+        for (event, line) in [
+            (
+                json!({"type": "attempt-started", "node": "pay", "part": "compensation", "attempt": 1}),
+                "attempt-started pay~compensation (attempt 1)",
+            ),
+            (
+                json!({"type": "log", "node": "each", "part": {"item": 3}, "attempt": 2, "line": "x"}),
+                "log each[3] (attempt 2): x",
+            ),
+            (
+                json!({"type": "signal-received", "name": "paid", "payload": {"sum": 7}, "by": "shop"}),
+                "signal-received `paid`: {\"sum\":7}, by shop",
+            ),
+            (
+                json!({"type": "approval-decided", "node": "ask", "decision": "reject", "by": "ann", "comment": "no"}),
+                "approval-decided ask: reject, by ann: no",
+            ),
+        ] {
+            assert_eq!(describe_event(&event), line);
+        }
     }
 }

@@ -166,8 +166,11 @@ impl From<ReopenError> for Problem {
             ReopenError::UnknownNode { .. } => {
                 Self::InvalidRequest { place: super::Place::Body("/from".to_owned()), message }
             }
-            ReopenError::Edit { node, what, violations } => {
-                Self::SchemaMismatch { what: format!("`{what}` of `{node}`"), violations }
+            ReopenError::NoEdit { .. } => {
+                Self::InvalidRequest { place: super::Place::Body(String::new()), message }
+            }
+            ReopenError::Edit { node, violations } => {
+                Self::SchemaMismatch { what: format!("what `{node}` is to be given"), violations }
             }
             ReopenError::Start(error) => error.into(),
             ReopenError::Engine(error) => error.into(),

@@ -35,6 +35,9 @@ use stepwell_core::schema::SchemaViolation;
 
 use kind::Kind;
 
+/// The members that RFC 9457 gives a meaning: no kind of problem may give them another.
+const STANDARD_MEMBERS: [&str; 5] = ["type", "title", "status", "detail", "instance"];
+
 /// The content type of every problem (RFC 9457).
 pub(crate) const CONTENT_TYPE_PROBLEM: &str = "application/problem+json";
 
@@ -283,7 +286,7 @@ impl Problem {
             Self::InvalidEvent { event: None, mistakes } => json!({"mistakes": mistakes}),
             Self::MethodNotAllowed { allowed, .. } if !allowed.is_empty() => json!({"allowed": allowed}),
             Self::RunEnded { run, status } | Self::RunNotEnded { run, status } => {
-                json!({"run_id": run, "status": status})
+                json!({"run_id": run, "run_status": status})
             }
             Self::NotAllowed { who, .. } => json!({"who": who}),
             Self::SchemaMismatch { violations, .. } => json!({"violations": violations}),
@@ -331,12 +334,14 @@ impl Problem {
     /// As it is sent.
     pub(crate) fn to_body(&self) -> ProblemBody {
         let kind = self.kind();
+        let mut extensions = self.extensions();
+        extensions.retain(|name, _| !STANDARD_MEMBERS.contains(&name.as_str()));
         ProblemBody {
             r#type: kind.uri(),
             title: kind.title,
             status: kind.status.code().as_u16(),
             detail: self.to_string(),
-            extensions: self.extensions(),
+            extensions,
         }
     }
 }

@@ -1,6 +1,9 @@
+use std::collections::BTreeSet;
+
 use axum::body::to_bytes;
 use serde_json::Value;
 use stepwell_core::mistake::Mistake;
+use uuid::Uuid;
 
 use super::*;
 
@@ -47,4 +50,83 @@ async fn a_status_brings_the_header_it_asks_for() {
     assert_eq!(body["detail"], "`GET` is not taken here: use POST or PUT");
     let (response, _) = sent(Problem::ShuttingDown).await;
     assert!(response.headers().contains_key(RETRY_AFTER));
+}
+
+/// One of every kind.
+fn one_of_each() -> Vec<Problem> {
+    let words = || "words".to_owned();
+    let run = RunId(Uuid::nil());
+    let name: WorkflowName = "flow".parse().unwrap();
+    vec![
+        Problem::MalformedBody { format: "JSON", message: words(), line: 1, column: 1 },
+        Problem::InvalidRequest { place: Place::Body("/a".to_owned()), message: words() },
+        Problem::InvalidEvent { event: Some(0), mistakes: Vec::new() },
+        Problem::Unauthorized("words"),
+        Problem::UnknownRoute(words()),
+        Problem::UnknownStep(words()),
+        Problem::unknown_workflow(&name, None),
+        Problem::UnknownRun(run),
+        Problem::UnknownHook(words()),
+        Problem::UnknownKey(words()),
+        Problem::UnknownDestination("https://a.example".parse().unwrap()),
+        Problem::MethodNotAllowed { method: words(), allowed: vec![words()] },
+        Problem::Conflict(words()),
+        Problem::NoEarlierVersion(words()),
+        Problem::NoCanary(words()),
+        Problem::CanaryIsCurrent(words()),
+        Problem::RunEnded { run, status: RunStatus::Succeeded },
+        Problem::RunNotEnded { run, status: RunStatus::Running },
+        Problem::NothingFailed(words()),
+        Problem::UnknownApproval(words()),
+        Problem::NotWaiting(words()),
+        Problem::NotAllowed { message: words(), who: vec![words()] },
+        Problem::UnknownCallback,
+        Problem::CallbackUsed(words()),
+        Problem::CallbackGone(words()),
+        Problem::UnknownDeadLetter(words()),
+        Problem::SchemaMismatch { what: words(), violations: Vec::new() },
+        Problem::TooManySignals(words()),
+        Problem::ConfiguredKey,
+        Problem::TooLarge { limit: 1, key: "http.max_json_bytes" },
+        Problem::UnsupportedMediaType { sent: None, wanted: &["application/json"] },
+        Problem::InvalidComponent(words()),
+        Problem::InvalidDefinition { mistakes: Vec::new() },
+        Problem::InvalidInput { violations: Vec::new() },
+        Problem::IdempotencyMismatch { run },
+        Problem::WorkflowFull { message: words(), limit: 1, max_queued: Some(1) },
+        Problem::Internal(words()),
+        Problem::NotReady,
+        Problem::RunUnavailable(run),
+        Problem::ShuttingDown,
+        Problem::DiskFull { free: 1, reserve: 1 },
+    ]
+}
+
+#[test]
+fn no_kind_of_problem_gives_a_member_of_rfc_9457_another_meaning() {
+    let all = one_of_each();
+    let tried: BTreeSet<&str> = all.iter().map(|problem| problem.kind().slug).collect();
+    let kinds: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.slug).collect();
+    assert_eq!(tried, kinds, "every kind is tried");
+    for problem in &all {
+        let extensions = problem.extensions();
+        let taken = STANDARD_MEMBERS.iter().filter(|name| extensions.contains_key(**name));
+        assert_eq!(taken.count(), 0, "{problem:?} has {extensions:?}");
+        // As text: a member that stood twice there would be read as either.
+        let text = serde_json::to_string(&problem.to_body()).unwrap();
+        let status = problem.kind().status.code().as_u16();
+        assert!(text.contains(&format!(r#""status":{status},"#)), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_s_own_status_stands_beside_that_of_the_answer() {
+    let run = RunId(Uuid::nil());
+    for (problem, own) in [
+        (Problem::RunEnded { run, status: RunStatus::Succeeded }, "succeeded"),
+        (Problem::RunNotEnded { run, status: RunStatus::Running }, "running"),
+    ] {
+        let (_, body) = sent(problem).await;
+        assert_eq!((&body["status"], &body["run_status"]), (&json!(409), &json!(own)), "{body}");
+    }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::{Catalogue, mistakes, workflow};
 use crate::expression::vocabulary;
 use crate::mistake::code;
+use crate::plan::compile::WITHOUT_CATALOGUE;
 use crate::plan::{compile, lint};
 
 /// A workflow of one `echo` node with more fields.
@@ -471,10 +472,12 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_json_makes_compiling_panic(definition in any_json(), nodes in any_json(), node in any_json()) {
-        let _ = compile(&definition, &Catalogue);
-        let _ = compile(&workflow(&nodes), &Catalogue);
-        let _ = compile(&workflow(&json!({"a": node})), &Catalogue);
+    fn no_json_makes_compiling_panic_or_loses_the_mistake_in_it(definition in any_json(), nodes in any_json(), node in any_json()) {
+        for definition in [definition, workflow(&nodes), workflow(&json!({"a": node}))] {
+            let mistakes = compile(&definition, &Catalogue).err().unwrap_or_default();
+            // With a catalogue, no plan without a mistake that says why.
+            prop_assert!(mistakes.iter().all(|it| it.message != WITHOUT_CATALOGUE), "{}", definition);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Each kind of mistake with its place, all of them at once, and what a good definition becomes.
 
+mod futile;
 mod mistakes;
 mod plans;
 
@@ -8,13 +9,16 @@ use std::sync::Arc;
 use semver::{Version, VersionReq};
 use serde_json::{Value, json};
 
-use super::{LockSlot, Plan, Resolution, Surroundings, WorkflowResolution, compile};
+use super::{
+    LockSlot, LockedWorkflow, Plan, PublishedWorkflow, Resolution, Surroundings, WorkflowResolution, compile,
+};
 use crate::digest::Digest;
 use crate::grant::Grants;
 use crate::id::{StepName, WorkflowName};
 use crate::limits::Limits;
 use crate::manifest::{Capability, Manifest, PublishedStep};
 use crate::mistake::Mistake;
+use crate::schema::Schema;
 
 /// A catalogue of three steps: `echo` takes anything, `chat` is picky and sends requests, `old` has old versions only.
 struct Catalogue;
@@ -33,8 +37,22 @@ impl Surroundings for Catalogue {
         }
     }
 
-    fn resolve_workflow(&self, _: &LockSlot, _: &WorkflowName, _: &VersionReq) -> WorkflowResolution {
-        WorkflowResolution::Missing(Vec::new())
+    /// One workflow is there: `ring`, which comes back to `test` by two others.
+    fn resolve_workflow(&self, _: &LockSlot, named: &WorkflowName, _: &VersionReq) -> WorkflowResolution {
+        if named.as_str() != "ring" {
+            return WorkflowResolution::Missing(Vec::new());
+        }
+        let name = |name: &str| WorkflowName::new(name).unwrap();
+        let ways = [("one", "ring"), ("two", "one"), ("test", "two")];
+        WorkflowResolution::Found(Box::new(PublishedWorkflow {
+            locked: LockedWorkflow {
+                workflow: named.clone(),
+                version: Version::new(1, 0, 0),
+                digest: Digest::of(b"ring"),
+            },
+            input: Schema::any(),
+            reaches: ways.map(|(runs, by)| (name(runs), name(by))).into(),
+        }))
     }
 
     fn check_grants(&self, grants: &Grants) -> Vec<Mistake> {

@@ -1,5 +1,6 @@
 //! What the events of attempts change: their start, their effects, their end.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use super::Misfit;
 use super::checks::check_attempt;
 use crate::attempt::Account;
 use crate::effect::Effect;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::id::{AttemptNumber, NodeId, Part};
 use crate::plan::{Plan, Work};
 use crate::run::event::SkipReason;
@@ -171,7 +172,7 @@ impl RunState {
             (Some(due), Part::Item(_)) => _ = self.retries.insert((due, id.clone(), part)),
             // Its due time stands with the task: only one is undone at a time.
             (Some(_), Part::Compensation) => {}
-            (None, _) => self.give_part_up(id, part, failure, at),
+            (None, _) => self.give_part_up(id, part, &told_at_last(&policies, failure), at),
         }
     }
 
@@ -273,6 +274,18 @@ impl RunState {
         let output = json!({"id": event["id"], "type": event["type"]});
         self.succeed(id, None, Arc::new(output));
         Ok(())
+    }
+}
+
+/// A failure as its node has it, when no other attempt follows.
+fn told_at_last<'a>(policies: &Policies<'_>, failure: &'a Failure) -> Cow<'a, Failure> {
+    match (failure.kind, policies.until) {
+        (FailureKind::Until, Some(until)) => {
+            let (that, attempts) = (until.that.source(), until.pace.attempts);
+            let message = format!("`{that}` did not hold within {attempts} attempts (`attempts` of `until`)");
+            Cow::Owned(Failure { message, ..failure.clone() })
+        }
+        _ => Cow::Borrowed(failure),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::id::{NodeId, Part};
 use crate::run::ending::Ending;
 use crate::run::event::{Edit, ReopenFrom};
 use crate::run::node::{Handled, Phase};
-use crate::run::state::RunState;
+use crate::run::state::{ClosedCallback, RunState};
 
 impl RunState {
     pub(super) fn reopened(
@@ -154,7 +154,8 @@ impl RunState {
     fn reset(&mut self, nodes: &BTreeSet<NodeId>) {
         for id in nodes {
             if let Some(callback) = self.nodes[id].callback() {
-                self.closed_callbacks.push((id.clone(), callback.token.clone()));
+                let (token, expires_at) = (callback.token.clone(), callback.expires_at);
+                self.closed_callbacks.push(ClosedCallback { node: id.clone(), token, expires_at });
             }
             self.move_to(id, Phase::Pending);
             let node = self.node_mut(id);

@@ -1,6 +1,7 @@
 //! What the events of nodes that wait change: for time, a signal, a person, a callback, another run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,7 +10,8 @@ use super::Misfit;
 use super::checks::wrong_status;
 use crate::failure::{Failure, FailureKind};
 use crate::id::{NodeId, RunId};
-use crate::plan::{OnReject, OnTimeout, WaitWork, Work};
+use crate::plan::{ApprovalWork, OnReject, OnTimeout, WaitWork, Work};
+use crate::quantity;
 use crate::run::event::{ApprovalDecision, RunOutcome, Spent, Verdict, whole_millisecond};
 use crate::run::node::{Callback, Phase, Question, Waiting};
 use crate::run::state::RunState;
@@ -98,12 +100,12 @@ impl RunState {
             output[name] = value;
         }
         if (decision.decision, work.on_reject) == (Verdict::Reject, OnReject::Fail) {
-            let by = decision.by.as_deref().unwrap_or("nobody in time");
             let comment = decision.comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
-            let failure = Failure {
-                detail: Some(output),
-                ..Failure::new(FailureKind::Rejected, format!("rejected by {by}{comment}"))
+            let message = match &decision.by {
+                Some(by) => format!("rejected by {by}{comment}"),
+                None => format!("{}, which counts as a refusal (`on_timeout`)", nobody_decided_words(work)),
             };
+            let failure = Failure { detail: Some(output), ..Failure::new(FailureKind::Rejected, message) };
             return self.fail(id, &failure, at);
         }
         self.succeed(id, None, Arc::new(output));
@@ -197,11 +199,12 @@ impl RunState {
     }
 
     pub(super) fn timer_fired(&mut self, id: &NodeId, at: Timestamp) -> Result<(), Misfit> {
-        let expired = |what: &str| Failure::new(FailureKind::Expired, what.to_owned());
         match self.check_waiting(id)?.clone() {
             Waiting::Time { .. } => self.succeed(id, None, Arc::new(json!({"at": at.to_string()}))),
-            Waiting::Signal { .. } => self.fail(id, &expired("no signal came in time"), at),
-            Waiting::Callback { .. } => self.fail(id, &expired("nobody called back in time"), at),
+            Waiting::Signal { .. } | Waiting::Callback { .. } => {
+                let message = nobody_came_words(&self.plan.nodes[id].work);
+                self.fail(id, &Failure::new(FailureKind::Expired, message), at);
+            }
             Waiting::Approval(_) => self.nobody_decided(id, at),
             Waiting::Child { .. } => return Err(wrong_status(id, &self.nodes[id])),
         }
@@ -213,7 +216,7 @@ impl RunState {
         let Work::Approval(work) = &plan.nodes[id].work else { return };
         let verdict = match work.timeout.map(|(_, then)| then).unwrap_or_default() {
             OnTimeout::Fail => {
-                let failure = Failure::new(FailureKind::Expired, "nobody decided in time");
+                let failure = Failure::new(FailureKind::Expired, nobody_decided_words(work));
                 return self.fail(id, &failure, at);
             }
             OnTimeout::Approve => Verdict::Approve,
@@ -222,6 +225,27 @@ impl RunState {
         let decision = ApprovalDecision { decision: verdict, by: None, comment: None, form: Value::Null };
         self.decided(id, &decision, at);
     }
+}
+
+/// What did not come to a node that waits, and for how long it was waited for.
+fn nobody_came_words(work: &Work) -> String {
+    match work {
+        Work::Wait(WaitWork::Signal { name, timeout }) => {
+            format!("no signal `{name}` came{} (`timeout` of the wait)", within(*timeout))
+        }
+        Work::Callback(callback) => {
+            format!("nobody called back{} (`callback.expires`)", within(Some(callback.expires)))
+        }
+        _ => "nothing came in time".to_owned(),
+    }
+}
+
+fn nobody_decided_words(work: &ApprovalWork) -> String {
+    format!("nobody decided{} (`timeout` of the approval)", within(work.timeout.map(|(time, _)| time)))
+}
+
+fn within(time: Option<Duration>) -> String {
+    time.map(|time| format!(" within {}", quantity::words(time))).unwrap_or_default()
 }
 
 fn child_failure(run: RunId, message: String, failure: &Value) -> Failure {

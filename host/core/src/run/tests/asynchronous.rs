@@ -95,8 +95,20 @@ fn a_callback_expires() {
     let mut life = Life::of(callback(), json!({}));
     life.succeed("a", json!(null));
     life.let_pass(Duration::from_secs(3600));
-    assert_eq!(life.run_failure().0.kind, expired());
-    assert_eq!(life.state.callback("token-1"), Some(CallbackStanding::Closed));
+    let failure = life.run_failure().0;
+    assert_eq!(failure.kind, expired());
+    assert!(failure.message.contains("within 1h"), "{failure}");
+    let closed = CallbackStanding::Closed { expires_at: life.now };
+    assert_eq!(life.state.callback("token-1"), Some(closed));
+}
+
+#[test]
+fn a_signal_that_does_not_come_is_named_with_how_long_it_was_waited_for() {
+    let mut life =
+        Life::of(json!({"nodes": {"a": {"wait": {"signal": "paid", "timeout": "90s"}}}}), json!({}));
+    life.let_pass(Duration::from_secs(90));
+    let failure = life.run_failure().0;
+    assert!(failure.message.contains("`paid`") && failure.message.contains("within 1m 30s"), "{failure}");
 }
 
 fn child_of(life: &Life) -> RunId {

@@ -124,7 +124,9 @@ fn until_repeats_a_step_with_backoff_and_uses_up_no_retries() {
     assert_eq!(life.wakes_after(), Some(Duration::from_secs(4)));
     life.let_pass(Duration::from_secs(4));
     life.fail("a", fault(FailureKind::Until));
-    assert_eq!(life.run_failure().0.kind, FailureKind::Until, "three times at most");
+    let failure = life.run_failure().0;
+    assert_eq!(failure.kind, FailureKind::Until, "three times at most");
+    assert!(failure.message.contains("within 3 attempts"), "{failure}");
 }
 
 fn polled_with_a_fallback() -> Value {

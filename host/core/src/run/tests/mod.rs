@@ -81,7 +81,7 @@ impl Surroundings for TwoSteps {
                 digest: Digest::of(name.as_str().as_bytes()),
             },
             input: Schema::any(),
-            reaches: BTreeSet::new(),
+            reaches: BTreeMap::new(),
         }))
     }
 

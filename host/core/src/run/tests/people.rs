@@ -60,5 +60,7 @@ fn what_follows_if_nobody_decides_is_the_workflows_to_say() {
     assert_eq!(life.run_output()["a"]["decision"], json!("approve"));
     let mut life = approval(&json!({"timeout": "1h", "on_timeout": "reject"}));
     life.let_pass(Duration::from_secs(3600));
-    assert_eq!(life.run_failure().0.kind, FailureKind::Rejected);
+    let failure = life.run_failure().0;
+    assert_eq!(failure.kind, FailureKind::Rejected);
+    assert!(failure.message.starts_with("nobody decided within 1h"), "{failure}");
 }

@@ -49,6 +49,9 @@ pub(crate) async fn replay(args: ReplayArgs, screen: &Screen) -> Result<ExitCode
 
     let recorded = Arc::new(Recorded::default());
     let recording = read(&fetched)?;
+    if let Some(node) = &node {
+        check_has_attempts(node, &recording, &fetched)?;
+    }
     let offline = OfflineSandbox::new(recorded.clone(), ceiling(&fetched.plan))?;
     let matching = match (&node, &args.step) {
         (Some(node), Some(step)) => {
@@ -62,6 +65,18 @@ pub(crate) async fn replay(args: ReplayArgs, screen: &Screen) -> Result<ExitCode
     let report = stage.perform(node.as_ref()).await?;
     screen.data(&report.to_json(), || report.describe())?;
     Ok(if report.is_same() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A replay of nothing would say that nothing differs.
+fn check_has_attempts(node: &NodeId, recording: &Recording, fetched: &Fetched) -> Result<(), CliError> {
+    if recording.attempts.iter().any(|attempt| attempt.node == *node) {
+        return Ok(());
+    }
+    let why = match fetched.plan.nodes.get(node).is_some_and(|planned| planned.work.step().is_some()) {
+        true => "its turn never came in this run",
+        false => "it runs no step",
+    };
+    Err(CliError::Usage(format!("the node `{node}` has no attempts to replay: {why}")))
 }
 
 fn read(fetched: &Fetched) -> Result<Recording, CliError> {

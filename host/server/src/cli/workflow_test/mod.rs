@@ -178,7 +178,12 @@ impl Plan {
         for case in &self.cases {
             report.begin(case);
             if let Some(only) = &self.only {
-                report.add(case, Some(only), &take::play(stage, case, Some(only))?);
+                let take = take::play(stage, case, Some(only))?;
+                if let Some(why) = take.is_without(only) {
+                    let name = verdict::name_of(case, Some(only));
+                    return Err(CliError::Usage(format!("`{name}` tries nothing: {why}")));
+                }
+                report.add(case, Some(only), &take);
                 continue;
             }
             let undisturbed = take::play(stage, case, None)?;

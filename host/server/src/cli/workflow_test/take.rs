@@ -14,12 +14,12 @@ use std::time::Duration;
 use serde_json::Value;
 use stepwell_core::id::{RunId, WorkflowName};
 use stepwell_core::run::{RunView, Trigger, WaitView};
-use stepwell_engine::{Engine, StartError, StartRequest};
+use stepwell_engine::{Engine, StartRequest};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, oneshot};
 
 use super::cast::{Cast, Played};
-use super::disruption::Disruption;
+use super::disruption::{Disruption, EffectName};
 use super::file::Case;
 use super::journal::CutJournal;
 use super::script::{Effects, Script};
@@ -216,7 +216,7 @@ fn start(case: &Case, workflow: &WorkflowName) -> impl AsyncFnOnce(&Engine) -> E
         leave_the_systems_clock(engine).await;
         match engine.start(request).await {
             Ok(started) => ended(engine, started.run).await,
-            Err(refusal) => End::Refused(describe(&refusal)),
+            Err(refusal) => End::Refused(refusal.to_string()),
         }
     }
 }
@@ -245,17 +245,25 @@ async fn ended(engine: &Engine, run: RunId) -> End {
     }
 }
 
-fn describe(refusal: &StartError) -> String {
-    match refusal {
-        StartError::InvalidInput(violations) => {
-            let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
-            format!("{refusal}: {}", lines.join("; "))
-        }
-        _ => refusal.to_string(),
-    }
-}
-
 impl Take {
+    /// Why the disruption never came, if it did not: what is green without it says nothing of it.
+    pub(super) fn is_without(&self, disruption: &Disruption) -> Option<String> {
+        match disruption {
+            Disruption::Crash(entry) if *entry < self.entries => None,
+            Disruption::Crash(_) => Some(match self.entries.checked_sub(1) {
+                Some(last) => format!("the last entry that the journal was given is {last}"),
+                None => "the journal was given no entry".to_owned(),
+            }),
+            Disruption::Fault(_, effect) if self.effects.asked.contains(effect) => None,
+            Disruption::Fault(_, EffectName(effect)) => {
+                let asked: Vec<&str> =
+                    self.effects.asked.iter().map(|EffectName(name)| name.as_str()).collect();
+                let asked = if asked.is_empty() { "none".to_owned() } else { asked.join(", ") };
+                Some(format!("no effect `{effect}` was asked for; effects: {asked}"))
+            }
+        }
+    }
+
     /// The run as it ended or stood, if it was ever seen.
     pub(super) fn run(&self) -> Option<&RunView> {
         match &self.end {

@@ -290,7 +290,7 @@ impl Failed {
 }
 
 /// `case`, or `case/crash@7`.
-fn name_of(case: &Case, disruption: Option<&Disruption>) -> String {
+pub(super) fn name_of(case: &Case, disruption: Option<&Disruption>) -> String {
     match disruption {
         None => case.name.clone(),
         Some(disruption) => format!("{}/{disruption}", case.name),
