@@ -77,7 +77,7 @@ pub enum Event {
         /// What the version was chosen from, if it was chosen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         split: Option<Split>,
-        /// By which rules the entries that follow are read: [`Event::RULES`] of when it was accepted.
+        /// By which rules its entries are read: those of the version that accepted it. 0, the first, is not written.
         #[serde(default, skip_serializing_if = "is_zero")]
         rules: u32,
     },
