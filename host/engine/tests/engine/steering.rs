@@ -40,6 +40,11 @@ fn a_signal_that_is_waited_for_is_taken_however_many_others_are_kept() {
         "second": {"needs": ["first"], "wait": {"signal": "later"}},
     }}));
     let run = life.start();
+    life.block_on(async {
+        while life.engine.run(&tenant(), run).await.unwrap().unwrap().nodes[0].status != NodeStatus::Waiting {
+            tokio::task::yield_now().await;
+        }
+    });
     for _ in 0..1_000 {
         signal(&life, run, "later").unwrap();
     }
