@@ -68,7 +68,7 @@ fn one_of_each() -> Vec<Problem> {
         Problem::UnknownRun(run),
         Problem::UnknownHook(words()),
         Problem::UnknownKey(words()),
-        Problem::UnknownDestination("https://a.example".parse().unwrap()),
+        Problem::UnknownDestination("a.example".parse().unwrap()),
         Problem::MethodNotAllowed { method: words(), allowed: vec![words()] },
         Problem::Conflict(words()),
         Problem::NoEarlierVersion(words()),
