@@ -155,7 +155,7 @@ impl RunState {
         let failed = Failed { run: self.run, node: id, part, attempt, at, failure };
         let policies = policies(&plan, self.accepted.rules, id, part);
         let due = self.node_mut(id).task_mut(part).and_then(|task| task.after_failure(&policies, &failed));
-        self.try_again_or_give_up(id, part, due, failure, at);
+        self.try_again_or_give_up(id, part, due, &told_at_last(&policies, failure), at);
         Ok(())
     }
 
@@ -172,7 +172,7 @@ impl RunState {
             (Some(due), Part::Item(_)) => _ = self.retries.insert((due, id.clone(), part)),
             // Its due time stands with the task: only one is undone at a time.
             (Some(_), Part::Compensation) => {}
-            (None, _) => self.give_part_up(id, part, &told_at_last(&policies, failure), at),
+            (None, _) => self.give_part_up(id, part, failure, at),
         }
     }
 
