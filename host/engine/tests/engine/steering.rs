@@ -10,7 +10,7 @@ use stepwell_store::MarkKind;
 
 use crate::support::{Ground, Life, tenant};
 
-fn apply_as(life: &Life, name: &str, fields: Value) {
+fn apply_as(life: &Life, name: &str, fields: &Value) {
     let mut definition = json!({"name": name, "version": "1.0.0"});
     definition.as_object_mut().unwrap().append(&mut fields.as_object().unwrap().clone());
     let (tenant, name) = (tenant(), name.parse().unwrap());
@@ -71,7 +71,7 @@ fn a_sub_workflow_that_is_full_for_the_moment_is_started_when_there_is_room() {
     let life = ground.life();
     life.publish("courier");
     let full = json!({"limit": 1, "on_full": "reject"});
-    apply_as(&life, "kid", json!({"concurrency": full, "nodes": {"send": ground.courier(&["/hold/it"])}}));
+    apply_as(&life, "kid", &json!({"concurrency": full, "nodes": {"send": ground.courier(&["/hold/it"])}}));
     life.apply(&json!({"nodes": {"sub": {"workflow": "kid@^1"}}}));
     let first = life.start();
     life.block_on(ground.outside.arrived("/hold/it", 1));
@@ -118,7 +118,7 @@ fn a_run_that_undoes_what_it_did_has_the_runs_of_its_sub_workflows_do_the_same()
         send["needs"] = json!(needs);
         send
     };
-    apply_as(&life, "kid", json!({"nodes": {"pay": pay, "send": send(&["pay"])}}));
+    apply_as(&life, "kid", &json!({"nodes": {"pay": pay, "send": send(&["pay"])}}));
     life.apply(&json!({"nodes": {"sub": {"workflow": "kid@^1"}}}));
     let run = life.start();
     life.block_on(ground.outside.arrived("/hold/it", 1));
@@ -136,7 +136,7 @@ fn a_second_wish_to_cancel_reaches_the_runs_of_sub_workflows_too() {
     let ground = Ground::new();
     let life = ground.life();
     life.publish("courier");
-    apply_as(&life, "kid", json!({"nodes": {"send": ground.courier(&["/hold/it"])}}));
+    apply_as(&life, "kid", &json!({"nodes": {"send": ground.courier(&["/hold/it"])}}));
     life.apply(&json!({"nodes": {"sub": {"workflow": "kid@^1"}}}));
     let run = life.start();
     life.block_on(ground.outside.arrived("/hold/it", 1));
@@ -158,7 +158,7 @@ fn what_the_run_of_a_sub_workflow_used_stands_on_the_run_that_it_belongs_to() {
     let life = ground.life();
     life.publish("transform");
     let shape = json!({"step": "transform@^1", "config": {"template": 1}, "input": 1});
-    apply_as(&life, "kid", json!({"nodes": {"shape": shape}}));
+    apply_as(&life, "kid", &json!({"nodes": {"shape": shape}}));
     life.apply(&json!({"nodes": {"sub": {"workflow": "kid@^1"}}}));
     let run = life.complete(json!({}));
     assert_eq!(run.nodes[0].status, NodeStatus::Succeeded);
