@@ -229,6 +229,7 @@ impl<'a> Desk<'a> {
     async fn serve(&self, number: usize) -> Result<(), Cut> {
         let run = self.start(number).await?;
         let mut journal = self.send(self.http.get(self.at_path(&format!("/v1/runs/{run}/events")))).await?;
+        assert_eq!(journal.status(), StatusCode::OK, "order {number}: its run {run} is not there any more");
         let mut read = String::new();
         let mut asked = false;
         while let Some(chunk) = journal.chunk().await.map_err(cut)? {
