@@ -207,16 +207,21 @@ async fn a_sub_workflow_lives_across_a_crash_and_is_cancelled_with_its_parent() 
     assert_eq!(problem["mistakes"][0]["code"], "cycle", "{problem:#}");
 }
 
+/// A payment, which can be refunded, and a shipment behind it.
+fn order_workflow(world: &World) -> Value {
+    let mut pay = request_node(world, "/pay");
+    pay["compensate"] = request_node(world, "/refund");
+    let mut ship = request_node(world, "/ship");
+    ship["needs"] = json!(["pay"]);
+    workflow("order", json!({"pay": pay, "ship": ship}))
+}
+
 #[tokio::test]
 async fn what_succeeded_is_undone_and_a_dead_letter_is_mended_with_another_input() {
     let world = World::start().await;
     world.script("/ship", [Answer::new(400, "{}"), Answer::new(400, "{}"), Answer::new(200, "{}")]);
     let mut server = server().await;
-    let mut pay = request_node(&world, "/pay");
-    pay["compensate"] = request_node(&world, "/refund");
-    let mut ship = request_node(&world, "/ship");
-    ship["needs"] = json!(["pay"]);
-    server.apply(&workflow("order", json!({"pay": pay, "ship": ship}))).await;
+    server.apply(&order_workflow(&world)).await;
     let run = server.start_run("order", &json!({})).await;
     let ended = server.ended(&run).await;
     assert_eq!((&ended["status"], &ended["failed_node"]), (&json!("failed"), &json!("ship")), "{ended:#}");
@@ -274,11 +279,7 @@ async fn what_could_not_be_undone_stands_until_its_undoing_is_mended() {
     world.script("/ship", [Answer::new(400, "{}"), Answer::new(400, "{}"), Answer::new(200, "{}")]);
     world.script("/refund", [Answer::new(400, "{}"), Answer::new(400, "{}"), Answer::new(200, "{}")]);
     let server = server().await;
-    let mut pay = request_node(&world, "/pay");
-    pay["compensate"] = request_node(&world, "/refund");
-    let mut ship = request_node(&world, "/ship");
-    ship["needs"] = json!(["pay"]);
-    server.apply(&workflow("order", json!({"pay": pay, "ship": ship}))).await;
+    server.apply(&order_workflow(&world)).await;
     let run = server.start_run("order", &json!({})).await;
     server.ended(&run).await;
     let letters = async || server.get("/v1/dead-letters").await.1["dead_letters"].as_array().unwrap().len();

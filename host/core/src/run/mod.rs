@@ -1,5 +1,6 @@
 //! One run as a pure state machine: the events that the journal keeps, and what follows from them.
 
+mod acceptance;
 mod action;
 mod begin;
 mod decide;

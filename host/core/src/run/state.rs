@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::acceptance::Acceptance;
 use super::ending::Ending;
-use super::event::{Edit, Entry, Event, RunOutcome, RunStatus, Trigger, whole_millisecond};
+use super::event::{Edit, Entry, Event, RunOutcome, RunStatus, Trigger};
 use super::fold::{FoldError, Misfit};
 use super::node::{NodeState, Waiting};
 use super::task::AttemptInFlight;
@@ -19,7 +20,6 @@ use crate::failure::Failure;
 use crate::id::{AttemptNumber, NodeId, Part, RunId};
 use crate::plan::Plan;
 use crate::priority::Priority;
-use crate::split::Split;
 
 /// One run, from its acceptance on. The same entries give the same state, whether it was lived or read back.
 ///
@@ -70,21 +70,6 @@ pub struct RunState {
     /// What failed for good, and nobody has dealt with.
     pub(super) dead_letters: BTreeSet<(NodeId, Part)>,
     pub(super) ended: Option<Ended>,
-}
-
-/// How the run began.
-#[derive(Debug)]
-pub(super) struct Acceptance {
-    pub(super) at: Timestamp,
-    pub(super) input: Arc<Value>,
-    trigger: Trigger,
-    traceparent: String,
-    pub(super) start_at: Option<Timestamp>,
-    pub(super) rules: u32,
-    /// From when on its time budget counts.
-    pub(super) clock_from: Timestamp,
-    priority: Priority,
-    split: Option<Split>,
 }
 
 /// How the run ended.
@@ -150,7 +135,7 @@ pub struct OpenChild<'a> {
 impl RunState {
     /// The run as its journal's first entry, its acceptance, makes it.
     pub fn accept(run: RunId, plan: Arc<Plan>, first: &Entry) -> Result<Self, FoldError> {
-        let accepted = acceptance(&plan, first).map_err(|misfit| FoldError { seq: first.seq, misfit })?;
+        let accepted = Acceptance::of(&plan, first).map_err(|misfit| FoldError { seq: first.seq, misfit })?;
         let about_run = RunScope {
             id: run,
             workflow: plan.name.clone(),
@@ -494,43 +479,4 @@ impl RunState {
     pub(super) fn is_winding_down(&self) -> bool {
         self.ending.is_some()
     }
-}
-
-fn acceptance(plan: &Plan, first: &Entry) -> Result<Acceptance, Misfit> {
-    if first.seq != 0 {
-        return Err(Misfit::Sequence { expected: 0 });
-    }
-    let Event::RunAccepted {
-        workflow,
-        version,
-        input,
-        trigger,
-        traceparent,
-        start_at,
-        priority,
-        split,
-        rules,
-    } = &first.event
-    else {
-        return Err(Misfit::NotAccepted);
-    };
-    if (workflow, version) != (&plan.name, &plan.version) {
-        return Err(Misfit::OtherPlan {
-            accepted: format!("{workflow}@{version}"),
-            planned: format!("{}@{}", plan.name, plan.version),
-        });
-    }
-    let at = whole_millisecond(first.at);
-    let start_at = start_at.map(whole_millisecond);
-    Ok(Acceptance {
-        at,
-        clock_from: start_at.map_or(at, |start_at| start_at.max(at)),
-        input: input.clone(),
-        trigger: trigger.clone(),
-        traceparent: traceparent.clone(),
-        start_at,
-        rules: *rules,
-        priority: *priority,
-        split: split.clone(),
-    })
 }

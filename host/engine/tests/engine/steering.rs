@@ -31,6 +31,14 @@ fn child_of(life: &Life, run: RunId, node: &str) -> RunId {
     nodes.iter().find(|known| known.id.as_str() == node).unwrap().run.unwrap()
 }
 
+/// A run whose sub-workflow `kid` has sent a request that is held back, and the run of that.
+fn under_way(ground: &Ground, life: &Life) -> (RunId, RunId) {
+    life.apply(&json!({"nodes": {"sub": {"workflow": "kid@^1"}}}));
+    let run = life.start();
+    life.block_on(ground.outside.arrived("/hold/it", 1));
+    (run, child_of(life, run, "sub"))
+}
+
 #[test]
 fn a_signal_that_is_waited_for_is_taken_however_many_others_are_kept() {
     let ground = Ground::new();
@@ -119,10 +127,7 @@ fn a_run_that_undoes_what_it_did_has_the_runs_of_its_sub_workflows_do_the_same()
         send
     };
     apply_as(&life, "kid", &json!({"nodes": {"pay": pay, "send": send(&["pay"])}}));
-    life.apply(&json!({"nodes": {"sub": {"workflow": "kid@^1"}}}));
-    let run = life.start();
-    life.block_on(ground.outside.arrived("/hold/it", 1));
-    let child = child_of(&life, run, "sub");
+    let (run, child) = under_way(&ground, &life);
     let wish = Cancel { compensate: true, ..Cancel::default() };
     let asked = life.block_on(life.engine.cancel(&tenant(), run, wish)).unwrap();
     assert_eq!(asked, CancelOutcome::Cancelling);
@@ -137,10 +142,7 @@ fn a_second_wish_to_cancel_reaches_the_runs_of_sub_workflows_too() {
     let life = ground.life();
     life.publish("courier");
     apply_as(&life, "kid", &json!({"nodes": {"send": ground.courier(&["/hold/it"])}}));
-    life.apply(&json!({"nodes": {"sub": {"workflow": "kid@^1"}}}));
-    let run = life.start();
-    life.block_on(ground.outside.arrived("/hold/it", 1));
-    let child = child_of(&life, run, "sub");
+    let (run, child) = under_way(&ground, &life);
     let patient = Cancel { grace: Duration::from_secs(3600), ..Cancel::default() };
     life.block_on(life.engine.cancel(&tenant(), run, patient)).unwrap();
     life.block_on(async {
