@@ -46,14 +46,20 @@ struct Need {
 
 impl Need {
     fn parse(meta: &ParseNestedMeta<'_>) -> syn::Result<Self> {
-        if !meta.path.is_ident("http") {
-            return Err(meta.error("no such capability; a step can ask for: http = \"the reason\""));
-        }
+        let variant = match meta.path.get_ident().map(ToString::to_string).as_deref() {
+            Some("http") => "Http",
+            Some("state") => "State",
+            _ => {
+                let message =
+                    "no such capability; a step can ask for: http = \"the reason\", state = \"the reason\"";
+                return Err(meta.error(message));
+            }
+        };
         let reason: LitStr = meta.value()?.parse()?;
         if reason.value().trim().is_empty() {
             return Err(syn::Error::new(reason.span(), "say in one line what the step needs it for"));
         }
-        Ok(Self { variant: "Http", reason })
+        Ok(Self { variant, reason })
     }
 }
 
@@ -121,6 +127,7 @@ mod tests {
     #[test]
     fn a_capability_is_asked_for_with_a_reason() {
         assert_eq!(needs("http = \"reads rates\"").unwrap(), ["reads rates"]);
+        assert_eq!(needs("http = \"a\", state = \"b\"").unwrap(), ["a", "b"]);
         assert!(needs("").unwrap().is_empty());
         for wrong in ["http", "http = \" \"", "files = \"reads a file\""] {
             assert!(needs(wrong).is_err(), "{wrong}");

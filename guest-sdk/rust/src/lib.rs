@@ -3,6 +3,7 @@
 #[allow(unused_extern_crates, reason = "generated code names this crate as its users do")]
 extern crate self as stepwell_sdk;
 
+pub mod blob;
 pub mod context;
 pub mod decision;
 mod error;
@@ -13,6 +14,7 @@ pub mod log;
 pub mod progress;
 #[cfg(any(target_arch = "wasm32", test))]
 mod schema;
+pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod usage;
@@ -51,6 +53,7 @@ pub mod __private {
     #[derive(Debug, Clone, Copy)]
     pub enum Capability {
         Http,
+        State,
     }
 
     /// Makes the compiler check a step on every target, and count it as used.

@@ -18,14 +18,17 @@
 //! assert_eq!(host.requests().len(), 2);
 //! ```
 
+use std::collections::VecDeque;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::StepError;
+use crate::blob::Blob;
 use crate::context::Attempt;
 use crate::decision::Verdict;
 use crate::handler::{self, Handler};
-use crate::host::{self, CannedAnswer, State};
+use crate::host::{self, Canned, CannedAnswer, State};
 use crate::http::{Error, ErrorKind, Request, Response};
 use crate::log::Level;
 use crate::usage::ModelCall;
@@ -61,7 +64,9 @@ impl FakeHost {
     /// Answers one request of that method and URL. Several answers for the same request are given in turn;
     /// a request that no answer is left for is denied.
     pub fn answer(&self, method: &str, url: &str, answer: Answer) {
-        let answer = answer.0.map(|response| Response { url: url.into(), ..response });
+        let arriving =
+            |canned: Canned| Canned { response: Response { url: url.into(), ..canned.response }, ..canned };
+        let answer = answer.0.map(arriving);
         host::with(|state| {
             state.answers.push_back(CannedAnswer { method: method.into(), url: url.into(), answer })
         });
@@ -70,6 +75,34 @@ impl FakeHost {
     /// Sets what [`context::current`](crate::context::current) tells.
     pub fn set_attempt(&self, attempt: Attempt) {
         host::with(|state| state.attempt = attempt);
+    }
+
+    /// Keeps a blob, for the step to read.
+    pub fn put_blob(&self, media_type: &str, bytes: impl Into<Vec<u8>>) -> Blob {
+        host::keep_blob(bytes.into(), media_type)
+    }
+
+    /// The bytes of a blob that was put, or written by the step.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such blob.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test that names a blob which is not there must not go on")]
+    pub fn blob(&self, blob: &Blob) -> Vec<u8> {
+        host::with(|state| state.blobs.get(&blob.digest).cloned()).expect("there should be such a blob")
+    }
+
+    /// How many blobs there are.
+    #[must_use]
+    pub fn blob_count(&self) -> usize {
+        host::with(|state| state.blobs.len())
+    }
+
+    /// What the workflow keeps under a key of [`state`](crate::state).
+    #[must_use]
+    pub fn kept(&self, key: &str) -> Option<Value> {
+        host::with(|state| state.kept.get(key).and_then(|(value, _)| serde_json::from_str(value).ok()))
     }
 
     /// Every request so far, answered or denied.
@@ -105,7 +138,7 @@ impl FakeHost {
 
 /// What the fake host answers to a request.
 #[derive(Debug, Clone)]
-pub struct Answer(Result<Response, Error>);
+pub struct Answer(Result<Canned, Error>);
 
 impl Answer {
     /// A JSON body.
@@ -126,7 +159,24 @@ impl Answer {
 
     /// A body of any kind, without a content type.
     pub fn bytes(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self(Ok(Response::new(status, Vec::new(), body.into(), String::new())))
+        Self::pieces(status, [body])
+    }
+
+    /// A body that arrives in these pieces, without a content type: what [`Request::open`] gives one by one.
+    pub fn pieces<P: Into<Vec<u8>>>(status: u16, pieces: impl IntoIterator<Item = P>) -> Self {
+        let pieces: VecDeque<Vec<u8>> =
+            pieces.into_iter().map(Into::into).filter(|piece: &Vec<u8>| !piece.is_empty()).collect();
+        let response = Response::new(status, Vec::new(), Vec::new(), String::new());
+        Self(Ok(Canned { response, pieces, broken: None }))
+    }
+
+    /// The same, but that the body breaks off behind what it has.
+    #[must_use]
+    pub fn then_breaks(mut self, kind: ErrorKind, message: &str) -> Self {
+        if let Ok(canned) = &mut self.0 {
+            canned.broken = Some(Error::new(kind, message));
+        }
+        self
     }
 
     /// No answer, for that reason.
@@ -137,7 +187,7 @@ impl Answer {
     /// Sets a header, in place of one of the same name. No effect on an error.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        if let Ok(response) = &mut self.0 {
+        if let Ok(Canned { response, .. }) = &mut self.0 {
             let name = name.to_ascii_lowercase();
             response.headers.retain(|(other, _)| *other != name);
             response.headers.push((name, value.into()));
@@ -185,6 +235,49 @@ mod tests {
         assert_eq!(answers[0].as_ref().unwrap_err().kind, ErrorKind::InvalidRequest);
         assert_eq!(answers[1].as_ref().unwrap().status, 200);
         assert_eq!(host.requests().len(), 1);
+    }
+
+    #[test]
+    fn an_answer_comes_in_its_pieces_or_whole() {
+        let host = FakeHost::new();
+        for _ in 0..2 {
+            host.answer("GET", "http://a/", Answer::pieces(200, ["ab", "", "c"]).header("x", "y"));
+        }
+        let mut incoming = http::get("http://a/").open().unwrap();
+        assert_eq!((incoming.status, incoming.header("X")), (200, Some("y")));
+        assert_eq!(incoming.next().unwrap().as_deref(), Some(&b"ab"[..]));
+        assert_eq!(incoming.whole().unwrap().body, b"c");
+        assert_eq!(http::get("http://a/").send().unwrap().body, b"abc");
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_does_so_behind_what_came() {
+        let host = FakeHost::new();
+        for _ in 0..2 {
+            let answer = Answer::text(200, "half").then_breaks(ErrorKind::Connection, "it broke");
+            host.answer("GET", "http://a/", answer);
+        }
+        let mut incoming = http::get("http://a/").open().unwrap();
+        assert!(incoming.next().unwrap().is_some());
+        assert_eq!(incoming.next().unwrap_err().kind, ErrorKind::Connection);
+        assert_eq!(http::get("http://a/").send().unwrap_err().message, "it broke");
+    }
+
+    #[test]
+    fn a_body_with_blobs_is_recorded_and_an_answer_is_kept_as_one() {
+        let host = FakeHost::new();
+        let blob = host.put_blob("audio/wav", "sound");
+        host.answer("POST", "http://a/", Answer::bytes(200, "image").header("content-type", "image/png"));
+        host.answer("POST", "http://a/", Answer::text(404, "none"));
+        let request = || http::post("http://a/").body("head").part(&blob);
+
+        let kept = request().send_and_keep().unwrap().success().unwrap();
+        assert_eq!((kept.kind().as_str(), host.blob(&kept)), ("image/png", b"image".to_vec()));
+        assert_eq!(host.requests()[0].parts, [http::Part::from(&blob)]);
+        let missing = request().send_and_keep().unwrap();
+        assert_eq!((missing.body, missing.response.text().as_ref()), (None, "none"));
+        let together = http::send_all([request()]).remove(0).unwrap_err();
+        assert_eq!(together.kind, ErrorKind::InvalidRequest);
     }
 
     #[test]

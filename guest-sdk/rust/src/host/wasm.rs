@@ -1,16 +1,25 @@
 //! The real host: the contract's imports and exports, and the SDK's types translated to them.
 
+mod blob;
+mod http;
+mod state;
+
 use crate::__private::{About, Capability};
 use crate::context::Attempt;
 use crate::decision::Verdict;
 use crate::handler::{self, Handler};
-use crate::http::{Error, ErrorKind, Request, Response};
 use crate::log::Level;
 use crate::schema::Schemas;
 use crate::usage::ModelCall;
 use crate::{StepError, StepErrorKind};
 
 use bindings::stepwell::step as wit;
+
+pub(crate) use blob::{
+    BlobReader, BlobWriter, blob_size, create_blob, finish_blob, open_blob, read_blob, write_blob,
+};
+pub(crate) use http::{IncomingBody, exchange, open, read_incoming, send, send_all};
+pub(crate) use state::{delete_state, get_state, set_state, swap_state};
 
 /// Generated from the WIT package.
 ///
@@ -60,6 +69,7 @@ pub fn describe<A, H: Handler<A>>(step: &H, about: &About) -> wit::types::Manife
     let need = |need: &crate::__private::Need| wit::types::CapabilityNeed {
         capability: match need.capability {
             Capability::Http => wit::types::Capability::Http,
+            Capability::State => wit::types::Capability::State,
         },
         reason: need.reason.into(),
     };
@@ -131,15 +141,6 @@ pub(crate) fn current_attempt() -> Attempt {
     }
 }
 
-pub(crate) fn send(request: &Request) -> Result<Response, Error> {
-    answer_from_wit(wit::http::send(&request_to_wit(request)))
-}
-
-pub(crate) fn send_all(requests: Vec<&Request>) -> Vec<Result<Response, Error>> {
-    let requests: Vec<_> = requests.into_iter().map(request_to_wit).collect();
-    wit::http::send_all(&requests).into_iter().map(answer_from_wit).collect()
-}
-
 pub(crate) fn record_usage(call: ModelCall) {
     wit::usage::record(&wit::usage::ModelCall {
         provider: call.provider,
@@ -161,37 +162,6 @@ pub(crate) fn record_decision(verdict: Verdict) {
 
 pub(crate) fn emit_progress(chunk: &str) {
     wit::progress::emit(chunk);
-}
-
-fn request_to_wit(request: &Request) -> wit::http::Request {
-    wit::http::Request {
-        method: request.method.clone(),
-        url: request.url.clone(),
-        headers: request.headers.clone(),
-        body: request.body.clone(),
-        timeout_ms: request.timeout.map(to_ms),
-        max_redirects: request.max_redirects,
-    }
-}
-
-fn answer_from_wit(answer: Result<wit::http::Response, wit::http::HttpError>) -> Result<Response, Error> {
-    use wit::http::HttpError;
-
-    answer.map(|answer| Response::new(answer.status, answer.headers, answer.body, answer.url)).map_err(
-        |error| {
-            let (kind, message) = match error {
-                HttpError::InvalidRequest(message) => (ErrorKind::InvalidRequest, message),
-                HttpError::Denied(message) => (ErrorKind::Denied, message),
-                HttpError::Dns(message) => (ErrorKind::Dns, message),
-                HttpError::Connection(message) => (ErrorKind::Connection, message),
-                HttpError::Tls(message) => (ErrorKind::Tls, message),
-                HttpError::Timeout(message) => (ErrorKind::Timeout, message),
-                HttpError::TooLarge(message) => (ErrorKind::TooLarge, message),
-                HttpError::Protocol(message) => (ErrorKind::Protocol, message),
-            };
-            Error::new(kind, message)
-        },
-    )
 }
 
 fn to_ms(duration: std::time::Duration) -> u64 {

@@ -22,19 +22,23 @@
 //! assert_eq!(host.requests()[0].header_value("authorization"), Some("Bearer {{secret.TICKETS_KEY}}"));
 //! ```
 
+mod body;
 mod error;
+mod incoming;
 mod request;
 mod response;
 
+pub use body::{Multipart, Part};
 pub use error::{Error, ErrorKind};
+pub use incoming::Incoming;
 pub use request::{Request, delete, get, head, patch, post, put};
-pub use response::Response;
+pub use response::{Kept, Response};
 
 use crate::host;
 
 /// Sends several requests at once and waits for all. The answers stand in the order of the requests.
 pub fn send_all(requests: impl IntoIterator<Item = Request>) -> Vec<Result<Response, Error>> {
-    let requests: Vec<_> = requests.into_iter().map(Request::checked).collect();
+    let requests: Vec<_> = requests.into_iter().map(Request::checked_whole).collect();
     let sendable = requests.iter().filter_map(|request| request.as_ref().ok()).collect();
     let mut answers = host::send_all(sendable).into_iter();
     requests

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::host;
-use crate::http::{Error, ErrorKind, Response};
+use crate::http::{Error, ErrorKind, Kept, Part, Response};
 
 /// Enough for `http` to `https` and a moved page; a loop ends soon.
 const DEFAULT_MAX_REDIRECTS: u32 = 5;
@@ -22,6 +22,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Empty for none.
     pub body: Vec<u8>,
+    /// The rest of the body: the host puts it together.
+    pub parts: Vec<Part>,
     /// For the whole exchange; the attempt's deadline holds if it is sooner.
     pub timeout: Option<Duration>,
     /// Redirects to follow. Each is checked against the grant again.
@@ -68,6 +70,7 @@ impl Request {
             url: url.into(),
             headers: Vec::new(),
             body: Vec::new(),
+            parts: Vec::new(),
             timeout: None,
             max_redirects: DEFAULT_MAX_REDIRECTS,
             fault: None,
@@ -131,7 +134,31 @@ impl Request {
     ///
     /// When there is no answer; [`Error::kind`] says why.
     pub fn send(self) -> Result<Response, Error> {
-        host::send(&self.checked()?)
+        let request = self.checked()?;
+        if request.parts.is_empty() {
+            return host::send(&request);
+        }
+        host::exchange(&request, false).map(|kept| kept.response)
+    }
+
+    /// Sends the request and waits for the whole answer. If its status is 2xx, its body becomes a blob and does not enter the step, however
+    /// large it is.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer; [`Error::kind`] says why.
+    pub fn send_and_keep(self) -> Result<Kept, Error> {
+        host::exchange(&self.checked()?, true)
+    }
+
+    /// The same of a request that is sent with its whole body.
+    pub(super) fn checked_whole(self) -> Result<Self, Error> {
+        let request = self.checked()?;
+        if request.parts.is_empty() {
+            return Ok(request);
+        }
+        let message = "a request whose body has parts can only be sent alone, and waits for its whole answer";
+        Err(Error::new(ErrorKind::InvalidRequest, message))
     }
 
     pub(super) fn checked(self) -> Result<Self, Error> {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::StepError;
+use crate::blob::Blob;
 use crate::http::request::find_header;
 use crate::http::{Error, ErrorKind};
 
@@ -25,6 +26,34 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Where the answer came from, after redirects.
     pub url: String,
+}
+
+/// The answer to [`Request::send_and_keep`](crate::http::Request::send_and_keep).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Kept {
+    /// The answer, without its body where that is a blob.
+    pub response: Response,
+    /// The body, of a 2xx.
+    pub body: Option<Blob>,
+}
+
+impl Kept {
+    pub(crate) fn new(response: Response, body: Option<Blob>) -> Self {
+        Self { response, body }
+    }
+
+    /// The body of a 2xx.
+    ///
+    /// # Errors
+    ///
+    /// As [`Response::success`] has them.
+    pub fn success(self) -> Result<Blob, StepError> {
+        let Self { response, body } = self;
+        let response = response.success()?;
+        let lost = || StepError::permanent(format!("the host did not keep what {} answered", response.url));
+        body.ok_or_else(lost)
+    }
 }
 
 impl Response {
