@@ -245,7 +245,7 @@ mod tests {
         }
         let mut incoming = http::get("http://a/").open().unwrap();
         assert_eq!((incoming.status, incoming.header("X")), (200, Some("y")));
-        assert_eq!(incoming.next().unwrap().as_deref(), Some(&b"ab"[..]));
+        assert_eq!(incoming.read().unwrap().as_deref(), Some(&b"ab"[..]));
         assert_eq!(incoming.whole().unwrap().body, b"c");
         assert_eq!(http::get("http://a/").send().unwrap().body, b"abc");
     }
@@ -258,8 +258,8 @@ mod tests {
             host.answer("GET", "http://a/", answer);
         }
         let mut incoming = http::get("http://a/").open().unwrap();
-        assert!(incoming.next().unwrap().is_some());
-        assert_eq!(incoming.next().unwrap_err().kind, ErrorKind::Connection);
+        assert!(incoming.read().unwrap().is_some());
+        assert_eq!(incoming.read().unwrap_err().kind, ErrorKind::Connection);
         assert_eq!(http::get("http://a/").send().unwrap_err().message, "it broke");
     }
 

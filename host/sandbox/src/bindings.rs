@@ -1,6 +1,6 @@
 //! The contract of `wit/`, as Rust.
 //!
-//! Only `http` waits for the world, so only it is asynchronous here. Every import may trap: that is how a
+//! Only `http`, `blob` and `state` wait for the world, so only they are asynchronous here. Every import may trap: that is how a
 //! limit or a refusal ends an attempt.
 
 #![allow(
@@ -14,7 +14,14 @@ wasmtime::component::bindgen!({
     world: "step",
     imports: {
         "stepwell:step/http": async | trappable,
+        "stepwell:step/blob": async | trappable,
+        "stepwell:step/state": async | trappable,
         default: trappable,
+    },
+    with: {
+        "stepwell:step/http.incoming": crate::http::Incoming,
+        "stepwell:step/blob.reader": crate::capability::blob::BlobReader,
+        "stepwell:step/blob.writer": crate::capability::blob::BlobWriter,
     },
     exports: { default: async },
     ownership: Borrowing { duplicate_if_necessary: false },

@@ -11,8 +11,8 @@ use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 use crate::error::PublishError;
 
 /// The interfaces of the package `stepwell:step`, version 1.
-pub(crate) const CONTRACT_INTERFACES: [&str; 7] =
-    ["types", "log", "context", "http", "usage", "decision", "progress"];
+pub(crate) const CONTRACT_INTERFACES: [&str; 9] =
+    ["types", "log", "context", "http", "state", "blob", "usage", "decision", "progress"];
 
 /// The packages of WASI 0.2 that are linked, empty.
 pub(crate) const WASI_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
@@ -84,15 +84,25 @@ fn judge(name: &str) -> Option<Allowed> {
     let version = Version::parse(version).ok()?;
     let (effect, allowed) = match package.split_once(':')? {
         ("stepwell", "step") => {
-            (interface == "http", version.major == 1 && CONTRACT_INTERFACES.contains(&interface))
+            (capability(interface), version.major == 1 && CONTRACT_INTERFACES.contains(&interface))
         }
         ("wasi", "http") => {
-            (interface == OUTGOING, is_wasi_0_2(&version) && WASI_HTTP_INTERFACES.contains(&interface))
+            let effect = (interface == OUTGOING).then_some(Capability::Http);
+            (effect, is_wasi_0_2(&version) && WASI_HTTP_INTERFACES.contains(&interface))
         }
-        ("wasi", package) => (false, is_wasi_0_2(&version) && WASI_PACKAGES.contains(&package)),
+        ("wasi", package) => (None, is_wasi_0_2(&version) && WASI_PACKAGES.contains(&package)),
         _ => return None,
     };
-    allowed.then_some(if effect { Allowed::Effect(Capability::Http) } else { Allowed::Harmless })
+    allowed.then_some(effect.map_or(Allowed::Harmless, Allowed::Effect))
+}
+
+/// What an interface of the contract can do to the world.
+fn capability(interface: &str) -> Option<Capability> {
+    match interface {
+        "http" => Some(Capability::Http),
+        "state" => Some(Capability::State),
+        _ => None,
+    }
 }
 
 fn is_wasi_0_2(version: &Version) -> bool {
@@ -168,6 +178,8 @@ mod tests {
             ("stepwell:step/decision@1.0.0", Some(Harmless)),
             ("stepwell:step/progress@1.0.0", Some(Harmless)),
             ("stepwell:step/http@1.0.0", Some(Effect(Capability::Http))),
+            ("stepwell:step/blob@1.0.0", Some(Harmless)),
+            ("stepwell:step/state@1.0.0", Some(Effect(Capability::State))),
             ("wasi:cli/environment@0.2.6", Some(Harmless)),
             ("wasi:clocks/wall-clock@0.2.0", Some(Harmless)),
             ("wasi:filesystem/types@0.2.3", Some(Harmless)),
@@ -177,7 +189,7 @@ mod tests {
             ("wasi:http/types@0.2.10", Some(Harmless)),
             ("wasi:http/outgoing-handler@0.2.10", Some(Effect(Capability::Http))),
             ("stepwell:step/http@2.0.0", None),
-            ("stepwell:step/state@1.0.0", None),
+            ("stepwell:step/files@1.0.0", None),
             ("stepwell:step/http", None),
             ("stepwell:steps/http@1.0.0", None),
             ("stepwell:step/http@1", None),

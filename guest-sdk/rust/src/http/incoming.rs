@@ -39,7 +39,7 @@ impl Incoming {
     /// # Errors
     ///
     /// When the answer broke off, or is too large.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
+    pub fn read(&mut self) -> Result<Option<Vec<u8>>, Error> {
         host::read_incoming(&mut self.body)
     }
 
@@ -50,7 +50,7 @@ impl Incoming {
     /// When the answer broke off, or is too large.
     pub fn whole(mut self) -> Result<Response, Error> {
         let mut body = Vec::new();
-        while let Some(piece) = self.next()? {
+        while let Some(piece) = self.read()? {
             body.extend_from_slice(&piece);
         }
         Ok(Response::new(self.status, self.headers, body, self.url))

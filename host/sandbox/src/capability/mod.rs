@@ -7,10 +7,13 @@
 //! `http` is such a module too; it has its own folder, [`crate::http`]. A new capability is one WIT file, one such
 //! module, and one line in [`link`].
 
+#[expect(unreachable_pub, reason = "the generated bindings name it as if it were public")]
+pub mod blob;
 pub(crate) mod context;
 pub(crate) mod decision;
 pub(crate) mod log;
 pub(crate) mod progress;
+pub(crate) mod state;
 pub(crate) mod usage;
 
 use serde_json::Value;
@@ -24,10 +27,12 @@ use crate::http;
 /// Links every interface of the contract.
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    blob::link(linker)?;
     context::link(linker)?;
     decision::link(linker)?;
     log::link(linker)?;
     progress::link(linker)?;
+    state::link(linker)?;
     usage::link(linker)?;
     http::link(linker)
 }

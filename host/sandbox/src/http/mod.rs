@@ -23,6 +23,7 @@ mod fault;
 mod grant;
 mod hop;
 mod host;
+mod incoming;
 mod message;
 mod network;
 mod path;
@@ -38,6 +39,8 @@ pub(crate) use client::HttpClient;
 pub(crate) use errand::{Errand, UnderWay};
 pub use grant::check_grants;
 pub use host::{HostPattern, InvalidHost};
+#[expect(unreachable_pub, reason = "the generated bindings name it as if it were public")]
+pub use incoming::Incoming;
 pub(crate) use message::HttpRequest;
 pub use message::{Answer as HttpAnswer, HttpError, HttpResponse};
 pub use network::NetworkPolicy;
