@@ -1,6 +1,7 @@
 //! `stepwell workflow`: definitions from files to the server, and back.
 
 mod diff;
+mod graph;
 mod release;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub(crate) enum WorkflowCommand {
         /// A definition in JSON or YAML.
         file: PathBuf,
     },
+    /// Show what follows on what; with --svg, as a picture.
+    Graph(graph::GraphArgs),
     /// Run a workflow against a test file, in this process and without a network; with --chaos, through crashes and faults.
     Test(workflow_test::TestArgs),
     /// Check a definition against the published steps and make it the workflow's current version.
@@ -86,6 +89,7 @@ pub(crate) enum WorkflowCommand {
 pub(crate) async fn workflow(command: WorkflowCommand, screen: &Screen) -> Result<ExitCode, CliError> {
     match command {
         WorkflowCommand::Lint { file } => lint_file(&file, screen),
+        WorkflowCommand::Graph(args) => graph::graph(&args, screen),
         WorkflowCommand::Test(args) => workflow_test::test(args, screen).await,
         WorkflowCommand::Apply { file, canary, connection } => {
             apply(&file, canary, &Client::new(&connection)?, screen).await
