@@ -1,39 +1,47 @@
 //! The components that tests publish, each built once a test process, by the toolchain that users have.
 
-use std::collections::HashMap;
-use std::path::Path;
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use stepwell_toolchain::{BuildOptions, Progress, Toolchain, build, shared_target_dir};
 
-/// The standard steps.
-pub(crate) const STANDARD: [&str; 3] = ["transform", "http-request", "llm-chat"];
-
-/// The steps that only tests run.
-const TEST: [&str; 2] = ["courier", "hostile"];
+/// The names of the standard steps: each has a folder.
+pub(crate) fn all_standard() -> Vec<String> {
+    let entries = std::fs::read_dir(repository().join("steps")).unwrap().map(Result::unwrap);
+    let steps = entries.filter(|entry| entry.path().join("Cargo.toml").is_file());
+    let mut names: Vec<String> = steps.map(|step| step.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
 
 /// One of the standard steps.
 pub(crate) fn standard(name: &str) -> Vec<u8> {
-    static BUILT: LazyLock<HashMap<&str, Vec<u8>>> = LazyLock::new(|| build_all("steps", &STANDARD));
-    BUILT[name].clone()
+    built("steps", name)
 }
 
 /// One of the steps below `tests/guests`.
 pub(crate) fn test(name: &str) -> Vec<u8> {
-    static BUILT: LazyLock<HashMap<&str, Vec<u8>>> = LazyLock::new(|| build_all("tests/guests", &TEST));
-    BUILT[name].clone()
+    built("tests/guests", name)
 }
 
-fn build_all(folder: &str, names: &[&'static str]) -> HashMap<&'static str, Vec<u8>> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let folder = repository.join(folder);
+fn built(folder: &str, name: &str) -> Vec<u8> {
+    static BUILT: LazyLock<Mutex<BTreeMap<PathBuf, Vec<u8>>>> = LazyLock::new(Mutex::default);
+    // Who comes while a step is built waits for it, and does not build it again.
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = repository().join(folder).join(name);
+    built.entry(folder).or_insert_with_key(|folder| component(folder)).clone()
+}
+
+fn component(folder: &Path) -> Vec<u8> {
     let toolchain = Toolchain::ready(&mut OnStderr).expect("what compiles steps");
-    let options = BuildOptions { target_dir: Some(shared_target_dir(&repository)) };
-    let one = |name: &&'static str| {
-        let component = build(&toolchain, &folder.join(name), &options, &mut OnStderr).expect(name);
-        (*name, component.bytes)
-    };
-    names.iter().map(one).collect()
+    let options = BuildOptions { target_dir: Some(shared_target_dir(&repository())) };
+    let component = build(&toolchain, folder, &options, &mut OnStderr);
+    component.unwrap_or_else(|error| panic!("{}: {error}", folder.display())).bytes
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Shows what is done, where a test's output is shown.

@@ -8,19 +8,34 @@ pub(super) use stepwell_toolchain::Component;
 
 use super::{CliError, Client, Screen, screen, step, toolchain};
 
-/// Those that there are.
-pub(super) const NAMES: [&str; 3] = ["transform", "llm-chat", "http-request"];
+/// The names of those that there are: each has a folder.
+pub(super) fn names() -> Result<Vec<String>, CliError> {
+    let folder = folder()?;
+    let failed = |source| CliError::file("read", &folder, source);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
 
 /// Builds these of the standard steps, the toolchain first where it is missing.
-pub(super) async fn build_all(names: &[&'static str], screen: &Screen) -> Result<Vec<Component>, CliError> {
-    let names = names.to_vec();
+pub(super) async fn build_all<N: AsRef<str>>(
+    names: &[N],
+    screen: &Screen,
+) -> Result<Vec<Component>, CliError> {
+    let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
     let folder = folder()?;
     let toolchain = toolchain::ready(screen).await?;
     let task = screen.task("Building the standard steps");
     let (task, components) = toolchain::blocking(task, move |task| {
         let options = BuildOptions { target_dir: Some(shared_target_dir(&folder.join(".."))) };
-        let one = |name: &str| {
-            build(&toolchain, &folder.join(name), &options, task)
+        let one = |name: String| {
+            build(&toolchain, &folder.join(&name), &options, task)
                 .map_err(|source| CliError::failed(format!("building the step {name}"), source))
         };
         names.into_iter().map(one).collect::<Result<Vec<_>, _>>()

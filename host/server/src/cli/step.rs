@@ -1,5 +1,7 @@
 //! `stepwell step`: from an empty folder to a published component.
 
+mod page;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -31,6 +33,15 @@ pub(crate) enum StepCommand {
         #[arg(default_value = ".")]
         path: PathBuf,
     },
+    /// Write a step's documentation from what it says of itself, its example and its `about.md`.
+    Page {
+        /// The step's folder.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// Write to this file instead of standard output.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Publish a component, or a step's folder, which is built first.
     Publish {
         /// A component's file, or a step's folder.
@@ -58,6 +69,7 @@ pub(crate) async fn step(command: StepCommand, screen: &Screen) -> Result<ExitCo
         StepCommand::New { path } => new(&path, screen)?,
         StepCommand::Build { path } => show_built(&build_folder(path, screen).await?, screen)?,
         StepCommand::Test { path } => return test(path, screen).await,
+        StepCommand::Page { path, output } => page::page(&path, output.as_ref(), screen).await?,
         StepCommand::Publish { path, connection } => {
             publish(path, &Client::new(&connection)?, screen).await?
         }

@@ -58,17 +58,18 @@ pub(super) async fn gather(
 ) -> Result<Vec<(String, Vec<u8>)>, CliError> {
     let mut components = Vec::new();
     let mut standard = Vec::new();
+    let known = standard_steps::names();
     for name in names {
-        let known = standard_steps::NAMES.into_iter().find(|known| known == name);
-        let component = match (sources.get(name), known) {
-            (None | Some(Source::Standard), Some(known)) => {
-                standard.push(known);
+        let is_known = known.as_ref().is_ok_and(|known| known.contains(name));
+        let component = match (sources.get(name), is_known) {
+            (None | Some(Source::Standard), true) => {
+                standard.push(name);
                 continue;
             }
             (Some(Source::Folder(folder)), _) => step::build_folder(beside.join(folder), screen).await?.bytes,
             (Some(Source::File(file)), _) => step::read(&beside.join(file))?,
             (Some(Source::Server(version)), _) => fetch(connection, name, version).await?,
-            (None | Some(Source::Standard), None) => return Err(unknown(name)),
+            (None | Some(Source::Standard), false) => return Err(unknown(name, &known?)),
         };
         components.push((name.clone(), component));
     }
@@ -84,11 +85,11 @@ async fn fetch(connection: &Connection, name: &str, version: &Version) -> Result
     Client::new(connection)?.get_bytes(&path).await
 }
 
-fn unknown(name: &str) -> CliError {
+fn unknown(name: &str, known: &[String]) -> CliError {
     CliError::Usage(format!(
         "where does the step `{name}` come from? It is none of the standard steps ({}): say so in the test file, \
          under `steps`: `\"{name}\": ...`; {FORM}",
-        standard_steps::NAMES.join(", ")
+        known.join(", ")
     ))
 }
 
