@@ -8,6 +8,7 @@
     reason = "these are tests"
 )]
 
+mod ai;
 mod api;
 mod bench;
 mod cli;

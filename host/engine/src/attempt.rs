@@ -28,6 +28,7 @@ use crate::destinations::Deadline;
 use crate::ledger::Happened;
 use crate::live::LiveRun;
 use crate::memo::Memo;
+use crate::meters::Place;
 use crate::watch::WatchItem;
 
 /// An attempt that is to run, for the first time or again after a crash.
@@ -81,7 +82,7 @@ pub(crate) fn as_text(value: &Value) -> String {
 
 /// Runs an attempt and tells its outcome. Whatever goes wrong is an outcome: the run's task always hears of it.
 pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order) -> Happened {
-    let (node, part, attempt) = (order.node.clone(), order.part, order.attempt);
+    let (node, part, attempt, call) = (order.node.clone(), order.part, order.attempt, order.call);
     let span = tracing::debug_span!("attempt", run = %run.id, workflow = %run.plan.name, %node, %part, attempt = attempt.0);
     let guarded = AssertUnwindSafe(execute(&engine, &run, order)).catch_unwind().instrument(span).await;
     let Performed { result, account, memo } = guarded.unwrap_or_else(|_| {
@@ -92,7 +93,8 @@ pub(crate) async fn perform(engine: Arc<Shared>, run: Arc<LiveRun>, order: Order
         let output = Arc::new(output);
         run.ledger().state().judge(&node, part, &output).map(|()| output)
     });
-    engine.meters.attempt_ended(result.as_ref().err().map(|failure| failure.kind), &account);
+    let place = Place { workflow: &run.plan.name, node: &node };
+    engine.meters.attempt_ended(place, call, result.as_ref().err().map(|failure| failure.kind), &account);
     let cached = memo.as_ref().is_some_and(|memo| memo.found);
     match result {
         Ok(output) => {

@@ -14,6 +14,7 @@
 //!
 //! This crate knows no HTTP and no files. Time and tasks are tokio's.
 
+mod ai;
 mod apply;
 mod attempt;
 mod attempts;
@@ -63,6 +64,7 @@ use stepwell_store::{Catalogue, Journal};
 use tokio::sync::{Notify, mpsc, watch as signal};
 use tokio_util::task::TaskTracker;
 
+pub use ai::{AiQuery, AiReport};
 pub use apply::Applied;
 pub use config::EngineConfig;
 pub use control::{

@@ -76,8 +76,8 @@ pub(crate) fn dead_letter_key(run: RunId, node: &NodeId, part: Part) -> String {
 
 /// Every mark that there should be, but for the timer of a run that leaves memory.
 fn standing(state: &RunState) -> BTreeMap<(MarkKind, String), Mark> {
-    let marks =
-        approvals(state).chain(callbacks(state)).chain(dead_letters(state)).chain(end_of_child(state));
+    let marks = approvals(state).chain(callbacks(state)).chain(dead_letters(state));
+    let marks = marks.chain(end_of_child(state)).chain(work_with_ai(state));
     marks.map(|mark| ((mark.kind, mark.key.clone()), mark)).collect()
 }
 
@@ -129,6 +129,19 @@ fn dead_letters(state: &RunState) -> impl Iterator<Item = Mark> {
             "node": node, "part": part, "failure": state.dead_letter(node, *part), "at": state.ended_at(),
         }),
     })
+}
+
+/// What a run did with AI, for those who ask about all runs.
+fn work_with_ai(state: &RunState) -> impl Iterator<Item = Mark> {
+    (!state.ai().is_empty())
+        .then(|| Mark {
+            kind: MarkKind::Ai,
+            key: state.run().to_string(),
+            run: Some(state.run()),
+            due: None,
+            body: json!({ "workflow": state.plan().name, "nodes": state.ai() }),
+        })
+        .into_iter()
 }
 
 /// The end of a run that another one waits for stays marked until that one has heard of it.

@@ -4,6 +4,8 @@
 //!
 //! The recorder is asked for each metric once, when the engine is opened: to find one again costs more than to count.
 
+mod ai;
+
 use std::time::Duration;
 
 use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
@@ -12,6 +14,9 @@ use stepwell_core::failure::FailureKind;
 use stepwell_core::run::RunStatus;
 
 use crate::live::LiveRun;
+
+use self::ai::AiMeters;
+pub(crate) use self::ai::Place;
 
 const RUNS_STARTED: &str = "stepwell_runs_started_total";
 const RUNS_RECOVERED: &str = "stepwell_runs_recovered_total";
@@ -29,6 +34,7 @@ const EVENTS_SENT: &str = "stepwell_events_sent_total";
 
 /// Gives each metric its unit and its line of help, once a recorder is installed.
 fn describe() {
+    ai::describe();
     describe_counter!(RUNS_STARTED, "Runs accepted");
     describe_counter!(RUNS_RECOVERED, "Runs that were taken up again from the journal");
     describe_counter!(RUNS_PURGED, "Runs removed because they ended long ago");
@@ -120,6 +126,7 @@ pub(crate) struct Meters {
     attempts_succeeded: Counter,
     attempt_seconds: Histogram,
     fuel: Counter,
+    ai: AiMeters,
 }
 
 impl Meters {
@@ -136,6 +143,7 @@ impl Meters {
             attempts_succeeded: counter!(ATTEMPTS, "outcome" => "succeeded"),
             attempt_seconds: histogram!(ATTEMPT_SECONDS),
             fuel: counter!(FUEL),
+            ai: AiMeters::default(),
         }
     }
 
@@ -155,7 +163,15 @@ impl Meters {
         counter!(FIRES, "outcome" => fire.as_str()).increment(1);
     }
 
-    pub(crate) fn attempt_ended(&self, failure: Option<FailureKind>, account: &Account) {
+    /// An attempt ended, at this of the node's ways to run its step.
+    pub(crate) fn attempt_ended(
+        &self,
+        place: Place<'_>,
+        call: u32,
+        failure: Option<FailureKind>,
+        account: &Account,
+    ) {
+        self.ai.attempt_ended(place, call, failure, account);
         match failure {
             None => self.attempts_succeeded.increment(1),
             Some(kind) => counter!(ATTEMPTS, "outcome" => kind.as_str()).increment(1),

@@ -33,6 +33,9 @@ const SECONDS: &[f64] = &[
     60.0,
 ];
 
+/// Scores are from 0 to 1.
+const SCORES: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+
 /// What stands in the way of a log or of metrics.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -79,6 +82,7 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, TelemetryError> {
         .get_or_init(|| {
             let handle = PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+                .and_then(|it| it.set_buckets_for_metric(Matcher::Suffix("_score".to_owned()), SCORES))
                 .and_then(PrometheusBuilder::install_recorder)
                 .map_err(|error| error.to_string())?;
             describe();

@@ -48,11 +48,13 @@ pub enum MarkKind {
     Child,
     /// What time it was.
     Clock,
+    /// What a run did with AI. Its key is the run's id, so that these stand in the order of acceptance.
+    Ai,
 }
 
 impl MarkKind {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Timer,
         Self::Approval,
         Self::Callback,
@@ -62,6 +64,7 @@ impl MarkKind {
         Self::Cron,
         Self::Child,
         Self::Clock,
+        Self::Ai,
     ];
 
     /// As written for people and programs.
@@ -77,6 +80,7 @@ impl MarkKind {
             Self::Cron => "cron",
             Self::Child => "child",
             Self::Clock => "clock",
+            Self::Ai => "ai",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod action;
+mod ai;
 mod begin;
 mod decide;
 mod ending;
@@ -17,6 +18,7 @@ mod view;
 mod waited;
 
 pub use action::{Action, Mint};
+pub use ai::{AiWork, Confidence, Decided, ModelUse, NodeAi, Quality};
 pub use event::{
     ApprovalDecision, Edit, Entry, Event, ReopenFrom, RunOutcome, RunStatus, SkipReason, Spent, Trigger,
     Verdict,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::acceptance::Acceptance;
+use super::ai::AiWork;
 use super::ending::Ending;
 use super::event::{Edit, Entry, Event, RunOutcome, RunStatus, Trigger};
 use super::fold::{FoldError, Misfit};
@@ -66,6 +67,8 @@ pub struct RunState {
     pub(super) again: u32,
     /// What all attempts used so far.
     pub(super) totals: Totals,
+    /// What they did with AI.
+    pub(super) ai: AiWork,
     pub(super) waited: Waited,
     /// What failed for good, and nobody has dealt with.
     pub(super) dead_letters: BTreeSet<(NodeId, Part)>,
@@ -175,6 +178,7 @@ impl RunState {
             paused: false,
             again: 0,
             totals: Totals::default(),
+            ai: AiWork::default(),
             waited: Waited::default(),
             dead_letters: BTreeSet::new(),
             ended: None,
@@ -306,6 +310,12 @@ impl RunState {
     #[must_use]
     pub fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    /// What it did with AI so far.
+    #[must_use]
+    pub fn ai(&self) -> &AiWork {
+        &self.ai
     }
 
     /// The attempts that were started and have not ended: what recovery runs again.
@@ -456,6 +466,7 @@ impl RunState {
             retry_at: self.goes_on_at(),
             ended_at: self.ended_at(),
             totals: self.totals,
+            ai: self.ai.clone(),
             nodes,
         };
         match self.outcome().cloned() {

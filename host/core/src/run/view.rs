@@ -7,6 +7,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ai::AiWork;
 use super::event::{RunOutcome, RunStatus, SkipReason, Spent, Trigger};
 use super::map::ItemsView;
 use crate::attempt::{Account, Decision, ModelCall};
@@ -77,6 +78,9 @@ pub struct RunView {
     pub nodes: Vec<NodeView>,
     /// What it used so far.
     pub totals: Totals,
+    /// What its nodes did with AI so far.
+    #[serde(default, skip_serializing_if = "AiWork::is_empty")]
+    pub ai: AiWork,
 }
 
 impl RunView {

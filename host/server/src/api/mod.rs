@@ -4,6 +4,7 @@
 //! engine; it shapes the answer. What goes wrong on the way is a [`Problem`]. The handlers' types are the OpenAPI
 //! document; `docs/openapi.json` is a copy of it that a test holds.
 
+mod ai;
 mod approvals;
 mod callbacks;
 mod cloud_events;
@@ -123,6 +124,7 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(secrets::put))
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
+        .routes(routes!(ai::summary))
         .routes(routes!(destinations::list))
         .routes(routes!(destinations::reset))
         .routes(routes!(health::healthz))

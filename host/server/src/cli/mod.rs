@@ -3,6 +3,7 @@
 //! Nothing below this module is known to the server; every command but `serve`, `demo`, `bench`, `toolchain`, the
 //! building of steps and what runs them offline (`run replay`, `workflow test`) is a client of the HTTP API and nothing more.
 
+mod ai;
 mod approvals;
 mod bench;
 mod client;
@@ -63,6 +64,8 @@ enum Command {
     /// Start, watch and cancel runs.
     #[command(subcommand)]
     Run(run::RunCommand),
+    /// See what runs did with AI: tokens and money by model and node, decisions, quality, fallbacks.
+    Ai(ai::AiArgs),
     /// See what people are asked.
     Approvals(approvals::ApprovalsArgs),
     /// See what failed for good, try it again, or let it be.
@@ -110,6 +113,7 @@ async fn dispatch(command: Command, screen: &Screen) -> Result<ExitCode, CliErro
         Command::Step(command) => step::step(command, screen).await,
         Command::Workflow(command) => workflow::workflow(command, screen).await,
         Command::Run(command) => run::run(command, screen).await,
+        Command::Ai(args) => ai::ai(args, screen).await,
         Command::Approvals(args) => approvals::approvals(args, screen).await,
         Command::DeadLetters(command) => dead_letters::dead_letters(command, screen).await,
         Command::Secret(command) => secret::secret(command, screen).await,

@@ -45,6 +45,9 @@ impl RunState {
         }
         self.in_flight.insert((id.clone(), part));
         self.totals.attempts += 1;
+        if call > 0 {
+            self.ai.add_fallback(id);
+        }
         match part {
             Part::Whole => self.move_to(id, Phase::Running),
             Part::Item(_) => self.refresh_map(id),
@@ -144,6 +147,9 @@ impl RunState {
         at: Timestamp,
     ) -> Result<(), Misfit> {
         self.check_in_flight(id, part, attempt)?;
+        if failure.kind == FailureKind::Gate {
+            self.ai.add_gate_failure(id);
+        }
         let end = AttemptEnd::Failed { bill: Bill::from(account), failure: failure.clone(), cached };
         let input = self.end_attempt(id, part, at, end, account);
         if let (Part::Whole, Some(body)) = (part, self.nodes[id].callback().and_then(|it| it.body.clone())) {
@@ -260,6 +266,7 @@ impl RunState {
     ) -> Option<Arc<Value>> {
         self.in_flight.remove(&(id.clone(), part));
         self.totals.add(account);
+        self.ai.add(id, account);
         self.node_mut(id).task_mut(part)?.end(at, end)
     }
 
