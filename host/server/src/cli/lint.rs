@@ -38,6 +38,14 @@ impl Source {
         &self.definition
     }
 
+    /// The text of the value that a JSON pointer names, as it stands in a JSON file.
+    pub(crate) fn text_of(&self, pointer: &str) -> Option<&str> {
+        let rest = self.text.get(locate(&self.text, pointer)?..)?;
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        values.next()?.ok()?;
+        rest.get(..values.byte_offset())
+    }
+
     /// The mistakes as a person reads them: each with the lines of the file that it is about.
     pub(crate) fn point_at(&self, mistakes: &[Mistake]) -> String {
         let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode()).without_cause_chain();
@@ -169,6 +177,15 @@ mod tests {
         assert_eq!(locate(json, "/nodes/a/needs/1"), json.find("\"c\""));
         let yaml = "nodes:\n  a:\n    needs: [b, c]\n";
         assert_eq!(locate(yaml, "/nodes/a/needs/1"), yaml.find("c]"));
+    }
+
+    #[test]
+    fn a_value_is_shown_as_it_was_written() {
+        let text = "{\"nodes\": {\"a\": {\"step\": \"x\",\n  \"input\": {}}, \"b\": 1}}".to_owned();
+        let definition = serde_json::from_str(&text).unwrap();
+        let source = Source { name: "x.json".to_owned(), text, definition };
+        assert_eq!(source.text_of("/nodes/a"), Some("{\"step\": \"x\",\n  \"input\": {}}"));
+        assert_eq!(source.text_of("/nodes/b"), Some("1"));
     }
 
     #[test]
