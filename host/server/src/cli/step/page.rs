@@ -53,8 +53,8 @@ impl EffectStandIn for NothingLeaves {
     }
 }
 
-/// The node of the folder's example that shows the step, by its id.
-fn example(folder: &Path, step: &str) -> Result<Option<(String, Value)>, CliError> {
+/// The node of the folder's example that shows the step: its id, and its text as it stands in the file.
+fn example(folder: &Path, step: &str) -> Result<Option<(String, String)>, CliError> {
     let path = folder.join(EXAMPLE);
     if !path.is_file() {
         return Ok(None);
@@ -63,11 +63,21 @@ fn example(folder: &Path, step: &str) -> Result<Option<(String, Value)>, CliErro
     let nothing = Map::new();
     let nodes = source.definition()["nodes"].as_object().unwrap_or(&nothing);
     let uses = |node: &Value| node["step"].as_str().is_some_and(|it| it.split('@').next() == Some(step));
-    let found = nodes.iter().find(|(_, node)| uses(node));
-    let found = found.map(|(id, node)| (id.clone(), node.clone()));
-    found
-        .map(Some)
-        .ok_or_else(|| CliError::Usage(format!("`{}` has no node that uses the step {step}", path.display())))
+    let Some((id, node)) = nodes.iter().find(|(_, node)| uses(node)) else {
+        return Err(CliError::Usage(format!("`{}` has no node that uses the step {step}", path.display())));
+    };
+    let text = source.text_of(&format!("/nodes/{id}")).map_or_else(|| format!("{node:#}"), moved_left);
+    Ok(Some((id.clone(), text)))
+}
+
+/// A text without the space that all of its lines but the first begin with.
+fn moved_left(text: &str) -> String {
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let least = text.lines().skip(1).filter(|line| !line.trim().is_empty()).map(indent).min().unwrap_or(0);
+    let lines = text.lines().enumerate();
+    let lines =
+        lines.map(|(index, line)| if index == 0 { line } else { line.get(least..).unwrap_or_default() });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn prose(folder: &Path) -> Result<Option<String>, CliError> {
@@ -79,7 +89,7 @@ fn prose(folder: &Path) -> Result<Option<String>, CliError> {
 }
 
 /// The page.
-fn write(step: &PublishedStep, example: Option<&(String, Value)>, prose: Option<&str>) -> String {
+fn write(step: &PublishedStep, example: Option<&(String, String)>, prose: Option<&str>) -> String {
     let manifest = &step.manifest;
     let mut page = vec![
         "<!-- Made by `stepwell step page` from the step's own manifest, example and about.md: change those. -->".to_owned(),
@@ -87,7 +97,7 @@ fn write(step: &PublishedStep, example: Option<&(String, Value)>, prose: Option<
         format!("Version {}. {}", manifest.version, authority(step)),
     ];
     if let Some((id, node)) = example {
-        page.push(format!("```json\n\"{id}\": {node:#}\n```"));
+        page.push(format!("```json\n\"{id}\": {node}\n```"));
         page.push(format!(
             "The whole workflow is [its example](../../steps/{0}/example/workflow.json); `stepwell workflow test steps/{0}/example/workflow.json` runs it.",
             manifest.name

@@ -16,15 +16,15 @@ const SMALL_LETTERS: usize = 38;
 const STYLE: &str = "
   svg { color-scheme: light dark; font-family: system-ui, sans-serif; }
   .page { fill: #ffffff; } .title { fill: #1b1f24; font-size: 17px; font-weight: 600; }
-  .box { fill: #f6f8fa; stroke: #c4ccd4; } .mark { fill: var(--kind, #57606a); }
+  .box { fill: #f6f8fa; stroke: #c4ccd4; } .mark { fill: #57606a; }
   .id { fill: #1b1f24; font-size: 14px; font-weight: 600; }
   .does { fill: #3d444d; font-size: 12px; } .notes { fill: #59636e; font-size: 10.5px; }
   .kind { fill: #59636e; font-size: 10px; text-anchor: end; }
   .arrow { fill: none; stroke: #8c959f; stroke-width: 1.5; } .failure { stroke: #cf222e; stroke-dasharray: 5 4; }
   .tip { fill: #8c959f; } .failure-tip { fill: #cf222e; }
-  .start { --kind: #1a7f37; } .step { --kind: #0969da; } .map { --kind: #8250df; } .wait { --kind: #9a6700; }
-  .approval { --kind: #bf3989; } .callback { --kind: #bc4c00; } .workflow { --kind: #1b7c83; } .emit { --kind: #57606a; }
-  .output { --kind: #1a7f37; }
+  .start .mark { fill: #1a7f37; } .step .mark { fill: #0969da; } .map .mark { fill: #8250df; } .wait .mark { fill: #9a6700; }
+  .approval .mark { fill: #bf3989; } .callback .mark { fill: #bc4c00; } .workflow .mark { fill: #1b7c83; } .emit .mark { fill: #57606a; }
+  .output .mark { fill: #1a7f37; }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117; } .title, .id { fill: #f0f3f6; } .box { fill: #161b22; stroke: #3d444d; }
     .does { fill: #c8d1da; } .notes, .kind { fill: #9aa4af; } .arrow { stroke: #6e7681; } .tip { fill: #6e7681; }
