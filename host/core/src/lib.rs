@@ -29,6 +29,7 @@ pub mod plan;
 mod pointer;
 pub mod priority;
 mod quantity;
+pub mod route;
 pub mod run;
 pub mod schedule;
 pub mod schema;

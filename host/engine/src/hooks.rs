@@ -2,48 +2,69 @@
 //!
 //! Paths are shared by all workflows: one path and method belongs to one workflow.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde_json::Value;
 use stepwell_core::id::{TenantId, WorkflowName};
 use stepwell_core::mistake::Mistake;
-use stepwell_core::plan::Plan;
+use stepwell_core::plan::{HttpTrigger, Plan};
+use stepwell_core::route::Route;
 
 /// A workflow's HTTP trigger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Hook {
     /// Whose workflow.
     pub tenant: TenantId,
     /// The workflow.
     pub workflow: WorkflowName,
-    /// The trigger's path, below `/hooks`.
-    pub path: String,
-    /// Whether a call needs no API key.
-    pub open: bool,
+    /// The trigger.
+    pub trigger: Arc<HttpTrigger>,
 }
 
 /// What became of a look for a hook.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum HookLookup {
     /// This one answers.
-    Found(Hook),
+    Found {
+        /// The hook.
+        hook: Hook,
+        /// The values of its path's parameters.
+        params: BTreeMap<String, String>,
+    },
     /// The path is declared, for these methods.
     WrongMethod(Vec<String>),
     /// No workflow declares the path.
     Unknown,
 }
 
-/// Every hook of every workflow's current version: by path, then by method.
+/// Every hook of every workflow's current version: by the shape of its path, then by method.
 #[derive(Debug, Default)]
 pub(crate) struct HookTable(HashMap<String, BTreeMap<String, Hook>>);
 
 impl HookTable {
+    /// A path without parameters goes before those with some; of these, the first by its shape.
     pub(crate) fn find(&self, path: &str, method: &str) -> HookLookup {
-        let Some(methods) = self.0.get(path) else { return HookLookup::Unknown };
-        match methods.get(method) {
-            Some(hook) => HookLookup::Found(hook.clone()),
-            None => HookLookup::WrongMethod(methods.keys().cloned().collect()),
+        let declared = self.declared_for(path);
+        if let Some(hook) = declared.iter().find_map(|methods| methods.get(method)) {
+            let params = hook.trigger.path.fit(path).unwrap_or_default();
+            return HookLookup::Found { hook: hook.clone(), params };
         }
+        let methods: BTreeSet<&String> = declared.iter().flat_map(|methods| methods.keys()).collect();
+        match methods.is_empty() {
+            true => HookLookup::Unknown,
+            false => HookLookup::WrongMethod(methods.into_iter().cloned().collect()),
+        }
+    }
+
+    /// The hooks whose paths fit this one, by method.
+    fn declared_for(&self, path: &str) -> Vec<&BTreeMap<String, Hook>> {
+        let fits = |methods: &BTreeMap<String, Hook>| {
+            methods.values().next().is_some_and(|hook| hook.trigger.path.fit(path).is_some())
+        };
+        let mut fitting: Vec<_> = self.0.iter().filter(|(_, methods)| fits(methods)).collect();
+        fitting.sort_by_key(|(shape, _)| (shape.contains('{'), *shape));
+        fitting.into_iter().map(|(_, methods)| methods).collect()
     }
 
     /// Puts a workflow's hooks in place of those that it had.
@@ -53,13 +74,9 @@ impl HookTable {
             !methods.is_empty()
         });
         for trigger in plan.http_triggers() {
-            let hook = Hook {
-                tenant: tenant.clone(),
-                workflow: plan.name.clone(),
-                path: trigger.path.clone(),
-                open: trigger.open,
-            };
-            self.0.entry(trigger.path.clone()).or_default().insert(trigger.method.clone(), hook);
+            let hook =
+                Hook { tenant: tenant.clone(), workflow: plan.name.clone(), trigger: Arc::clone(trigger) };
+            self.0.entry(trigger.path.shape()).or_default().insert(trigger.method.clone(), hook);
         }
     }
 
@@ -72,7 +89,8 @@ impl HookTable {
     ) -> Vec<Mistake> {
         declared(definition)
             .filter_map(|(index, path, method)| {
-                let holder = self.0.get(path)?.get(&method)?;
+                let route: Route = path.parse().ok()?;
+                let holder = self.0.get(&route.shape())?.get(&method)?;
                 (!belongs(holder, tenant, workflow.as_str())).then(|| taken(index, path, &method, holder))
             })
             .collect()

@@ -21,6 +21,10 @@ pub enum Setting {
     Start,
     /// In a trigger, before there is a run: all there is is an event.
     Event,
+    /// In a trigger, before there is a run: all there is is a request.
+    Request,
+    /// In a trigger, when its run has succeeded and the request is to be answered.
+    Answer,
 }
 
 impl Setting {
@@ -28,13 +32,23 @@ impl Setting {
         match self {
             Self::Run | Self::Start => &["input", "nodes", "null", "run", "secret"],
             Self::Event => &["event", "null"],
+            Self::Request => &["null", "request"],
+            Self::Answer => &["null", "output", "request", "run"],
+        }
+    }
+
+    /// What there is of a run there.
+    fn run_fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Answer => &["id", "workflow"],
+            Self::Run | Self::Start | Self::Event | Self::Request => RUN_FIELDS,
         }
     }
 
     /// What is of use there: what is offered in place of a name that is not known.
     fn offered(self) -> &'static [&'static str] {
         match self {
-            Self::Run | Self::Event => self.roots(),
+            Self::Run | Self::Event | Self::Request | Self::Answer => self.roots(),
             Self::Start => &["input", "null", "run"],
         }
     }
@@ -42,6 +56,9 @@ impl Setting {
 
 /// What there is of an event.
 const EVENT_FIELDS: &[&str] = CloudEvent::SHOWN;
+
+/// What there is of a request.
+const REQUEST_FIELDS: &[&str] = &["body", "headers", "method", "params", "path", "query"];
 
 /// What some expressions see, by where they stand.
 const LOCALS: &[&str] = &["callback", "index", "item", "original", "output"];
@@ -98,6 +115,7 @@ pub(super) struct Findings {
     roots: &'static [&'static str],
     /// Those of them that may be used.
     offered: &'static [&'static str],
+    run_fields: &'static [&'static str],
     pub(super) references: References,
     pub(super) mistakes: Vec<Mistake>,
     /// Whether something in them can do the same thing again and again.
@@ -107,7 +125,14 @@ pub(super) struct Findings {
 impl Findings {
     pub(super) fn of(setting: Setting) -> Self {
         let (references, mistakes) = (References::default(), Vec::new());
-        Self { roots: setting.roots(), offered: setting.offered(), references, mistakes, repeats: false }
+        Self {
+            roots: setting.roots(),
+            offered: setting.offered(),
+            run_fields: setting.run_fields(),
+            references,
+            mistakes,
+            repeats: false,
+        }
     }
 }
 
@@ -307,7 +332,7 @@ impl<'a, 'f> Names<'a, 'f> {
 
     /// The name as that of something which is there in some places of a run alone.
     fn local_of(&self, name: &str) -> Option<&'static str> {
-        LOCALS.iter().find(|local| **local == name).copied().filter(|_| self.is_root("run"))
+        LOCALS.iter().find(|local| **local == name).copied().filter(|_| self.is_root("nodes"))
     }
 
     /// `base.key`, `base["key"]`; without a key what is asked for is known only at run time.
@@ -319,8 +344,9 @@ impl<'a, 'f> Names<'a, 'f> {
         match (root, key) {
             (Some("nodes"), Some(key)) => self.node(key),
             (Some("secret"), Some(key)) => self.secret(key, span),
-            (Some("run"), Some(key)) => self.known("field of `run`", key, RUN_FIELDS, span),
+            (Some("run"), Some(key)) => self.known("field of `run`", key, self.findings.run_fields, span),
             (Some("event"), Some(key)) => self.known("field of `event`", key, EVENT_FIELDS, span),
+            (Some("request"), Some(key)) => self.known("field of `request`", key, REQUEST_FIELDS, span),
             (_, Some(key)) if is_node(base) => {
                 self.known("field of a node", key, NODE_FIELDS, span);
                 self.expression(base);

@@ -65,6 +65,18 @@ impl Scope {
         }
     }
 
+    /// The scope of a trigger that looks at a request.
+    #[must_use]
+    pub fn of_request(request: &Arc<Value>) -> Self {
+        Self { event: None, ..Self::of_event(&Arc::default()) }.with("request", request)
+    }
+
+    /// The scope of a trigger whose run has succeeded. `run` has `id` and `workflow`.
+    #[must_use]
+    pub fn of_answer(request: &Arc<Value>, run: &Arc<Value>, output: &Arc<Value>) -> Self {
+        Self::of_request(request).with("run", run).with("output", output)
+    }
+
     /// Shows a node, in place of what was shown of it before. What is `None` is undefined in expressions.
     pub fn set_node(
         &mut self,
@@ -134,7 +146,7 @@ impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
         match key.as_str()? {
             "input" => Some(self.input.jinja()),
-            "run" => self.run.as_ref().map(|shown| shown.jinja()),
+            "run" if self.run.is_some() => self.run.as_ref().map(|shown| shown.jinja()),
             "event" => self.event.as_ref().map(|shown| shown.jinja()),
             "nodes" => Some(Jinja::from_dyn_object(Arc::clone(&self.nodes))),
             "secret" => Some(Jinja::from_object(Secrets)),

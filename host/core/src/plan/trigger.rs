@@ -1,6 +1,7 @@
 //! Triggers: what starts a run beside the API, and whether what they give fits the workflow.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -8,9 +9,10 @@ use super::{Plan, fit};
 use crate::cloud_event::CloudEvent;
 use crate::definition::{Mistakes, TriggerDraft};
 use crate::expression::{Expression, Scope, Template};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::mistake::{Mistake, code};
 use crate::pointer;
+use crate::route::Route;
 use crate::schedule::Timetable;
 use crate::schema::{Schema, SchemaViolation};
 use crate::wildcard::Wildcard;
@@ -19,7 +21,7 @@ use crate::wildcard::Wildcard;
 #[derive(Debug)]
 pub enum PlannedTrigger {
     /// A request.
-    Http(HttpTrigger),
+    Http(Arc<HttpTrigger>),
     /// The time.
     Cron(Box<CronTrigger>),
     /// An event.
@@ -27,14 +29,69 @@ pub enum PlannedTrigger {
 }
 
 /// An HTTP trigger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct HttpTrigger {
-    /// Below `/hooks`, starting with `/`.
-    pub path: String,
+    /// Below `/hooks`.
+    pub path: Route,
     /// In upper case.
     pub method: String,
     /// Whether a call needs no API key.
     pub open: bool,
+    /// The input of its runs; none: the request's body.
+    pub input: Option<Template>,
+    /// How the request is answered; none: as a start by the API is.
+    pub respond: Option<Respond>,
+}
+
+/// How an HTTP trigger answers once its run has succeeded.
+#[derive(Debug)]
+pub struct Respond {
+    /// How long the request waits for the run's end. If it takes longer, the answer is that of a start by the API.
+    pub wait: Duration,
+    /// The answer's status; none: 200.
+    pub status: Option<Template>,
+    /// The answer's body; none: the run's output.
+    pub body: Option<Template>,
+}
+
+impl HttpTrigger {
+    /// The input of the run that a request starts. `request` has `method`, `path`, `params`, `query`, `headers` and `body`.
+    pub fn input(&self, request: &Arc<Value>) -> Result<Arc<Value>, Failure> {
+        match &self.input {
+            Some(input) => input.render(&Scope::of_request(request)),
+            None => Ok(match &request["body"] {
+                Value::Null => Arc::new(empty()),
+                body => Arc::new(body.clone()),
+            }),
+        }
+    }
+}
+
+impl Respond {
+    /// The status and body of the answer to a request whose run gave this output. `run` has `id` and `workflow`.
+    pub fn answer(
+        &self,
+        request: &Arc<Value>,
+        run: &Arc<Value>,
+        output: &Arc<Value>,
+    ) -> Result<(u16, Arc<Value>), Failure> {
+        let scope = Scope::of_answer(request, run, output);
+        let status = match &self.status {
+            Some(status) => status_of(&*status.render(&scope)?)?,
+            None => 200,
+        };
+        let body = self.body.as_ref().map_or_else(|| Ok(Arc::clone(output)), |body| body.render(&scope))?;
+        Ok((status, body))
+    }
+}
+
+fn status_of(status: &Value) -> Result<u16, Failure> {
+    let number = status.as_u64().and_then(|status| u16::try_from(status).ok());
+    number.filter(|status| (200..600).contains(status)).ok_or_else(|| {
+        let message =
+            format!("the trigger's `respond.status` gives {status}, which is no HTTP status from 200 to 599");
+        Failure::new(FailureKind::Expression, message)
+    })
 }
 
 /// A cron trigger.
@@ -97,7 +154,7 @@ impl EventTrigger {
 
 impl Plan {
     /// Its HTTP triggers.
-    pub fn http_triggers(&self) -> impl Iterator<Item = &HttpTrigger> {
+    pub fn http_triggers(&self) -> impl Iterator<Item = &Arc<HttpTrigger>> {
         self.triggers.iter().filter_map(|trigger| match trigger {
             PlannedTrigger::Http(http) => Some(http),
             _ => None,
@@ -130,7 +187,10 @@ pub(crate) fn empty() -> Value {
 pub(super) fn check_inputs(triggers: &[TriggerDraft], schema: &Schema, mistakes: &Mistakes) {
     for TriggerDraft { pointer, trigger } in triggers {
         let (kind, violations) = match trigger {
-            PlannedTrigger::Http(_) => continue,
+            PlannedTrigger::Http(http) => (
+                "http",
+                http.input.as_ref().map_or_else(Vec::new, |input| fit::misfits(input.root(), schema)),
+            ),
             PlannedTrigger::Cron(cron) => ("cron", schema.check(&cron.input).err().unwrap_or_default()),
             PlannedTrigger::Event(event) => (
                 "event",

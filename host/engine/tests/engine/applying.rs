@@ -35,17 +35,20 @@ fn a_path_belongs_to_one_workflow_until_that_lets_it_go() {
 
     let taken = mistakes(apply_as(&life, "two", hooked("two", "1.0.0", "/in")));
     assert_eq!((taken[0].pointer.as_str(), taken[0].code.as_str()), ("/triggers/0/http/path", "hook-taken"));
-    let HookLookup::Found(hook) = life.engine.find_hook("/in", "POST") else { panic!("the hook is there") };
-    assert_eq!((hook.workflow.as_str(), hook.open), ("one", true));
-    assert_eq!(life.engine.find_hook("/in", "GET"), HookLookup::WrongMethod(vec!["POST".to_owned()]));
-    assert_eq!(life.engine.find_hook("/out", "POST"), HookLookup::Unknown);
+    let HookLookup::Found { hook, .. } = life.engine.find_hook("/in", "POST") else {
+        panic!("the hook is there")
+    };
+    assert_eq!((hook.workflow.as_str(), hook.trigger.open), ("one", true));
+    let wrong = life.engine.find_hook("/in", "GET");
+    assert!(matches!(wrong, HookLookup::WrongMethod(methods) if methods == ["POST"]));
+    assert!(matches!(life.engine.find_hook("/out", "POST"), HookLookup::Unknown));
 
     apply_as(&life, "one", hooked("one", "1.1.0", "/other")).unwrap();
     apply_as(&life, "two", hooked("two", "1.0.0", "/in")).unwrap();
     life.crash();
 
     let life = ground.life();
-    let HookLookup::Found(hook) = life.engine.find_hook("/in", "POST") else {
+    let HookLookup::Found { hook, .. } = life.engine.find_hook("/in", "POST") else {
         panic!("the table is rebuilt")
     };
     assert_eq!(hook.workflow.as_str(), "two");
@@ -72,7 +75,7 @@ fn a_version_keeps_its_definition() {
     apply_as(&life, "one", hooked("one", "1.0.0", "/in")).unwrap();
     let changed = apply_as(&life, "one", hooked("one", "1.0.0", "/elsewhere"));
     assert!(matches!(changed, Err(ApplyError::Conflict(_))), "{changed:?}");
-    assert!(matches!(life.engine.find_hook("/in", "POST"), HookLookup::Found(_)), "nothing changed");
+    assert!(matches!(life.engine.find_hook("/in", "POST"), HookLookup::Found { .. }), "nothing changed");
 }
 
 #[test]

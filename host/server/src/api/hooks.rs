@@ -1,14 +1,21 @@
 //! `/hooks/*`: HTTP triggers, as workflows declare them.
 //!
-//! Whoever calls a hook is often not one of us: a form, another company's webhook. So the query is not ours to judge,
-//! and the body as a whole is the run's input.
+//! Whoever calls a hook is often not one of us: a form, another company's webhook. So the query is not ours to judge, and what a
+//! trigger makes of the request is the workflow's own affair.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::Response;
-use serde_json::Value;
+use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value, json};
 
-use stepwell_core::run::Trigger;
-use stepwell_engine::{Hook, HookLookup};
+use stepwell_core::plan::Respond;
+use stepwell_core::run::{RunOutcome, Trigger};
+use stepwell_engine::{Hook, HookLookup, Started};
 
 use super::App;
 use super::edge::Traceparent;
@@ -19,10 +26,14 @@ use crate::problem::Problem;
 
 const PREFIX: &str = "/hooks";
 
+/// What a run need not see of a request: it is between the caller and this server.
+const CONFIDENTIAL: [http::HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
+
 /// Start a run by its workflow's HTTP trigger.
 ///
-/// The body is the run's input; without a body it is an empty object. A trigger may take other methods than POST, and
-/// may be declared `open`: then no key is needed. The answer, `Prefer` and `Idempotency-Key` are those of starting a run.
+/// The body is the run's input; without a body it is an empty object. A trigger may take other methods than POST, may
+/// be declared `open`: then no key is needed; and may make another input of the request. The answer, `Prefer` and `Idempotency-Key` are
+/// those of starting a run, unless the trigger says how it responds: then the answer is what the workflow makes it.
 #[utoipa::path(
     post, path = "/hooks/{path}", tag = "runs",
     params(
@@ -43,36 +54,103 @@ pub(crate) async fn hook(
     preferences: StartPreferences,
     request: Request,
 ) -> Result<Response, Problem> {
-    let hook = find(&app, &request)?;
-    if !hook.open {
+    let (hook, params) = find(&app, &request)?;
+    if !hook.trigger.open {
         let caller = Caller::authenticate(&app, request.headers())?;
         if caller.tenant != hook.tenant {
-            return Err(Problem::UnknownHook(hook.path));
+            return Err(Problem::UnknownHook(hook.trigger.path.to_string()));
         }
     }
-    let body = <Option<Json<Value>> as axum::extract::FromRequest<App>>::from_request(request, &app).await?;
+    let shown = Arc::new(show(&app, request, params).await?);
+    let input =
+        hook.trigger.input(&shown).map_err(|failure| Problem::UnfitRequest { message: failure.message })?;
+    let preferences = match &hook.trigger.respond {
+        Some(respond) => preferences.or_waiting(respond.wait.min(app.http.max_wait)),
+        None => preferences,
+    };
     let start = Start {
-        tenant: hook.tenant,
-        workflow: hook.workflow,
+        tenant: hook.tenant.clone(),
+        workflow: hook.workflow.clone(),
         version: None,
-        input: body.map(|Json(input)| input),
+        input: Some(Arc::unwrap_or_clone(input)),
         start_at: None,
         priority: None,
-        trigger: Trigger::Http { path: hook.path },
+        trigger: Trigger::Http { path: hook.trigger.path.to_string() },
         traceparent,
         preferences,
     };
-    start.run(&app).await
+    match &hook.trigger.respond {
+        None => start.run(&app).await,
+        Some(respond) => start.run_and_answer(&app, |started| answer(&hook, respond, &shown, started)).await,
+    }
 }
 
-fn find(app: &App, request: &Request) -> Result<Hook, Problem> {
+fn find(app: &App, request: &Request) -> Result<(Hook, BTreeMap<String, String>), Problem> {
     let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
     let method = request.method().as_str();
     match app.engine.find_hook(path, method) {
-        HookLookup::Found(hook) => Ok(hook),
+        HookLookup::Found { hook, params } => Ok((hook, params)),
         HookLookup::WrongMethod(allowed) => {
             Err(Problem::MethodNotAllowed { method: method.to_owned(), allowed })
         }
         HookLookup::Unknown => Err(Problem::UnknownHook(path.to_owned())),
     }
+}
+
+/// The request as expressions see it.
+async fn show(app: &App, request: Request, params: BTreeMap<String, String>) -> Result<Value, Problem> {
+    let (parts, body) = request.into_parts();
+    let Parts { method, uri, headers, .. } = parts.clone();
+    let request = Request::from_parts(parts, body);
+    let body = <Option<Json<Value>> as axum::extract::FromRequest<App>>::from_request(request, app).await?;
+    Ok(json!({
+        "method": method.as_str(),
+        "path": uri.path().strip_prefix(PREFIX).unwrap_or_default(),
+        "params": params,
+        "query": query(uri.query().unwrap_or_default()),
+        "headers": readable(&headers),
+        "body": body.map(|Json(body)| body),
+    }))
+}
+
+/// By name; of a name that comes more than once, the last.
+fn query(query: &str) -> Map<String, Value> {
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect()
+}
+
+fn readable(headers: &HeaderMap) -> Map<String, Value> {
+    let shown = headers.iter().filter(|(name, _)| !CONFIDENTIAL.contains(name));
+    shown
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), Value::String(value))
+        })
+        .collect()
+}
+
+/// What the workflow makes of the run's end; none if it has not ended in time.
+fn answer(
+    hook: &Hook,
+    respond: &Respond,
+    request: &Arc<Value>,
+    started: &Started,
+) -> Result<Option<Response>, Problem> {
+    let Some(outcome) = &started.ended else { return Ok(None) };
+    let RunOutcome::Succeeded { output } = outcome else { return Err(failed(hook, started, outcome)) };
+    let run = Arc::new(json!({"id": started.run, "workflow": hook.workflow}));
+    let (status, body) = respond.answer(request, &run, output).map_err(|failure| {
+        Problem::internal(format!("{} cannot answer: {}", hook.trigger.path, failure.message))
+    })?;
+    let status = StatusCode::from_u16(status).map_err(Problem::internal)?;
+    Ok(Some((status, axum::Json(&*body)).into_response()))
+}
+
+/// Strangers are not told why.
+fn failed(hook: &Hook, started: &Started, outcome: &RunOutcome) -> Problem {
+    let failure = match outcome {
+        RunOutcome::Failed { failure, .. } if !hook.trigger.open => Some(failure.clone()),
+        _ => None,
+    };
+    Problem::RunFailed { run: started.run, status: outcome.status(), failure }
 }

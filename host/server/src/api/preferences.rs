@@ -30,6 +30,11 @@ impl StartPreferences {
         Ok(Self { wait: wait.filter(|wait| !wait.is_zero()), idempotency_key: idempotency_key(headers)? })
     }
 
+    /// The same, but that the answer waits for the run's end in any case: so long, unless the caller said how long.
+    pub(crate) fn or_waiting(self, wait: Duration) -> Self {
+        Self { wait: Some(self.wait.unwrap_or(wait)), ..self }
+    }
+
     /// The answer's `Preference-Applied`, of a call that waited.
     pub(crate) fn applied(&self) -> Option<(HeaderName, HeaderValue)> {
         let seconds = self.wait?.as_secs();

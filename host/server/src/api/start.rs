@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::LOCATION;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,7 +16,7 @@ use stepwell_core::failure::Failure;
 use stepwell_core::id::{NodeId, RunId, TenantId, WorkflowName};
 use stepwell_core::priority::Priority;
 use stepwell_core::run::{RunOutcome, RunStatus, Trigger};
-use stepwell_engine::StartRequest;
+use stepwell_engine::{StartRequest, Started};
 
 use super::App;
 use super::edge::Traceparent;
@@ -168,9 +168,26 @@ impl Start {
         let headers = response.headers_mut();
         headers.extend(applied);
         headers.extend(location.ok().map(|url| (LOCATION, url)));
-        if started.existing {
-            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        mark_replayed(&started, headers);
+        Ok(response)
+    }
+
+    /// Starts the run and answers as `answer` does; where that gives none, as [`Self::run`] does.
+    pub(crate) async fn run_and_answer(
+        self,
+        app: &App,
+        answer: impl FnOnce(&Started) -> Result<Option<Response>, Problem>,
+    ) -> Result<Response, Problem> {
+        let started = app.engine.start(self.into_request()).await?;
+        if let Some(mut response) = answer(&started)? {
+            mark_replayed(&started, response.headers_mut());
+            return Ok(response);
         }
+        let answer = RunAnswer::bare(started.run, started.status);
+        let location = HeaderValue::from_str(&answer.status_url);
+        let mut response = (StatusCode::ACCEPTED, axum::Json(answer)).into_response();
+        response.headers_mut().extend(location.ok().map(|url| (LOCATION, url)));
+        mark_replayed(&started, response.headers_mut());
         Ok(response)
     }
 
@@ -187,5 +204,11 @@ impl Start {
             wait: self.preferences.wait,
             start_at: self.start_at,
         }
+    }
+}
+
+fn mark_replayed(started: &Started, headers: &mut HeaderMap) {
+    if started.existing {
+        headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
 }

@@ -86,11 +86,13 @@ kinds! {
     INVALID_COMPONENT = 422 "invalid-component" "The component cannot be published";
     INVALID_DEFINITION = 422 "invalid-definition" "The workflow's definition has mistakes";
     INVALID_INPUT = 422 "invalid-input" "The input does not match the workflow's schema";
+    UNFIT_REQUEST = 422 "unfit-request" "The request cannot be made the input of a run";
     IDEMPOTENCY_MISMATCH = 422 "idempotency-mismatch" "The idempotency key was used for another request";
     SCHEMA_MISMATCH = 422 "schema-mismatch" "What was sent does not match its schema";
     TOO_MANY_SIGNALS = 429 "too-many-signals" "The run keeps too many signals already";
     WORKFLOW_FULL = 429 "workflow-full" "The workflow takes no more runs at the moment";
     INTERNAL = 500 "internal" "The server failed";
+    RUN_FAILED = 500 "run-failed" "The run that was to answer did not succeed";
     NOT_READY = 503 "not-ready" "The server is not ready";
     RUN_UNAVAILABLE = 503 "run-unavailable" "The run is not being driven at the moment";
     SHUTTING_DOWN = 503 "shutting-down" "The server is stopping";

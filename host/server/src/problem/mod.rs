@@ -28,6 +28,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use stepwell_core::cloud_event::AttributeMistake;
 use stepwell_core::destination::Destination;
+use stepwell_core::failure::Failure;
 use stepwell_core::id::{RunId, WorkflowName};
 use stepwell_core::mistake::Mistake;
 use stepwell_core::run::RunStatus;
@@ -161,6 +162,12 @@ pub(crate) enum Problem {
     /// The input does not match the workflow's schema: every place.
     #[error("the input does not match the workflow's schema in {}: `violations` lists them", count(violations.len(), "place"))]
     InvalidInput { violations: Vec<SchemaViolation> },
+    /// The request cannot be made the input of a run.
+    #[error("the request does not fit what is called: {message}")]
+    UnfitRequest { message: String },
+    /// The run that was to answer did not succeed.
+    #[error("the run {run} that was to answer has {}", status.as_str())]
+    RunFailed { run: RunId, status: RunStatus, failure: Option<Failure> },
     /// The idempotency key belongs to another request.
     #[error(
         "this Idempotency-Key was used before, for another request (run {run}): take a new key for a new request"
@@ -261,6 +268,8 @@ impl Problem {
             Self::InvalidComponent(_) => &Kind::INVALID_COMPONENT,
             Self::InvalidDefinition { .. } => &Kind::INVALID_DEFINITION,
             Self::InvalidInput { .. } => &Kind::INVALID_INPUT,
+            Self::UnfitRequest { .. } => &Kind::UNFIT_REQUEST,
+            Self::RunFailed { .. } => &Kind::RUN_FAILED,
             Self::IdempotencyMismatch { .. } => &Kind::IDEMPOTENCY_MISMATCH,
             Self::WorkflowFull { .. } => &Kind::WORKFLOW_FULL,
             Self::Internal(_) => &Kind::INTERNAL,
@@ -294,6 +303,9 @@ impl Problem {
             Self::UnsupportedMediaType { sent, wanted } => json!({"sent": sent, "wanted": wanted}),
             Self::InvalidDefinition { mistakes } => json!({"mistakes": mistakes}),
             Self::InvalidInput { violations } => json!({"violations": violations}),
+            Self::RunFailed { run, status, failure } => {
+                json!({"run_id": run, "run_status": status, "failure": failure})
+            }
             Self::IdempotencyMismatch { run } => json!({"run_id": run}),
             Self::WorkflowFull { limit, max_queued: Some(max_queued), .. } => {
                 json!({"limit": limit, "max_queued": max_queued})

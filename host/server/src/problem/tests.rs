@@ -95,6 +95,8 @@ fn one_of_each() -> Vec<Problem> {
         Problem::InvalidComponent(words()),
         Problem::InvalidDefinition { mistakes: Vec::new() },
         Problem::InvalidInput { violations: Vec::new() },
+        Problem::UnfitRequest { message: words() },
+        Problem::RunFailed { run, status: RunStatus::Failed, failure: None },
         Problem::IdempotencyMismatch { run },
         Problem::WorkflowFull { message: words(), limit: 1, max_queued: Some(1) },
         Problem::Internal(words()),

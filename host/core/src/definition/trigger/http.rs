@@ -1,18 +1,26 @@
 //! An HTTP trigger, as it was written.
 
-use crate::definition::cursor::Cursor;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::definition::cursor::{Cursor, Mistakes};
+use crate::expression::{Setting, Template};
 use crate::mistake::code;
-use crate::plan::HttpTrigger;
+use crate::plan::{HttpTrigger, Respond};
+use crate::route::{InvalidRoute, Route};
 
 const METHODS: &[&str] = &["POST", "GET", "PUT", "PATCH", "DELETE"];
 
-const MAX_PATH_LENGTH: usize = 200;
+const PATH_FORM: &str = "write it like `/tickets` or `/tickets/{id}/route`: parts of a-z, A-Z, 0-9, `-`, `_` and `.`, or parameters in braces, each \
+                         after a `/`";
 
-const PATH_FORM: &str =
-    "write it like `/tickets` or `/shop/orders`: parts of a-z, A-Z, 0-9, `-`, `_` and `.`, each after a `/`";
+/// How long a request waits for its run, where the trigger says that it waits and not how long.
+const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 
-pub(super) fn read(http: &Cursor<'_>) -> Option<HttpTrigger> {
-    let http = http.fields(&["path", "method", "open"])?;
+/// All of it is read, also behind a mistake.
+pub(super) fn read(http: &Cursor<'_>, mistakes: &Mistakes) -> Option<HttpTrigger> {
+    let http = http.fields(&["path", "method", "open", "input", "respond"])?;
     let path = http.require("path", PATH_FORM).and_then(|path| read_path(&path));
     let method = match http.get("method") {
         Some(method) => read_method(&method),
@@ -22,21 +30,19 @@ pub(super) fn read(http: &Cursor<'_>) -> Option<HttpTrigger> {
         Some(open) => open.boolean(),
         None => Some(false),
     };
-    Some(HttpTrigger { path: path?, method: method?, open: open? })
+    let input =
+        http.get("input").map(|it| mistakes.note(Template::examine(it.value, &it.pointer, Setting::Request)));
+    let respond = match http.get("respond") {
+        Some(respond) => read_respond(&respond, mistakes).map(Some),
+        None => Some(None),
+    };
+    Some(HttpTrigger { path: path?, method: method?, open: open?, input, respond: respond? })
 }
 
-fn read_path(path: &Cursor<'_>) -> Option<String> {
-    let text = path.text()?;
-    let good_part = |part: &str| {
-        !matches!(part, "" | "." | "..")
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-    };
-    let good = text.len() <= MAX_PATH_LENGTH
-        && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(good_part));
-    if !good {
-        path.wrong_with_help(code::BAD_TRIGGER, "this is no path for a trigger", PATH_FORM);
-    }
-    good.then(|| text.to_owned())
+fn read_path(path: &Cursor<'_>) -> Option<Route> {
+    let wrong =
+        |invalid: InvalidRoute| path.wrong_with_help(code::BAD_TRIGGER, invalid.to_string(), PATH_FORM);
+    path.text()?.parse().map_err(wrong).ok()
 }
 
 fn read_method(method: &Cursor<'_>) -> Option<String> {
@@ -46,4 +52,27 @@ fn read_method(method: &Cursor<'_>) -> Option<String> {
     }
     method.wrong(code::BAD_TRIGGER, format!("`{text}` is none of the methods {}", METHODS.join(", ")));
     None
+}
+
+fn read_respond(respond: &Cursor<'_>, mistakes: &Mistakes) -> Option<Respond> {
+    let fields = respond.fields(&["wait", "status", "body"])?;
+    let template = |it: Cursor<'_>| mistakes.note(Template::examine(it.value, &it.pointer, Setting::Answer));
+    Some(Respond {
+        wait: fields.get("wait").map_or(Some(DEFAULT_WAIT), |it| it.duration())?,
+        status: fields.get("status").map_or(Some(None), |it| is_status(&it).then(|| Some(template(it))))?,
+        body: fields.get("body").map(template),
+    })
+}
+
+/// What is no expression must be a status that an answer may have.
+fn is_status(status: &Cursor<'_>) -> bool {
+    let good = match status.value {
+        Value::String(text) => text.contains("{{"),
+        number => number.as_u64().is_some_and(|status| (200..600).contains(&status)),
+    };
+    if !good {
+        let message = "an HTTP status is wanted here, 200 to 599, or an expression that gives one";
+        status.wrong(code::BAD_VALUE, message);
+    }
+    good
 }

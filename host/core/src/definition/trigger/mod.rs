@@ -4,6 +4,8 @@ mod cron;
 mod event;
 mod http;
 
+use std::sync::Arc;
+
 use super::cursor::{Cursor, Mistakes};
 use crate::mistake::code;
 use crate::plan::PlannedTrigger;
@@ -41,7 +43,7 @@ pub(super) fn read_all(triggers: &Cursor<'_>, mistakes: &Mistakes) -> Vec<Trigge
 fn read_one(trigger: &Cursor<'_>, mistakes: &Mistakes) -> Option<PlannedTrigger> {
     let fields = trigger.fields(&["http", "cron", "event"])?;
     match (fields.get("http"), fields.get("cron"), fields.get("event")) {
-        (Some(it), None, None) => http::read(&it).map(PlannedTrigger::Http),
+        (Some(it), None, None) => http::read(&it, mistakes).map(|http| PlannedTrigger::Http(Arc::new(http))),
         (None, Some(it), None) => cron::read(&it).map(|cron| PlannedTrigger::Cron(Box::new(cron))),
         (None, None, Some(it)) => {
             event::read(&it, mistakes).map(|event| PlannedTrigger::Event(Box::new(event)))
@@ -61,8 +63,8 @@ fn read_one(trigger: &Cursor<'_>, mistakes: &Mistakes) -> Option<PlannedTrigger>
 /// What is wrong with two triggers side by side.
 fn conflict(one: &PlannedTrigger, other: &PlannedTrigger) -> Option<String> {
     match (one, other) {
-        (PlannedTrigger::Http(one), PlannedTrigger::Http(other)) => ((&one.path, &one.method)
-            == (&other.path, &other.method))
+        (PlannedTrigger::Http(one), PlannedTrigger::Http(other)) => ((one.path.shape(), &one.method)
+            == (other.path.shape(), &other.method))
             .then(|| format!("`{} {}` is a trigger already", one.method, one.path)),
         (PlannedTrigger::Cron(one), PlannedTrigger::Cron(other)) => {
             let same = one.timetable.schedule == other.timetable.schedule && one.input == other.input;
