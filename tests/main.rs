@@ -26,5 +26,6 @@ mod standard_steps;
 mod steering;
 mod support;
 mod triage;
+mod triggers;
 mod versions;
 mod workflow_test;
