@@ -2,6 +2,7 @@
 
 mod diff;
 mod graph;
+mod openapi;
 mod release;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub(crate) enum WorkflowCommand {
     },
     /// Show what follows on what; with --svg, as a picture.
     Graph(graph::GraphArgs),
+    /// Write the OpenAPI document of workflows' HTTP triggers.
+    Openapi(openapi::OpenApiArgs),
     /// Run a workflow against a test file, in this process and without a network; with --chaos, through crashes and faults.
     Test(workflow_test::TestArgs),
     /// Check a definition against the published steps and make it the workflow's current version.
@@ -90,6 +93,7 @@ pub(crate) async fn workflow(command: WorkflowCommand, screen: &Screen) -> Resul
     match command {
         WorkflowCommand::Lint { file } => lint_file(&file, screen),
         WorkflowCommand::Graph(args) => graph::graph(&args, screen),
+        WorkflowCommand::Openapi(args) => openapi::openapi(&args, screen),
         WorkflowCommand::Test(args) => workflow_test::test(args, screen).await,
         WorkflowCommand::Apply { file, canary, connection } => {
             apply(&file, canary, &Client::new(&connection)?, screen).await
