@@ -11,6 +11,7 @@ mod limits;
 mod pii;
 mod redact;
 mod restore;
+mod schema;
 mod screen;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,8 @@ struct Config {
     deny: Option<deny::Config>,
     /// Holds the text to a length.
     limits: Option<limits::Config>,
+    /// Holds JSON to a schema.
+    schema: Option<schema::Config>,
     /// What becomes of what is blocked.
     #[serde(default)]
     on_block: OnBlock,

@@ -43,6 +43,7 @@ pub(crate) fn screen(mut input: Input, config: &Config) -> Result<Output, StepEr
     screening.pii(config)?;
     redact::apply(&mut content, std::mem::take(&mut screening.cuts));
     screening.limits(config, &mut content)?;
+    screening.schema(config, &content)?;
     screening.output(config, content)
 }
 
@@ -112,6 +113,14 @@ impl Screening {
             config.cut(content);
         }
         self.decide("limits", then, findings, None);
+        Ok(())
+    }
+
+    fn schema(&mut self, config: &Config, content: &Content) -> Result<(), StepError> {
+        let Some(config) = &config.schema else { return Ok(()) };
+        let findings = config.look(content)?;
+        let then = (!findings.is_empty()).then_some(config.then);
+        self.decide("schema", then, findings, None);
         Ok(())
     }
 

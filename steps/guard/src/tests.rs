@@ -96,6 +96,30 @@ fn limits_are_of_all_texts_together() {
 }
 
 #[test]
+fn json_is_held_to_its_schema_behind_the_other_checks() {
+    let host = FakeHost::new();
+    let schema = json!({"type": "object", "required": ["label"], "properties": {"label": {"enum": ["a", "[REMOVED]"]}}});
+    let config = json!({"deny": {"then": "redact", "patterns": {"x": "zzz"}}, "schema": {"schema": schema}});
+    for (input, verdict, what) in [
+        (json!({"text": "{\"label\": \"a\"}"}), "pass", None),
+        (json!({"value": {"label": "zzz"}}), "pass", None),
+        (json!({"value": {"label": "b"}}), "blocked", Some("/label is \"b\"")),
+        (json!({"value": {}}), "blocked", Some("lacks `label`")),
+        (json!({"text": "{\"label"}), "blocked", Some("the text is not JSON")),
+    ] {
+        let output = call(guard, &input, &config).unwrap();
+        assert_eq!(output["verdict"], verdict, "{input}");
+        let found =
+            output["findings"].as_array().unwrap().iter().find(|finding| finding["check"] == "schema");
+        assert_eq!(found.is_some(), what.is_some(), "{output}");
+        if let (Some(found), Some(what)) = (found, what) {
+            assert!(found["what"].as_str().unwrap().contains(what), "{found}");
+        }
+    }
+    assert_eq!(host.decisions().last().unwrap().decided, "schema:blocked");
+}
+
+#[test]
 fn a_config_that_cannot_work_says_why() {
     let _host = FakeHost::new();
     for (config, words) in [
@@ -108,6 +132,8 @@ fn a_config_that_cannot_work_says_why() {
         ),
         (json!({"limits": {"then": "redact", "min_chars": 3}}), "can't make a text longer"),
         (json!({"pii": {"kinds": ["name"]}}), "unknown variant `name`"),
+        (json!({"schema": {"then": "redact", "schema": {}}}), "can't make JSON fit"),
+        (json!({"schema": {"schema": {"pattern": "a"}}}), "cannot check, at /pattern"),
     ] {
         let error = call(guard, &json!({"text": "a"}), &config).unwrap_err();
         assert_eq!(error.kind, StepErrorKind::Permanent, "{error}");
