@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use stepwell_ai::chat::Provider;
 use stepwell_sdk::StepError;
 use stepwell_sdk::decision::{self, Verdict};
@@ -58,7 +58,8 @@ struct Output {
     /// 0 to 1.
     score: f64,
     /// By measure, 0 to 1.
-    scores: BTreeMap<&'static str, f64>,
+    #[schemars(with = "BTreeMap<String, f64>")]
+    scores: Map<String, Value>,
     /// Whether the score is high enough, and no measure is below its own `at_least`.
     pass: bool,
     /// What each measure says.
@@ -105,11 +106,20 @@ fn total(measured: &[Measured], pass: f64) -> Result<Output, StepError> {
     let sum: f64 = measured.iter().map(|one| one.score * one.weight).sum();
     let score = rounded(sum / weight);
     let falls_short = |one: &Measured| one.at_least.is_some_and(|least| one.score < least);
-    let scores = measured.iter().map(|one| (one.name, rounded(one.score))).collect();
-    let said: Vec<String> =
-        measured.iter().map(|one| format!("{} {}: {}", one.name, rounded(one.score), one.why)).collect();
+    let mut scores = Map::new();
+    let mut said = Vec::new();
+    for one in measured {
+        let score = Value::from(rounded(one.score));
+        said.push([one.name, " ", &score.to_string(), ": ", &one.why].concat());
+        scores.insert(one.name.to_owned(), score);
+    }
     let pass = score >= pass && !measured.iter().any(falls_short);
     Ok(Output { score, scores, pass, explanation: said.join("; ") })
+}
+
+/// A number as JSON writes it: other ways to write numbers would come into the component beside this one.
+fn written(number: f64) -> String {
+    Value::from((number * 100.0).round() / 100.0).to_string()
 }
 
 /// To three places, within 0 and 1.

@@ -21,38 +21,24 @@ pub(crate) struct Rules {
     /// How easy it is to read (Flesch): 1 from `ease` on.
     readability: Option<readability::Rule>,
     /// Phrases that stand in it: the share of those that do, in whatever case.
-    required: Option<Phrases>,
-    /// Phrases that do not: 0 as soon as one stands in it, in whatever case.
-    forbidden: Option<Phrases>,
-    /// Places in its JSON that hold something: the share of those that do.
-    fields: Option<Fields>,
+    required: Option<List>,
+    /// Phrases that do not stand in it: 0 as soon as one stands in it, in whatever case.
+    forbidden: Option<List>,
+    /// JSON pointers to places that hold something: the share of those that do. Null, and empty texts, lists and objects, are nothing.
+    fields: Option<List>,
     /// How much it has in common with `reference`.
     overlap: Option<overlap::Rule>,
     /// Whether its quotations stand in `source`, word for word: the share of those that do.
     cites: Option<cites::Rule>,
 }
 
-/// Phrases to look for.
+/// Phrases, or JSON pointers, to look for.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Phrases {
-    /// As they are written, but for the case.
+struct List {
+    /// Each of them.
     #[schemars(length(min = 1))]
-    phrases: Vec<String>,
-    /// How much the measure counts.
-    #[serde(default = "one")]
-    weight: f64,
-    /// Below this, the output does not pass, whatever the total.
-    at_least: Option<f64>,
-}
-
-/// Places in JSON.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Fields {
-    /// JSON pointers. Null, and empty texts, lists and objects, are nothing.
-    #[schemars(length(min = 1))]
-    pointers: Vec<String>,
+    of: Vec<String>,
     /// How much the measure counts.
     #[serde(default = "one")]
     weight: f64,
@@ -81,7 +67,7 @@ impl Rules {
             measured.push(rule.forbidden(&said));
         }
         if let Some(rule) = &self.fields {
-            measured.push(rule.measure(&input.output));
+            measured.push(rule.fields(&input.output));
         }
         if let Some(rule) = &self.overlap {
             measured.push(rule.measure(&said, needed(input.reference.as_deref(), "reference", "overlap")?));
@@ -99,59 +85,56 @@ impl Rules {
 
 fn needed<'a>(text: Option<&'a str>, field: &str, rule: &str) -> Result<&'a str, StepError> {
     text.ok_or_else(|| {
-        StepError::invalid_input(format!(
-            "/{field}: the rule `{rule}` holds the output against it, and it is not there"
-        ))
-        .detail([format!("/{field}")])
+        let pointer = ["/", field].concat();
+        let message =
+            [&pointer, ": the rule `", rule, "` holds the output against it, and it is not there"].concat();
+        StepError::invalid_input(message).detail([pointer])
     })
 }
 
-impl Phrases {
+impl List {
     fn required(&self, said: &str) -> Measured {
-        let missing = self.those(said, false);
-        let score = share(self.phrases.len() - missing.len(), self.phrases.len());
-        self.measured("required", score, "all phrases stand in it", "lacks", &missing)
+        let said = said.to_lowercase();
+        let missing = self.those(|phrase| !said.contains(&phrase.to_lowercase()));
+        self.share_without("required", "all phrases stand in it", "lacks", &missing)
     }
 
     fn forbidden(&self, said: &str) -> Measured {
-        let found = self.those(said, true);
+        let said = said.to_lowercase();
+        let found = self.those(|phrase| said.contains(&phrase.to_lowercase()));
         let score = if found.is_empty() { 1.0 } else { 0.0 };
         self.measured("forbidden", score, "none of the phrases stands in it", "says", &found)
     }
 
-    /// Those that stand in it, or those that do not.
-    fn those(&self, said: &str, stands: bool) -> Vec<&str> {
-        let said = said.to_lowercase();
-        let phrases = self.phrases.iter().filter(|phrase| said.contains(&phrase.to_lowercase()) == stands);
-        phrases.map(String::as_str).collect()
+    fn fields(&self, output: &Value) -> Measured {
+        let parsed = output.as_str().and_then(|text| serde_json::from_str(text).ok());
+        let document = parsed.as_ref().unwrap_or(output);
+        let missing = self.those(|pointer| document.pointer(pointer).is_none_or(is_nothing));
+        self.share_without("fields", "all fields hold something", "nothing at", &missing)
+    }
+
+    fn those(&self, f: impl Fn(&str) -> bool) -> Vec<&str> {
+        self.of.iter().map(String::as_str).filter(|one| f(one)).collect()
+    }
+
+    fn share_without(&self, name: &'static str, good: &str, bad: &str, missing: &[&str]) -> Measured {
+        let score = share(self.of.len() - missing.len(), self.of.len());
+        self.measured(name, score, good, bad, missing)
     }
 
     fn measured(&self, name: &'static str, score: f64, good: &str, bad: &str, which: &[&str]) -> Measured {
-        let why = if which.is_empty() { good.into() } else { format!("{bad} `{}`", which.join("`, `")) };
+        let why = if which.is_empty() { good.into() } else { [bad, " `", &which.join("`, `"), "`"].concat() };
         Measured { name, score, weight: self.weight, at_least: self.at_least, why }
     }
 }
 
-impl Fields {
-    fn measure(&self, output: &Value) -> Measured {
-        let parsed = output.as_str().and_then(|text| serde_json::from_str(text).ok());
-        let document = parsed.as_ref().unwrap_or(output);
-        let is_nothing = |value: &Value| match value {
-            Value::Null => true,
-            Value::String(text) => text.trim().is_empty(),
-            Value::Array(items) => items.is_empty(),
-            Value::Object(fields) => fields.is_empty(),
-            _ => false,
-        };
-        let is_missing = |pointer: &&String| document.pointer(pointer).is_none_or(is_nothing);
-        let missing: Vec<&str> = self.pointers.iter().filter(is_missing).map(String::as_str).collect();
-        let score = share(self.pointers.len() - missing.len(), self.pointers.len());
-        let why = if missing.is_empty() {
-            "all fields hold something".into()
-        } else {
-            format!("nothing at `{}`", missing.join("`, `"))
-        };
-        Measured { name: "fields", score, weight: self.weight, at_least: self.at_least, why }
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
     }
 }
 

@@ -26,15 +26,15 @@ fn each_rule_gives_a_number_from_0_to_1() {
         ("", json!({"length": {"min_chars": 10}}), 0.0),
         ("", json!({"length": {"max_chars": 10}}), 1.0),
         ("äöü", json!({"length": {"min_chars": 4}}), 0.75),
-        ("The Lease ENDS in May.", json!({"required": {"phrases": ["lease ends", "tenant"]}}), 0.5),
-        ("As an AI, I can't.", json!({"forbidden": {"phrases": ["as an ai", "sorry"]}}), 0.0),
-        ("All good.", json!({"forbidden": {"phrases": ["as an ai", "sorry"]}}), 1.0),
+        ("The Lease ENDS in May.", json!({"required": {"of": ["lease ends", "tenant"]}}), 0.5),
+        ("As an AI, I can't.", json!({"forbidden": {"of": ["as an ai", "sorry"]}}), 0.0),
+        ("All good.", json!({"forbidden": {"of": ["as an ai", "sorry"]}}), 1.0),
         (
             "{\"a\": 1, \"b\": \"\", \"c\": {\"d\": false}}",
-            json!({"fields": {"pointers": ["/a", "/b", "/c/d", "/e"]}}),
+            json!({"fields": {"of": ["/a", "/b", "/c/d", "/e"]}}),
             0.5,
         ),
-        ("no JSON", json!({"fields": {"pointers": ["/a"]}}), 0.0),
+        ("no JSON", json!({"fields": {"of": ["/a"]}}), 0.0),
         ("The cat sat on the mat!", json!({"overlap": {}}), 1.0),
         ("the mat sat on the cat", json!({"overlap": {"by": "token_f1"}}), 1.0),
         ("the mat sat on the cat", json!({"overlap": {"by": "rouge_l"}}), 0.667),
@@ -61,13 +61,13 @@ fn json_is_measured_by_what_its_texts_say() {
     let output =
         json!({"title": "The lease", "quotes": ["the lease ends on 31 may", "no such words"], "n": 3});
     let input = json!({"output": output, "source": "The lease ends on 31 May."});
-    let rules = json!({"length": {"min_words": 3}, "fields": {"pointers": ["/title"]}, "cites": {"at": "/quotes", "weight": 2}});
+    let rules = json!({"length": {"min_words": 3}, "fields": {"of": ["/title"]}, "cites": {"at": "/quotes", "weight": 2}});
     let measured = measured(input, rules);
     assert_eq!(measured["scores"], json!({"length": 1.0, "fields": 1.0, "cites": 0.5}));
     assert_eq!(measured["score"], 0.75);
     assert_eq!(
         measured["explanation"],
-        "length 1: 12 words, 50 characters; fields 1: all fields hold something; cites 0.5: 1 of 2 quotations stand in the source"
+        "length 1.0: 12 words, 50 characters; fields 1.0: all fields hold something; cites 0.5: 1 of 2 quotations stand in the source"
     );
 }
 
@@ -80,8 +80,7 @@ fn an_output_passes_by_its_total_and_by_each_measure_that_must() {
     };
     let half = json!({"min_words": 4});
     assert!(passes(json!({"length": half}), 0.5) && !passes(json!({"length": half}), 0.51));
-    let strict =
-        json!({"length": {"min_words": 4, "weight": 0, "at_least": 0.6}, "required": {"phrases": ["a"]}});
+    let strict = json!({"length": {"min_words": 4, "weight": 0, "at_least": 0.6}, "required": {"of": ["a"]}});
     assert!(!passes(strict, 0.5));
     let recorded = &host.decisions()[0];
     assert_eq!((&recorded.decided, recorded.confidence), (&json!("pass"), Some(0.5)));

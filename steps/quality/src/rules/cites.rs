@@ -30,18 +30,18 @@ impl Rule {
             Some(pointer) => listed(output.pointer(pointer)),
             None => quoted(said),
         };
-        // An ellipsis leaves something out: what stands around it is looked for by itself.
-        let source = format!(" {} ", text::words(source).join(" "));
-        let stands = |quotation: &&String| {
-            let mut parts = quotation.split(['…']).flat_map(|part| part.split("..."));
-            parts
-                .all(|part| source.contains(&format!(" {} ", text::words(part).join(" ")).replace("  ", " ")))
+        let source = [" ", &text::words(source).join(" "), " "].concat();
+        let stands = |part: &str| {
+            let words = text::words(part);
+            words.is_empty() || source.contains(&[" ", &words.join(" "), " "].concat())
         };
+        // An ellipsis leaves something out: what stands around it is looked for by itself.
+        let stands = |quotation: &&String| quotation.replace("...", "…").split('…').all(stands);
         let found = quotations.iter().filter(stands).count();
         let score = if quotations.is_empty() { 0.0 } else { share(found, quotations.len()) };
         let why = match quotations.len() {
             0 => "quotes nothing".to_owned(),
-            all => format!("{found} of {all} quotations stand in the source"),
+            all => [&found.to_string(), " of ", &all.to_string(), " quotations stand in the source"].concat(),
         };
         Measured { name: "cites", score, weight: self.weight, at_least: self.at_least, why }
     }

@@ -42,7 +42,7 @@ impl Rule {
             Some(if ratio.is_nan() { 1.0 } else { ratio.min(1.0) })
         };
         let score = bounds.into_iter().filter_map(score).fold(1.0, f64::min);
-        let why = format!("{words} words, {chars} characters");
+        let why = [&words.to_string(), " words, ", &chars.to_string(), " characters"].concat();
         Measured { name: "length", score, weight: self.weight, at_least: self.at_least, why }
     }
 }

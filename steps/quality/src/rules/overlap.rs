@@ -1,12 +1,10 @@
 //! How much a text has in common with another one.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::one;
-use crate::{Measured, text};
+use crate::{Measured, text, written};
 
 /// More words are not compared: the time grows with their square.
 const MOST_WORDS: usize = 2000;
@@ -52,7 +50,7 @@ impl Rule {
             all => 2.0 * common as f64 / all as f64,
         };
         let score = if self.full > 0.0 { (value / self.full).min(1.0) } else { 1.0 };
-        let why = format!("{by} with the reference is {value:.2}");
+        let why = [by, " with the reference is ", &written(value)].concat();
         Measured { name: "overlap", score, weight: self.weight, at_least: self.at_least, why }
     }
 }
@@ -72,16 +70,13 @@ fn in_order(one: &[String], other: &[String]) -> usize {
 }
 
 fn in_any_order(one: &[String], other: &[String]) -> usize {
-    let mut counts = BTreeMap::new();
-    for word in one {
-        *counts.entry(word).or_insert(0_usize) += 1;
-    }
-    let mut common = 0;
-    for word in other {
-        if let Some(count) = counts.get_mut(word).filter(|count| **count > 0) {
-            *count -= 1;
-            common += 1;
+    let mut rest: Vec<&String> = other.iter().collect();
+    let mut is_common = |word: &&String| match rest.iter().position(|candidate| candidate == word) {
+        Some(at) => {
+            rest.swap_remove(at);
+            true
         }
-    }
-    common
+        None => false,
+    };
+    one.iter().filter(&mut is_common).count()
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::one;
-use crate::{Measured, rounded, text};
+use crate::{Measured, rounded, text, written};
 
 /// How easy it is to be.
 #[derive(Deserialize, JsonSchema)]
@@ -51,7 +51,7 @@ impl Rule {
             Language::German => 180.0 - sentence - 58.5 * word,
         };
         let ease = if words.is_empty() { 0.0 } else { ease.clamp(0.0, 100.0) };
-        let why = format!("a reading ease of {ease:.0}");
+        let why = ["a reading ease of ", &written(ease)].concat();
         Measured {
             name: "readability",
             score: rounded(ease / self.ease),

@@ -63,7 +63,7 @@ fn a_model_judges_by_the_rubric() {
 #[test]
 fn a_judge_that_leaves_the_scale_is_asked_once_more() {
     let host = FakeHost::new();
-    let judge = json!({"rubric": "r", "scale": [0, 10], "at_least": 0.9});
+    let judge = json!({"rubric": "r", "worst": 0, "best": 10, "at_least": 0.9});
     let answers = [
         completion("{\"explanation\": \"e\", \"score\": 11}"),
         completion("{\"explanation\": \"e\", \"score\": 8}"),
@@ -96,7 +96,12 @@ fn another_provider_is_another_line() {
 fn a_judge_that_cannot_be_asked_is_an_error() {
     let host = FakeHost::new();
     for (judge, answer, kind, words) in [
-        (json!({"rubric": "r", "scale": [5, 1]}), completion(""), StepErrorKind::Permanent, "`judge.scale`"),
+        (
+            json!({"rubric": "r", "worst": 5}),
+            completion(""),
+            StepErrorKind::Permanent,
+            "`worst` is below `best`",
+        ),
         (
             json!({"rubric": "r"}),
             Answer::json(401, &json!({"error": {"message": "Incorrect API key provided"}})),
