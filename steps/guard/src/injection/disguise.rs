@@ -75,8 +75,9 @@ fn literals(rules: &Rules, signs: &[Sign]) -> Vec<Hit> {
 /// `i g n o r e`, `i.g.n.o.r.e`
 fn spelt_out(rules: &Rules, words: &[Word]) -> Vec<Hit> {
     let is_letter = |word: &Word| word.text.chars().count() == 1;
-    let runs = words
-        .chunk_by(|one, other| is_letter(one) && is_letter(other) && other.span.start - one.span.end <= 4);
+    let runs = words.chunk_by(|one, other| {
+        is_letter(one) && is_letter(other) && other.span.start.saturating_sub(one.span.end) <= 4
+    });
     let mut hits = Vec::new();
     for run in runs.filter(|run| run.len() >= SPELT_OUT) {
         let letters: String =
