@@ -1,32 +1,55 @@
-//! Sends one HTTP request and hands on its answer.
+//! Sends one HTTP request, or one for each page of a list, and hands on what is answered.
 //!
 //! What the peer answers is data, unless the workflow does not expect its status: then it is an error, retryable where
-//! the peer is overloaded or broken.
+//! the workflow says so, or else where the peer is overloaded or broken.
 
+mod answer;
+mod auth;
+mod body;
+mod json;
+mod paginate;
 mod query;
+mod request;
+mod status;
 #[cfg(test)]
 mod tests;
+mod url;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stepwell_sdk::StepError;
-use stepwell_sdk::http::{Request, Response};
+use stepwell_sdk::blob::Blob;
+
+use auth::Auth;
+use body::Field;
+use paginate::Paginate;
+use query::Parameter;
+use status::Pattern;
 
 /// What holds for every request of the node.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    /// The statuses that are answers; every other is an error. Any 2xx where this is empty.
+    /// The statuses that are answers; every other is an error. Where this is empty: any 2xx that `retry_status` does not name.
     #[serde(default)]
     expect: Vec<u16>,
+    /// The statuses that another attempt may mend, so that the node's `retry` applies: `[404, 429, "5xx"]`. Every other error is final. Where
+    /// this is left out: 408, 425, 429 and any 5xx.
+    retry_status: Option<Vec<Pattern>>,
     /// Headers of every request. A value may hold `{{secret.NAME}}`; the input's headers win.
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    /// Milliseconds to wait for the whole answer; the node's own timeout holds if it is sooner.
+    /// How the peer knows who asks: writes the header for it, with the secret's placeholder.
+    auth: Option<Auth>,
+    /// Reads a list page by page. The output then holds the items of all pages.
+    paginate: Option<Paginate>,
+    /// Makes a blob of the body of a 2xx, whatever its type: it does not enter the step, and may be large.
+    #[serde(default)]
+    save: bool,
+    /// Milliseconds to wait for each whole answer; the node's own timeout holds if it is sooner.
     timeout_ms: Option<u64>,
     /// Redirects to follow. Each is checked against the node's grants.
     #[serde(default = "default_redirects")]
@@ -37,7 +60,7 @@ fn default_redirects() -> u32 {
     5
 }
 
-/// One request.
+/// One request. It has one body at most.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
@@ -48,7 +71,7 @@ struct Input {
     url: String,
     /// Added to the URL's query. A list gives its name once for each item; null is left out.
     #[serde(default)]
-    query: BTreeMap<String, query::Parameter>,
+    query: BTreeMap<String, Parameter>,
     /// A value may hold `{{secret.NAME}}`, which the host fills in where the node is granted it.
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -56,14 +79,20 @@ struct Input {
     json: Option<Value>,
     /// A body, sent as it is; `text/plain` unless a header says otherwise.
     text: Option<String>,
+    /// A body, sent as a form (`application/x-www-form-urlencoded`). A list gives its name once for each item; null is left out.
+    form: Option<BTreeMap<String, Parameter>>,
+    /// A body, sent as a form with files (`multipart/form-data`), in this order.
+    multipart: Option<Vec<Field>>,
+    /// A body: the bytes of a blob. Of the blob's media type unless a header says otherwise.
+    blob: Option<Blob>,
 }
 
 fn get() -> String {
     "GET".into()
 }
 
-/// The answer.
-#[derive(Serialize, JsonSchema)]
+/// The answer; of several pages, the last one's with the items of all.
+#[derive(Default, Serialize, JsonSchema)]
 struct Output {
     /// 200, 201, ...
     status: u16,
@@ -77,91 +106,28 @@ struct Output {
     /// The body, where it is any other text.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    /// The body, with `save`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blob: Option<Blob>,
+    /// The items of all pages, with `paginate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<Vec<Value>>,
+    /// How many pages were read, with `paginate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pages: Option<u32>,
+    /// With `paginate`: whether the list was read to its end; false where `max_pages` or `max_items` ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete: Option<bool>,
 }
 
-#[stepwell_sdk::step(http = "sends the request that the workflow describes")]
+#[stepwell_sdk::step(http = "sends the requests that the workflow describes")]
 fn http_request(input: Input, config: Config) -> Result<Output, StepError> {
-    let method = input.method.to_ascii_uppercase();
-    let answer = request(input, &config)?.send()?;
-    if !is_expected(answer.status, &config.expect) {
-        return Err(unexpected(&answer, &method, &config.expect));
-    }
-    Ok(output(answer)?)
-}
-
-fn request(input: Input, config: &Config) -> Result<Request, StepError> {
-    let mut headers = config.headers.clone();
-    headers.retain(|name, _| !input.headers.keys().any(|other| other.eq_ignore_ascii_case(name)));
-    headers.extend(input.headers);
-
-    let mut request =
-        Request::new(input.method.to_ascii_uppercase(), query::append(&input.url, &input.query))
-            .max_redirects(config.max_redirects);
-    request.headers.extend(headers);
-    if let Some(milliseconds) = config.timeout_ms {
-        request = request.timeout(Duration::from_millis(milliseconds));
-    }
-    match (input.json, input.text) {
-        (Some(_), Some(_)) => {
-            Err(StepError::invalid_input("a request has one body: give `json` or `text`, not both"))
+    match &config.paginate {
+        Some(_) if config.save => {
+            Err(StepError::permanent("`save` keeps one answer and `paginate` reads many: give one of them"))
         }
-        (Some(json), None) => Ok(request.json(&json)),
-        (None, Some(text)) => Ok(with_text(request, text)),
-        (None, None) => Ok(request),
+        Some(paginate) => paginate::read(paginate, &config, input),
+        None if config.save => answer::keep(&config, request::build(&config, &input)?),
+        None => answer::read(&config, request::build(&config, &input)?),
     }
-}
-
-fn with_text(request: Request, text: String) -> Request {
-    match request.header_value("content-type") {
-        Some(_) => request.body(text),
-        None => request.header("content-type", "text/plain; charset=utf-8").body(text),
-    }
-}
-
-fn is_expected(status: u16, expect: &[u16]) -> bool {
-    match expect {
-        [] => (200..300).contains(&status),
-        expect => expect.contains(&status),
-    }
-}
-
-fn unexpected(answer: &Response, method: &str, expect: &[u16]) -> StepError {
-    let expected = match expect {
-        [] => "a 2xx".to_string(),
-        expect => expect.iter().map(u16::to_string).collect::<Vec<_>>().join(" or "),
-    };
-    let mut error = answer.to_error();
-    error.message =
-        format!("{method} {} answered {} where {expected} is expected", answer.url, answer.status);
-    error
-}
-
-fn output(answer: Response) -> Result<Output, stepwell_sdk::http::Error> {
-    let json = if is_json(&answer) { Some(answer.json()?) } else { None };
-    let Response { status, url, body, .. } = &answer;
-    let text = match json {
-        None if !body.is_empty() => std::str::from_utf8(body).ok().map(str::to_owned),
-        _ => None,
-    };
-    Ok(Output { status: *status, url: url.clone(), headers: joined(&answer.headers), json, text })
-}
-
-fn is_json(answer: &Response) -> bool {
-    let kind = answer.header("content-type").unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    !answer.body.is_empty() && (kind == "application/json" || kind.ends_with("+json"))
-}
-
-fn joined(headers: &[(String, String)]) -> BTreeMap<String, String> {
-    let mut joined = BTreeMap::<String, String>::new();
-    for (name, value) in headers {
-        joined
-            .entry(name.to_ascii_lowercase())
-            .and_modify(|values| {
-                values.push_str(", ");
-                values.push_str(value);
-            })
-            .or_insert_with(|| value.clone());
-    }
-    joined
 }

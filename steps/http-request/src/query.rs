@@ -1,4 +1,4 @@
-//! Adding parameters to a URL's query.
+//! Parameters, and how they are added to a URL's query.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// What stands behind one name.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Parameter {
     /// Once.
@@ -17,7 +17,7 @@ pub(crate) enum Parameter {
 }
 
 /// One value.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Scalar {
     /// As it is.
@@ -31,16 +31,19 @@ pub(crate) enum Scalar {
 }
 
 impl Parameter {
-    fn values(&self) -> &[Scalar] {
-        match self {
+    /// Each value that is not null.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        let values = match self {
             Self::One(scalar) => std::slice::from_ref(scalar),
             Self::Many(scalars) => scalars,
-        }
+        };
+        values.iter().filter_map(Scalar::text)
     }
 }
 
 impl Scalar {
-    fn text(&self) -> Option<String> {
+    /// As it is written in a form; none of null.
+    pub(crate) fn text(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.clone()),
             Self::Number(number) => Some(number.to_string()),
@@ -63,7 +66,7 @@ pub(crate) fn append(url: &str, parameters: &BTreeMap<String, Parameter>) -> Str
         Some(_) => "&",
     };
     for (name, parameter) in parameters {
-        for value in parameter.values().iter().filter_map(Scalar::text) {
+        for value in parameter.texts() {
             whole.push_str(separator);
             whole.extend(byte_serialize(name.as_bytes()));
             whole.push('=');

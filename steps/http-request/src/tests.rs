@@ -1,3 +1,8 @@
+mod bodies;
+mod pages;
+
+use std::time::Duration;
+
 use serde_json::json;
 use stepwell_sdk::StepErrorKind;
 use stepwell_sdk::http::ErrorKind;
@@ -127,7 +132,48 @@ fn a_missing_grant_is_final_and_a_broken_line_is_not() {
 }
 
 #[test]
-fn two_bodies_are_one_too_many() {
-    let error = send(json!({"url": URL, "json": 1, "text": "a"}), json!({})).unwrap_err();
-    assert_eq!(error.kind, StepErrorKind::InvalidInput);
+fn the_workflow_says_which_statuses_another_attempt_may_mend() {
+    let config = json!({"retry_status": [404, "5xx"]});
+    for (status, kind) in [
+        (404, StepErrorKind::Retryable),
+        (502, StepErrorKind::Retryable),
+        (429, StepErrorKind::Permanent),
+        (400, StepErrorKind::Permanent),
+    ] {
+        let host = FakeHost::new();
+        host.answer("GET", URL, Answer::text(status, "").header("retry-after", "7"));
+        let error = send(json!({"url": URL}), config.clone()).unwrap_err();
+        assert_eq!(error.kind, kind, "{status}");
+        let is_retryable = kind == StepErrorKind::Retryable;
+        assert_eq!(error.retry_after, is_retryable.then_some(Duration::from_secs(7)), "{status}");
+    }
+}
+
+#[test]
+fn work_that_is_not_done_yet_can_be_asked_for_again() {
+    let host = FakeHost::new();
+    host.answer("GET", URL, Answer::text(202, "").header("retry-after", "2"));
+    host.answer("GET", URL, Answer::text(202, ""));
+    let error = send(json!({"url": URL}), json!({"retry_status": [202]})).unwrap_err();
+    assert_eq!((error.kind, error.retry_after), (StepErrorKind::Retryable, Some(Duration::from_secs(2))));
+    assert!(error.message.ends_with("answered 202, which `retry_status` names"), "{error}");
+    let output = send(json!({"url": URL}), json!({"retry_status": [202], "expect": [202]})).unwrap();
+    assert_eq!(output["status"], 202);
+}
+
+#[test]
+fn whoever_asks_is_known_by_a_secret_that_the_step_never_sees() {
+    for (auth, header, value) in [
+        (json!({"bearer": "KEY"}), "authorization", "Bearer {{secret.KEY}}"),
+        (json!({"oauth2": "CLIENT"}), "authorization", "Bearer {{secret.CLIENT}}"),
+        (json!({"header": {"name": "X-Api-Key", "secret": "KEY"}}), "x-api-key", "{{secret.KEY}}"),
+    ] {
+        let host = FakeHost::new();
+        host.answer("GET", URL, Answer::text(200, ""));
+        send(json!({"url": URL}), json!({"auth": auth})).unwrap();
+        assert_eq!(host.requests()[0].header_value(header), Some(value));
+    }
+    let twice = json!({"auth": {"bearer": "KEY"}, "headers": {"AUTHORIZATION": "x"}});
+    let error = send(json!({"url": URL}), twice).unwrap_err();
+    assert!(error.message.contains("both give the header `AUTHORIZATION`"), "{error}");
 }
