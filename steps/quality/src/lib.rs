@@ -87,8 +87,8 @@ fn quality(input: Input, config: stepwell_ai::Config<Provider, Config>) -> Resul
     }
     let output = total(&measured, config.pass)?;
     decision::record(Verdict {
-        decided: json!(if output.pass { "pass" } else { "fail" }),
-        confidence: Some(output.score),
+        decided: json!({"score": output.score, "pass": output.pass}),
+        confidence: None,
         explanation: Some(output.explanation.clone()),
         model_version,
     });

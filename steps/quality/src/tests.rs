@@ -83,12 +83,12 @@ fn an_output_passes_by_its_total_and_by_each_measure_that_must() {
     let strict = json!({"length": {"min_words": 4, "weight": 0, "at_least": 0.6}, "required": {"of": ["a"]}});
     assert!(!passes(strict, 0.5));
     let recorded = &host.decisions()[0];
-    assert_eq!((&recorded.decided, recorded.confidence), (&json!("pass"), Some(0.5)));
+    assert_eq!((&recorded.decided, recorded.confidence), (&json!({"score": 0.5, "pass": true}), None));
     assert_eq!(
         (recorded.explanation.as_deref(), recorded.model_version.as_str()),
         (Some("length 0.5: 2 words, 3 characters"), "quality/1.0.0")
     );
-    assert_eq!(host.decisions()[1].decided, "fail");
+    assert_eq!(host.decisions()[1].decided["pass"], false);
     assert!(host.requests().is_empty(), "rules need no provider");
 }
 
