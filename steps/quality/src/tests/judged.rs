@@ -54,8 +54,8 @@ fn a_model_judges_by_the_rubric() {
     );
     let decision = &host.decisions()[0];
     assert_eq!(
-        (&decision.decided, decision.model_version.as_str()),
-        (&json!("fail"), "openai/gpt-4o-mini-2024-07-18")
+        (&decision.decided["pass"], decision.model_version.as_str()),
+        (&json!(false), "openai/gpt-4o-mini-2024-07-18")
     );
     assert_eq!(host.usage().len(), 1);
 }
