@@ -10,6 +10,7 @@
 //! comes in as a value.
 
 pub mod attempt;
+pub mod blob;
 pub mod breaker;
 pub mod bucket;
 pub mod cloud_event;

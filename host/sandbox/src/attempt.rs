@@ -18,6 +18,8 @@ use stepwell_core::id::{AttemptNumber, NodeId, Part, RunId, SecretName, Workflow
 use stepwell_core::limits::Limits;
 use stepwell_core::trace;
 
+use crate::blob::{BlobStore, NoBlobs};
+
 /// One attempt: everything that a guest may see or use.
 pub struct Attempt {
     /// What the guest is told of where it stands.
@@ -80,6 +82,11 @@ pub trait AttemptHost: Send + Sync + 'static {
     /// it comes back from waiting without an instance.
     async fn room(&self) -> Box<dyn Send> {
         Box::new(())
+    }
+    /// The blobs that there are for the attempt; which of them it may read is not the caller's to judge. Asked for once a life, of
+    /// a step that can use them.
+    fn blobs(&self) -> Arc<dyn BlobStore> {
+        Arc::new(NoBlobs)
     }
     /// Before a new effect (never before a replayed one) leaves the machine: returns once all that it depends on is on disk, and
     /// once its destination takes it. An error ends the attempt with it. Where the effect goes nowhere (what the node is

@@ -6,8 +6,10 @@ use stepwell_core::attempt::{Account, Decision, ModelCall};
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::limits::{LimitKind, Limits};
 use wasmtime::ResourceLimiter;
+use wasmtime::component::ResourceTable;
 
 use crate::attempt::{AttemptContext, AttemptHost};
+use crate::blob::BlobSession;
 use crate::effects::Effects;
 use crate::http::{Errand, HttpSession};
 use crate::lives::{Past, Said};
@@ -30,6 +32,8 @@ pub(crate) struct GuestState {
     pub(crate) heard: Said,
     pub(crate) decisions: Vec<Decision>,
     pub(crate) memory: MemoryLimiter,
+    /// The resources of the contract's interfaces; WASI has its own.
+    pub(crate) table: ResourceTable,
     /// Made when the guest first calls WASI: most never do.
     pub(crate) wasi: Option<Box<WasiGuest>>,
 }
@@ -47,6 +51,8 @@ pub(crate) struct Work {
     pub(crate) context: AttemptContext,
     /// Only for components that import `http`.
     pub(crate) http: Option<Arc<HttpSession>>,
+    /// Only for components that import `blob` or `http`.
+    pub(crate) blobs: Option<Arc<BlobSession>>,
 }
 
 impl GuestState {
@@ -65,6 +71,7 @@ impl GuestState {
             heard: past.said,
             decisions: Vec::new(),
             memory: MemoryLimiter::new(*limits),
+            table: ResourceTable::new(),
             wasi: None,
         }
     }

@@ -13,6 +13,7 @@ use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
 
 use crate::attempt::{Attempt, AttemptHost, AttemptReport};
+use crate::blob;
 use crate::call::{Guest, Time, bounded};
 use crate::effects::Effects;
 use crate::guest::{GuestState, Work};
@@ -98,12 +99,13 @@ impl Sandbox {
     }
 
     fn prepare(&self, step: &Step, attempt: &Attempt, host: Arc<dyn AttemptHost>, past: Past) -> GuestState {
+        let blobs = step.uses_blobs().then(|| Arc::new(blob::prepare(&*host, attempt)));
         let state = GuestState::new(host, &attempt.limits, past);
         let http = step.sends_http().then(|| {
             let (effects, meter) = (Arc::clone(&state.effects), Arc::clone(&state.meter));
             Arc::new(http::prepare(self.http(), attempt, effects, meter))
         });
-        state.at_work(Work { context: attempt.context.clone(), http })
+        state.at_work(Work { context: attempt.context.clone(), http, blobs })
     }
 }
 

@@ -178,7 +178,7 @@ mod tests {
         );
         let client = Arc::new(HttpClient::new(NetworkPolicy::default()).expect("a client"));
         let session = prepare(client, &attempt, Arc::clone(&state.effects), Arc::clone(&state.meter));
-        state.at_work(Work { context: attempt.context, http: Some(Arc::new(session)) })
+        state.at_work(Work { context: attempt.context, http: Some(Arc::new(session)), blobs: None })
     }
 
     fn post() -> Request<WasiBody> {
