@@ -35,5 +35,6 @@ pub mod schedule;
 pub mod schema;
 pub mod spelling;
 pub mod split;
+pub mod state;
 pub mod trace;
 pub mod wildcard;

@@ -40,11 +40,12 @@ mod wasi;
 
 pub use attempt::{Attempt, AttemptContext, AttemptHost, AttemptReport, Exchange, Leave};
 pub use blob::{BlobError, BlobStore, NewBlob, OpenBlob};
+pub use capability::check_grants;
 pub use config::SandboxConfig;
 pub use error::{PublishError, SandboxError};
 pub use http::{
-    EffectStandIn, HostPattern, HttpAnswer, HttpAsked, HttpError, HttpResponse, InvalidHost, NetworkPolicy,
-    check_grants,
+    EffectStandIn, HostPattern, HttpAnswer, HttpAsked, HttpError, HttpKept, HttpResponse, HttpStream,
+    InvalidHost, NetworkPolicy, StreamEnd,
 };
 pub use sandbox::{Sandbox, SandboxStats};
 pub use step::Step;

@@ -48,11 +48,13 @@ pub enum MarkKind {
     Child,
     /// What time it was.
     Clock,
+    /// A value that a workflow keeps. Once it is due it is removed, sooner or later.
+    State,
 }
 
 impl MarkKind {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Timer,
         Self::Approval,
         Self::Callback,
@@ -62,7 +64,11 @@ impl MarkKind {
         Self::Cron,
         Self::Child,
         Self::Clock,
+        Self::State,
     ];
+
+    /// Those that go by themselves once they are due.
+    pub(crate) const PASSING: [Self; 2] = [Self::Memo, Self::State];
 
     /// As written for people and programs.
     #[must_use]
@@ -77,6 +83,7 @@ impl MarkKind {
             Self::Cron => "cron",
             Self::Child => "child",
             Self::Clock => "clock",
+            Self::State => "state",
         }
     }
 }

@@ -10,7 +10,7 @@ use stepwell_core::digest::Digest;
 use super::{BlobError, BlobStore, NewBlob, OpenBlob};
 use crate::attempt::{Attempt, AttemptHost};
 
-/// The blobs of one life of an attempt.
+/// The blobs of one attempt, over all its lives in this process.
 pub(crate) struct BlobSession {
     store: Arc<dyn BlobStore>,
     /// Those that it may read.

@@ -194,6 +194,7 @@ fn letter(kind: MarkKind) -> u8 {
         MarkKind::Cron => b'r',
         MarkKind::Child => b'h',
         MarkKind::Clock => b'k',
+        MarkKind::State => b's',
     }
 }
 
