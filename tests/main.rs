@@ -24,6 +24,7 @@ mod sequencing;
 mod soak;
 mod standard_steps;
 mod steering;
+mod streaming;
 mod support;
 mod triage;
 mod triggers;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::client::output;
+use crate::support::guests;
 use crate::support::server::stepwell;
 
 /// A workflow and its test file, in a folder that goes when the test ends.
@@ -295,4 +296,34 @@ async fn a_sub_workflow_is_applied_first_and_its_crashes_effects_and_people_coun
     assert!(report["cases"][0]["crashes"]["tried"].as_u64() >= Some(14), "{report:#}");
     let (_, report) = folder.test(&["--only", "one/500@helper:fetch.1.0"]).await;
     assert_eq!((&report["passed"], &report["takes"]), (&json!(true), &json!(1)), "{report:#}");
+}
+
+/// Reads `/stream` as it comes, and counts on from what the case says is kept.
+#[tokio::test]
+async fn a_stand_in_answers_in_chunks_and_a_case_has_a_state_of_its_own_through_every_crash_and_fault() {
+    let narrator = json!({
+        "step": "narrator@^1",
+        "input": {"url": "https://world.example/stream", "key": "count", "then": "https://world.example/then"},
+        "grants": {"http": [{"host": "world.example"}], "state": ["count"]},
+        "retry": {"attempts": 3, "delay": "1s"}
+    });
+    let component = TempDir::new().unwrap();
+    let file = component.path().join("narrator.wasm");
+    std::fs::write(&file, guests::test("narrator")).unwrap();
+    let tests = json!({
+        "steps": {"narrator": {"file": file}},
+        "effects": [
+            {"match": {"url": "*/stream"}, "answer": {"chunks": ["Once ", "upon ", "a time."]}},
+            {"match": {"url": "*/then"}, "answer": {"text": ""}},
+        ],
+        "cases": {"it goes on": {
+            "state": {"count": 6},
+            "expect": {"nodes": {"n": {"output": {"told": "Once upon a time.", "count": 7}}}},
+            "expect_under_faults": {"any": {}},
+        }}
+    });
+    let folder = Folder::new(&json!({"n": narrator}), &tests);
+    let (passed, report) = folder.test(&["--chaos"]).await;
+    assert!(passed, "{report:#}");
+    assert!(report["cases"][0]["crashes"]["tried"].as_u64() > Some(5), "{report:#}");
 }

@@ -2,6 +2,7 @@
 //! every request. Nothing here sleeps.
 
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use futures::Stream;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -42,6 +44,8 @@ struct Shared {
     seen: watch::Sender<Vec<Seen>>,
     scripts: Mutex<HashMap<String, VecDeque<Answer>>>,
     let_go: watch::Sender<bool>,
+    /// What is said below `/stream`, and whether that is all.
+    said: watch::Sender<(Vec<String>, bool)>,
 }
 
 /// One answer.
@@ -69,6 +73,7 @@ impl World {
             seen: watch::Sender::new(Vec::new()),
             scripts: Mutex::default(),
             let_go: watch::Sender::new(false),
+            said: watch::Sender::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -90,6 +95,16 @@ impl World {
     /// Answers what was held back, and holds nothing back from now on.
     pub(crate) fn let_go(&self) {
         self.shared.let_go.send_replace(true);
+    }
+
+    /// Says this to whoever reads below `/stream`, at once.
+    pub(crate) fn say(&self, piece: &str) {
+        self.shared.said.send_modify(|(said, _)| said.push(piece.to_owned()));
+    }
+
+    /// Ends the answers below `/stream`.
+    pub(crate) fn said_all(&self) {
+        self.shared.said.send_modify(|(_, all)| *all = true);
     }
 
     /// Every request so far, in the order in which they arrived.
@@ -133,6 +148,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Resp
         // The sender lives as long as the server.
         let _ = shared.let_go.subscribe().wait_for(|let_go| *let_go).await;
     }
+    if path.starts_with("/stream") {
+        return Response::new(Body::from_stream(pieces(shared.said.subscribe())));
+    }
     let scripted = shared.scripts.lock().unwrap().get_mut(&path).and_then(VecDeque::pop_front);
     let answer =
         scripted.unwrap_or_else(|| Answer::new(200, json!({"path": path, "number": number}).to_string()));
@@ -142,4 +160,15 @@ async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Resp
         response.headers_mut().insert(header::HeaderName::from_static(name), value.parse().unwrap());
     }
     response.into_response()
+}
+
+/// What is said, as it is said.
+fn pieces(said: watch::Receiver<(Vec<String>, bool)>) -> impl Stream<Item = Result<String, Infallible>> {
+    futures::stream::unfold((said, 0), |(mut said, next)| async move {
+        let piece = {
+            let now = said.wait_for(|(pieces, all)| pieces.len() > next || *all).await.ok()?;
+            now.0.get(next)?.clone()
+        };
+        Some((Ok(piece), (said, next + 1)))
+    })
 }

@@ -21,3 +21,25 @@ pub struct Effect {
     /// What came back, in the capability's own JSON shape, success or error.
     pub answer: serde_json::Value,
 }
+
+/// One effect of an attempt, still to be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectAsked {
+    /// See [`Effect::index`].
+    pub index: u32,
+    /// See [`Effect::capability`].
+    pub capability: Capability,
+    /// See [`Effect::summary`].
+    pub summary: String,
+    /// See [`Effect::request_digest`].
+    pub request_digest: Digest,
+}
+
+impl EffectAsked {
+    /// The effect with its answer.
+    #[must_use]
+    pub fn answered(self, answer: serde_json::Value) -> Effect {
+        let Self { index, capability, summary, request_digest } = self;
+        Effect { index, capability, summary, request_digest, answer }
+    }
+}

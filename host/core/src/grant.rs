@@ -18,6 +18,9 @@ pub struct Grants {
     /// Which secrets it may have put into headers, each with the hosts (as in [`HttpGrant::host`]) that may see it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<SecretName, Vec<String>>,
+    /// Which keys of the workflow's state it may read and change, each exact or ending in `*` for all that begin so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub state: Vec<String>,
 }
 
 /// Requests that a node may send.

@@ -10,6 +10,7 @@
 //! comes in as a value.
 
 pub mod attempt;
+pub mod blob;
 pub mod breaker;
 pub mod bucket;
 pub mod cloud_event;
@@ -35,5 +36,6 @@ pub mod schedule;
 pub mod schema;
 pub mod spelling;
 pub mod split;
+pub mod state;
 pub mod trace;
 pub mod wildcard;

@@ -15,11 +15,12 @@ use serde_json::Value;
 use stepwell_core::attempt::{Account, LogLevel, LogLine, ModelCall};
 use stepwell_core::destination::Destination;
 use stepwell_core::digest::Digest;
-use stepwell_core::effect::Effect;
+use stepwell_core::effect::{Effect, EffectAsked};
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::id::{AttemptNumber, NodeId, Part, SecretName};
 use stepwell_core::plan::Call;
 use stepwell_core::run::{Action, AttemptInFlight, Event};
+use stepwell_core::state::{StateCall, version_of};
 use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, AttemptReport, Leave, Step};
 use tracing::Instrument;
 
@@ -29,6 +30,7 @@ use crate::ledger::Happened;
 use crate::live::LiveRun;
 use crate::memo::Memo;
 use crate::meters::Place;
+use crate::state;
 use crate::watch::WatchItem;
 
 /// An attempt that is to run, for the first time or again after a crash.
@@ -304,10 +306,7 @@ impl AttemptHost for Attendant {
     }
 
     async fn before_effect(&self, to: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
-        if self.run.is_ending() {
-            return Err(Failure::new(FailureKind::Cancelled, "the run has ended"));
-        }
-        self.run.ledger().state().may_spend(self.part, self.spent.load(Ordering::Relaxed))?;
+        self.check_may_go_on()?;
         let durable = self.run.durable().await;
         durable.map_err(|error| {
             Failure::new(
@@ -328,6 +327,17 @@ impl AttemptHost for Attendant {
         if let Err(error) = self.run.interject(event) {
             tracing::warn!(%error, "an effect's answer is not kept: it does not follow from what was");
         }
+    }
+
+    async fn state(&self, call: StateCall, effect: EffectAsked) -> Result<Effect, Failure> {
+        self.check_may_go_on()?;
+        let key = AttemptContext::key(self.run.id, &self.node, self.part, self.attempt);
+        let version = version_of(&format!("{key}.{}", effect.index));
+        let (node, part, attempt) = (self.node.clone(), self.part, self.attempt);
+        let event = |effect| Event::EffectAnswered { node, part, attempt, effect };
+        let answered = state::answer(&self.engine, &self.run, call, effect, (version, event)).await?;
+        self.engine.meters.effects_answered.increment(1);
+        Ok(answered)
     }
 
     fn used(&self, call: &ModelCall) {
@@ -355,6 +365,14 @@ impl AttemptHost for Attendant {
 }
 
 impl Attendant {
+    /// No effect of a run that has ended, or has no money left.
+    fn check_may_go_on(&self) -> Result<(), Failure> {
+        if self.run.is_ending() {
+            return Err(Failure::new(FailureKind::Cancelled, "the run has ended"));
+        }
+        self.run.ledger().state().may_spend(self.part, self.spent.load(Ordering::Relaxed))
+    }
+
     fn deadline(&self) -> Deadline {
         *self.deadline.get_or_init(|| Deadline::in_ms(self.time_ms))
     }

@@ -21,6 +21,8 @@ pub struct EngineConfig {
     pub retention: Option<Duration>,
     /// Bytes of a run's input, as JSON text.
     pub max_input_bytes: usize,
+    /// Keys that a workflow's state may have.
+    pub max_state_keys: usize,
     /// The most that a node may set as its limits.
     pub ceiling: Limits,
     /// How others reach this server: callbacks' URLs begin with it.
@@ -42,6 +44,7 @@ impl Default for EngineConfig {
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
             retention: None,
             max_input_bytes: 1 << 20,
+            max_state_keys: 100_000,
             ceiling: Limits::default_ceiling(),
             public_url: "http://127.0.0.1:8080".into(),
             flow: FlowConfig::default(),

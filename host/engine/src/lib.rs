@@ -46,6 +46,7 @@ mod retention;
 mod schedules;
 mod slots;
 mod start;
+mod state;
 mod stats;
 mod steps;
 mod subworkflows;
@@ -79,6 +80,7 @@ pub use outbox::{PostError, PostEvent, Sink, outbox_mark};
 pub use publish::Published;
 pub use release::Released;
 pub use start::{StartRequest, Started};
+pub use state::{KeptState, PutStateError, StatePage, state_mark};
 pub use stats::EngineStats;
 pub use watch::WatchItem;
 
@@ -105,6 +107,7 @@ pub(crate) struct Shared {
     destinations: destinations::Destinations,
     /// Of runs whose workflows bound how many are under way.
     slots: slots::Slots,
+    states: state::Turns,
     meters: meters::Meters,
     /// Every run's task, and the one that recovers runs.
     tasks: TaskTracker,
@@ -145,6 +148,7 @@ impl Engine {
             meters: meters::Meters::new(),
             destinations: destinations::Destinations::new(config.flow.clone(), meters::FlowMeters::new()),
             slots: slots::Slots::default(),
+            states: state::Turns::default(),
             config,
             catalogue,
             journal,

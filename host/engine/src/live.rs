@@ -111,8 +111,8 @@ impl LiveRun {
     }
 
     /// Records what happens beside the loop, and gives it to the journal at once.
-    pub(crate) fn interject(&self, event: Event) -> Result<Interjected, FoldError> {
-        match self.interject_with(|_| Ok::<_, Infallible>(event)) {
+    pub(crate) fn interject(&self, happened: impl Into<Happened>) -> Result<Interjected, FoldError> {
+        match self.interject_with(|_| Ok::<_, Infallible>(happened)) {
             Ok(interjected) => Ok(interjected),
             Err(Refused::Fold(error)) => Err(error),
             Err(Refused::Not(never)) => match never {},
@@ -120,9 +120,9 @@ impl LiveRun {
     }
 
     /// The same of an event that follows from how the run stands, or does not.
-    pub(crate) fn interject_with<E>(
+    pub(crate) fn interject_with<E, H: Into<Happened>>(
         &self,
-        make: impl FnOnce(&RunState) -> Result<Event, E>,
+        make: impl FnOnce(&RunState) -> Result<H, E>,
     ) -> Result<Interjected, Refused<E>> {
         let mut ledger = self.ledger();
         if ledger.is_gone() {
@@ -131,8 +131,8 @@ impl LiveRun {
         if ledger.state().outcome().is_some() {
             return Ok(Interjected::Ended);
         }
-        let event = make(ledger.state()).map_err(Refused::Not)?;
-        ledger.record(event).map_err(Refused::Fold)?;
+        let happened = make(ledger.state()).map_err(Refused::Not)?;
+        ledger.record(happened).map_err(Refused::Fold)?;
         ledger.hand_over(&*self.journal);
         drop(ledger);
         self.news.notify_waiters();

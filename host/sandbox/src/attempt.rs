@@ -11,12 +11,15 @@ use semver::Version;
 use serde_json::Value;
 use stepwell_core::attempt::{Account, LogLine, ModelCall};
 use stepwell_core::destination::Destination;
-use stepwell_core::effect::Effect;
-use stepwell_core::failure::Failure;
+use stepwell_core::effect::{Effect, EffectAsked};
+use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::grant::Grants;
 use stepwell_core::id::{AttemptNumber, NodeId, Part, RunId, SecretName, WorkflowName};
 use stepwell_core::limits::Limits;
+use stepwell_core::state::StateCall;
 use stepwell_core::trace;
+
+use crate::blob::{BlobStore, NoBlobs};
 
 /// One attempt: everything that a guest may see or use.
 pub struct Attempt {
@@ -69,7 +72,13 @@ impl AttemptContext {
     /// `<run>.<node><part>.<attempt>`: the same for every life of this attempt, different for every other attempt.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        format!("{}.{}{}.{}", self.run, self.node, self.part, self.attempt)
+        Self::key(self.run, &self.node, self.part, self.attempt)
+    }
+
+    /// The same, of an attempt that stands here.
+    #[must_use]
+    pub fn key(run: RunId, node: &NodeId, part: Part, attempt: AttemptNumber) -> String {
+        format!("{run}.{node}{part}.{attempt}")
     }
 }
 
@@ -81,6 +90,11 @@ pub trait AttemptHost: Send + Sync + 'static {
     async fn room(&self) -> Box<dyn Send> {
         Box::new(())
     }
+    /// The blobs that there are for the attempt; which of them it may read is not the caller's to judge. Asked for once, of a
+    /// step that can use them.
+    fn blobs(&self) -> Arc<dyn BlobStore> {
+        Arc::new(NoBlobs)
+    }
     /// Before a new effect (never before a replayed one) leaves the machine: returns once all that it depends on is on disk, and
     /// once its destination takes it. An error ends the attempt with it. Where the effect goes nowhere (what the node is
     /// granted or its request's form forbid it), there is no destination.
@@ -88,6 +102,13 @@ pub trait AttemptHost: Send + Sync + 'static {
     /// A new effect was answered. Called in the order of the effects' indexes. Does not wait. (Neither this nor what follows is
     /// said again when a guest comes back from waiting without an instance.)
     fn answered(&self, effect: Effect);
+    /// A new effect asks something of what the attempt's workflow keeps. It is answered with a `StateAnswer`, and recorded as answered
+    /// together with what it changes: it is not told to `answered` again. Called in the order of the effects' indexes. An error ends
+    /// the attempt with it.
+    async fn state(&self, call: StateCall, effect: EffectAsked) -> Result<Effect, Failure> {
+        let why = format!("`{}` was asked of a host that keeps no state: {}", effect.summary, call.name());
+        Err(Failure::new(FailureKind::Internal, why))
+    }
     /// The guest recorded what a call of an AI model cost; it also stands in the report's account.
     fn used(&self, call: &ModelCall);
     /// The guest wrote a line; it also stands in the report's account.

@@ -197,12 +197,12 @@ async fn or_away<T>(
         if let Poll::Ready(result) = call.as_mut().poll(context) {
             return Poll::Ready(result.map(Called::Back));
         }
-        let Some(number) = errand.number() else { return Poll::Pending };
+        let Some((number, patience)) = errand.current() else { return Poll::Pending };
         // Each errand has its own time: a guest that has many short ones stays.
         let (_, mut enough) = waiting
             .take()
             .filter(|(of, _)| *of == number)
-            .unwrap_or_else(|| (number, Box::pin(rooms.worth_leaving())));
+            .unwrap_or_else(|| (number, Box::pin(rooms.worth_leaving(patience))));
         if enough.as_mut().poll(context).is_ready()
             && let Some(under_way) = errand.take()
         {

@@ -59,6 +59,12 @@ pub(crate) fn effect_of(import: &str) -> Option<Capability> {
     judge(import)?.capability()
 }
 
+/// Whether an import is this interface of the contract, which the step may have.
+pub(crate) fn imports_interface(import: &str, interface: &str) -> bool {
+    let name = import.split_once('@').map_or(import, |(name, _)| name);
+    name.strip_prefix("stepwell:step/") == Some(interface)
+}
+
 /// An import that a step may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Allowed {

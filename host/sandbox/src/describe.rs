@@ -36,7 +36,9 @@ fn limits() -> Limits {
 pub(crate) async fn describe(engine: &Engine, step: &Step, rooms: &Rooms) -> Result<Manifest, PublishError> {
     let _room = rooms.enter(&Nobody).await;
     let limits = limits();
-    let state = GuestState::new(Arc::new(Nobody), &limits, Past::default());
+    let nobody: Arc<dyn AttemptHost> = Arc::new(Nobody);
+    let past = Past::new(&nobody, &limits, Vec::new());
+    let state = GuestState::new(nobody, &limits, past);
     let mut guest =
         Guest::new(engine, state, limits, Time::begin(&limits)).map_err(PublishError::Describe)?;
     let manifest = guest.describe(step).await.map_err(PublishError::Describe)?;

@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use stepwell_core::attempt::{Account, Decision, ModelCall};
 use stepwell_core::failure::{Failure, FailureKind};
+use stepwell_core::grant::Grants;
 use stepwell_core::limits::{LimitKind, Limits};
+use stepwell_core::wildcard::Wildcard;
+use tokio::time::Instant;
 use wasmtime::ResourceLimiter;
+use wasmtime::component::ResourceTable;
 
 use crate::attempt::{AttemptContext, AttemptHost};
+use crate::blob::BlobSession;
+use crate::capability::state;
 use crate::effects::Effects;
 use crate::http::{Errand, HttpSession};
 use crate::lives::{Past, Said};
@@ -30,6 +36,12 @@ pub(crate) struct GuestState {
     pub(crate) heard: Said,
     pub(crate) decisions: Vec<Decision>,
     pub(crate) memory: MemoryLimiter,
+    /// The resources of the contract's interfaces; WASI has its own.
+    pub(crate) table: ResourceTable,
+    /// When this life of the attempt began.
+    pub(crate) began: Instant,
+    /// Keys of the state that it may use.
+    pub(crate) granted_keys: Vec<Wildcard>,
     /// Made when the guest first calls WASI: most never do.
     pub(crate) wasi: Option<Box<WasiGuest>>,
 }
@@ -42,36 +54,42 @@ pub(crate) enum Phase {
     Run(Work),
 }
 
-/// What only a guest at work has.
+/// What only a guest at work has, whichever of its attempt's lives it is.
+#[derive(Clone)]
 pub(crate) struct Work {
     pub(crate) context: AttemptContext,
     /// Only for components that import `http`.
     pub(crate) http: Option<Arc<HttpSession>>,
+    /// Only for components that import `blob` or `http`.
+    pub(crate) blobs: Option<Arc<BlobSession>>,
 }
 
 impl GuestState {
     /// A guest that describes itself, until it is given work.
     pub(crate) fn new(host: Arc<dyn AttemptHost>, limits: &Limits, past: Past) -> Self {
-        let meter = Arc::new(Meter::new(limits));
+        let Past { effects, meter, said } = past;
         Self {
             phase: Phase::Describe,
-            effects: Effects::new(Arc::clone(&host), Arc::clone(&meter), past.effects),
+            effects,
             errand: Arc::default(),
-            log: Arc::new(Log::new(Arc::clone(&host), Arc::clone(&meter), past.said.lines)),
+            log: Arc::new(Log::new(Arc::clone(&host), Arc::clone(&meter), said.lines)),
             host,
             meter,
             usage: Vec::new(),
             chunks: 0,
-            heard: past.said,
+            heard: said,
             decisions: Vec::new(),
             memory: MemoryLimiter::new(*limits),
+            table: ResourceTable::new(),
+            began: Instant::now(),
+            granted_keys: Vec::new(),
             wasi: None,
         }
     }
 
     /// This guest is to work.
-    pub(crate) fn at_work(self, work: Work) -> Self {
-        Self { phase: Phase::Run(work), ..self }
+    pub(crate) fn at_work(self, work: Work, grants: &Grants) -> Self {
+        Self { phase: Phase::Run(work), granted_keys: state::granted(grants), ..self }
     }
 
     /// Every host function of the contract begins with this: the call is counted, and refused where the guest has
@@ -93,6 +111,9 @@ impl GuestState {
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         if let Some(wasi) = &mut self.wasi {
             wasi.finish()?;
+        }
+        if let Phase::Run(Work { http: Some(http), .. }) = &self.phase {
+            http.give_up_streams()?;
         }
         self.effects.check_all_asked()
     }

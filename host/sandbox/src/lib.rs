@@ -8,12 +8,14 @@
 //! run       step + Attempt -> room -> guest in its store -> call (limits) -> AttemptReport
 //!                              |          |
 //!                              |          +-- capability, http: what the guest imports; effects: asked once
+//!                              |          +-- blob: which blobs it may read
 //!                              |          +-- wasi: empty, deterministic
 //!                              +- lives: a guest that only waits goes, and another comes back to the answer
 //! ```
 
 mod attempt;
 mod bindings;
+mod blob;
 mod cache;
 mod call;
 mod capability;
@@ -37,11 +39,13 @@ mod tests;
 mod wasi;
 
 pub use attempt::{Attempt, AttemptContext, AttemptHost, AttemptReport, Exchange, Leave};
+pub use blob::{BlobError, BlobStore, NewBlob, OpenBlob};
+pub use capability::check_grants;
 pub use config::SandboxConfig;
 pub use error::{PublishError, SandboxError};
 pub use http::{
-    EffectStandIn, HostPattern, HttpAnswer, HttpAsked, HttpError, HttpResponse, InvalidHost, NetworkPolicy,
-    check_grants,
+    EffectStandIn, HostPattern, HttpAnswer, HttpAsked, HttpError, HttpKept, HttpResponse, HttpStream,
+    InvalidHost, NetworkPolicy, StreamEnd,
 };
 pub use sandbox::{Sandbox, SandboxStats};
 pub use step::Step;

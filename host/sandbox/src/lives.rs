@@ -11,8 +11,10 @@ use std::sync::Arc;
 use stepwell_core::attempt::Account;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::Failure;
+use stepwell_core::limits::Limits;
 
 use crate::attempt::{Attempt, AttemptHost, AttemptReport};
+use crate::blob;
 use crate::call::{Guest, Time, bounded};
 use crate::effects::Effects;
 use crate::guest::{GuestState, Work};
@@ -23,12 +25,28 @@ use crate::sandbox::Sandbox;
 use crate::step::Step;
 
 /// What the lives of an attempt so far leave to the next one.
-#[derive(Default)]
 pub(crate) struct Past {
     /// What they were answered.
-    pub(crate) effects: Vec<Effect>,
+    pub(crate) effects: Arc<Effects>,
+    pub(crate) meter: Arc<Meter>,
     /// What the host heard of them.
     pub(crate) said: Said,
+}
+
+impl Past {
+    /// That of an attempt which begins with what it was answered before a crash.
+    pub(crate) fn new(host: &Arc<dyn AttemptHost>, limits: &Limits, answered: Vec<Effect>) -> Self {
+        let meter = Arc::new(Meter::new(limits));
+        let effects = Effects::new(Arc::clone(host), Arc::clone(&meter), answered);
+        Self { effects, meter, said: Said::default() }
+    }
+
+    /// Another guest begins where the last one did.
+    fn begin_again(effects: Arc<Effects>, meter: Arc<Meter>, said: Said) -> Self {
+        effects.begin_again();
+        meter.begin_again();
+        Self { effects, meter, said }
+    }
 }
 
 /// How much the host heard from a guest. A later life of the attempt says it again, and the host does not hear it.
@@ -63,11 +81,12 @@ pub(crate) struct Absence {
 impl Sandbox {
     /// Runs one attempt. However the guest behaves, this returns within the attempt's time, once there was room for an instance.
     pub async fn run(&self, step: &Step, mut attempt: Attempt, host: Arc<dyn AttemptHost>) -> AttemptReport {
-        let mut past = Past { effects: std::mem::take(&mut attempt.replay), said: Said::default() };
+        let mut past = Past::new(&host, &attempt.limits, std::mem::take(&mut attempt.replay));
+        let work = self.prepare(step, &attempt, &host, &past);
         let mut room = self.rooms().enter(&*host).await;
         let time = Time::begin(&attempt.limits);
         loop {
-            let absence = match self.live(step, &attempt, &host, past, time).await {
+            let absence = match self.live(step, &attempt, (&host, work.clone()), past, time).await {
                 LifeEnd::Done(report) => return report,
                 LifeEnd::Away(absence) => absence,
             };
@@ -83,11 +102,11 @@ impl Sandbox {
         &self,
         step: &Step,
         attempt: &Attempt,
-        host: &Arc<dyn AttemptHost>,
+        (host, work): (&Arc<dyn AttemptHost>, Work),
         past: Past,
         time: Time,
     ) -> LifeEnd {
-        let state = self.prepare(step, attempt, Arc::clone(host), past);
+        let state = GuestState::new(Arc::clone(host), &attempt.limits, past).at_work(work, &attempt.grants);
         match Guest::new(self.engine(), state, attempt.limits, time) {
             // Apart, so that an attempt which is away takes up no room for it.
             Ok(guest) => Box::pin(guest.live(step, &attempt.input, &attempt.config, self.rooms())).await,
@@ -97,13 +116,14 @@ impl Sandbox {
         }
     }
 
-    fn prepare(&self, step: &Step, attempt: &Attempt, host: Arc<dyn AttemptHost>, past: Past) -> GuestState {
-        let state = GuestState::new(host, &attempt.limits, past);
-        let http = step.sends_http().then(|| {
-            let (effects, meter) = (Arc::clone(&state.effects), Arc::clone(&state.meter));
-            Arc::new(http::prepare(self.http(), attempt, effects, meter))
+    /// What all lives of an attempt share.
+    fn prepare(&self, step: &Step, attempt: &Attempt, host: &Arc<dyn AttemptHost>, past: &Past) -> Work {
+        let blobs = step.uses_blobs().then(|| Arc::new(blob::prepare(&**host, attempt)));
+        let http = blobs.as_ref().filter(|_| step.sends_http()).map(|blobs| {
+            let shared = (Arc::clone(&past.effects), Arc::clone(&past.meter));
+            Arc::new(http::prepare(self.http(), attempt, shared, Arc::clone(blobs)))
         });
-        state.at_work(Work { context: attempt.context.clone(), http })
+        Work { context: attempt.context.clone(), http, blobs }
     }
 }
 
@@ -124,7 +144,7 @@ impl Absence {
             Ok::<_, Failure>(rooms.enter(host).await)
         };
         match bounded(back, &meter, time).await {
-            Ok(room) => Ok((room, Past { effects: effects.take_answers(), said })),
+            Ok(room) => Ok((room, Past::begin_again(effects, meter, said))),
             Err(failure) => Err(AttemptReport { result: Err(failure), account: time.spent_by(account) }),
         }
     }

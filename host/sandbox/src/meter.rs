@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use stepwell_core::failure::Failure;
 use stepwell_core::limits::{LimitKind, Limits};
 
-/// The counters of one attempt. Shared by all that act for it, also at the same time.
+/// The counters of one attempt, over all its lives. Shared by all that act for it, also at the same time.
 #[derive(Debug)]
 pub(crate) struct Meter {
     /// Calls of host functions, WASI's among them.
@@ -30,6 +30,13 @@ impl Meter {
             received: Counter::new(LimitKind::ReceivedBytes, limits.received_bytes),
             log_lines: Counter::new(LimitKind::LogLines, limits.log_lines),
             ended: OnceLock::new(),
+        }
+    }
+
+    /// Another guest takes the place of the last one, and uses everything again.
+    pub(crate) fn begin_again(&self) {
+        for counter in [&self.host_calls, &self.sent, &self.received, &self.log_lines] {
+            counter.used.store(0, Ordering::Relaxed);
         }
     }
 

@@ -58,9 +58,9 @@ impl Rooms {
         .await
     }
 
-    /// Returns once an attempt that only waits is better off without its instance.
-    pub(crate) async fn worth_leaving(&self) {
-        let moment = MOMENT.min(self.park_after);
+    /// Returns once an attempt that only waits is better off without its instance; not before it has waited for so long.
+    pub(crate) async fn worth_leaving(&self, patience: Duration) {
+        let moment = MOMENT.min(self.park_after).max(patience);
         sleep(moment).await;
         // An error says that nobody wanted its room: it has waited for long.
         let _ = timeout(self.park_after.saturating_sub(moment), self.wanted()).await;

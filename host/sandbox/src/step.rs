@@ -7,7 +7,7 @@ use stepwell_core::manifest::Capability;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::StepPre;
-use crate::component::effect_of;
+use crate::component::{effect_of, imports_interface};
 use crate::error::PublishError;
 use crate::guest::GuestState;
 
@@ -19,6 +19,7 @@ struct Linked {
     digest: Digest,
     pre: StepPre<GuestState>,
     sends_http: bool,
+    uses_blobs: bool,
 }
 
 impl Step {
@@ -32,8 +33,11 @@ impl Step {
         let kind = component.component_type();
         let sends_http =
             kind.imports(linker.engine()).any(|(name, _)| effect_of(name) == Some(Capability::Http));
+        // Also the bodies of `http` may be blobs.
+        let uses_blobs =
+            sends_http || kind.imports(linker.engine()).any(|(name, _)| imports_interface(name, "blob"));
         let pre = linker.instantiate_pre(component).and_then(StepPre::new).map_err(other_world)?;
-        Ok(Self(Arc::new(Linked { digest, pre, sends_http })))
+        Ok(Self(Arc::new(Linked { digest, pre, sends_http, uses_blobs })))
     }
 
     /// Of the component's bytes.
@@ -45,6 +49,11 @@ impl Step {
     /// Whether an attempt needs a way out.
     pub(crate) fn sends_http(&self) -> bool {
         self.0.sends_http
+    }
+
+    /// Whether an attempt may ask for blobs.
+    pub(crate) fn uses_blobs(&self) -> bool {
+        self.0.uses_blobs
     }
 
     pub(crate) fn pre(&self) -> &StepPre<GuestState> {

@@ -204,6 +204,7 @@ fn engine_config(config: &Config, address: SocketAddr) -> Result<EngineConfig, S
         max_live_attempts: config.engine.max_live_attempts,
         idempotency_ttl: config.engine.idempotency_ttl,
         retention: config.engine.retention,
+        max_state_keys: config.engine.max_state_keys,
         max_input_bytes: config.http.max_json_bytes,
         ceiling: config.limits.ceiling,
         public_url: public_url.into(),

@@ -50,11 +50,13 @@ pub enum MarkKind {
     Clock,
     /// What a run did with AI. Its key is the run's id, so that these stand in the order of acceptance.
     Ai,
+    /// A value that a workflow keeps. Once it is due it is removed, sooner or later.
+    State,
 }
 
 impl MarkKind {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Timer,
         Self::Approval,
         Self::Callback,
@@ -65,7 +67,11 @@ impl MarkKind {
         Self::Child,
         Self::Clock,
         Self::Ai,
+        Self::State,
     ];
+
+    /// Those that go by themselves once they are due.
+    pub(crate) const PASSING: [Self; 2] = [Self::Memo, Self::State];
 
     /// As written for people and programs.
     #[must_use]
@@ -81,6 +87,7 @@ impl MarkKind {
             Self::Child => "child",
             Self::Clock => "clock",
             Self::Ai => "ai",
+            Self::State => "state",
         }
     }
 }

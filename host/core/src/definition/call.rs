@@ -194,14 +194,16 @@ fn read_limit(kind: LimitKind, fields: &Fields<'_>) -> Option<SetLimit> {
 
 /// All of a node's grants, or none: pointers into them must not shift.
 fn read_grants(grants: &Cursor<'_>) -> Option<Grants> {
-    let fields = grants.fields(&["http", "secrets"])?;
+    let fields = grants.fields(&["http", "secrets", "state"])?;
     let http = fields.get("http").map(|it| it.items()).unwrap_or_default();
     let secrets = fields.get("secrets").map(|it| it.entries()).unwrap_or_default();
     let http: Vec<_> = http.iter().map(read_http_grant).collect();
     let secrets: Vec<_> = secrets.iter().map(|(name, hosts)| read_secret(name, hosts)).collect();
+    let state = fields.get("state").map_or_else(|| Some(Vec::new()), |it| read_texts(&it));
     Some(Grants {
         http: http.into_iter().collect::<Option<_>>()?,
         secrets: secrets.into_iter().collect::<Option<_>>()?,
+        state: state?,
     })
 }
 

@@ -41,6 +41,8 @@ fn calls<'a>(place: &str, node: &'a Value) -> Vec<(String, &'a Value)> {
 struct Authority {
     requests: BTreeSet<Request>,
     secrets: BTreeSet<(SecretName, String)>,
+    /// Keys of the state, or how they begin.
+    state: BTreeSet<String>,
 }
 
 /// Requests of one kind.
@@ -67,6 +69,7 @@ impl Authority {
 
     fn add(&mut self, grants: Grants) {
         self.requests.extend(grants.http.into_iter().flat_map(requests));
+        self.state.extend(grants.state);
         for (name, hosts) in grants.secrets {
             self.secrets.extend(hosts.into_iter().map(|host| (name.clone(), host)));
         }
@@ -82,7 +85,12 @@ impl Authority {
         for (name, host) in self.secrets.iter().filter(|secret| !may_see(secret)) {
             secrets.entry(name.clone()).or_default().push(host.clone());
         }
-        Grants { http: together(self.requests.iter().filter(|request| !is_covered(request))), secrets }
+        let may_use = |key: &&String| other.state.iter().any(|wide| begins(wide, key));
+        Grants {
+            http: together(self.requests.iter().filter(|request| !is_covered(request))),
+            secrets,
+            state: self.state.iter().filter(|key| !may_use(key)).cloned().collect(),
+        }
     }
 }
 
@@ -154,5 +162,10 @@ fn path_covers(wide: &str, narrow: &str) -> bool {
         return true;
     }
     let is_plain = !wide.contains('%') && !narrow.contains('%');
-    is_plain && wide.strip_suffix('*').is_some_and(|beginning| narrow.starts_with(beginning))
+    is_plain && begins(wide, narrow)
+}
+
+/// `conversations/*` covers what begins so.
+fn begins(wide: &str, narrow: &str) -> bool {
+    wide == narrow || wide.strip_suffix('*').is_some_and(|beginning| narrow.starts_with(beginning))
 }

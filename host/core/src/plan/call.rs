@@ -10,10 +10,10 @@ use super::node::Site;
 use super::references::{self, Reader};
 use super::{Call, LockSlot, LockedStep, Resolution, fit};
 use crate::definition::CallDraft;
-use crate::grant::Grants;
 use crate::limits::Limits;
 use crate::manifest::{Capability, PublishedStep};
 use crate::mistake::{Mistake, code};
+use crate::pointer;
 use crate::schema::{InvalidSchema, Schema, SchemaViolation};
 
 /// What a call is to its node.
@@ -168,10 +168,18 @@ fn check_capabilities(draft: &CallDraft, step: &PublishedStep, site: &Site<'_>) 
         let help = r#"say where it may send: "grants": {"http": [{"host": "api.example.com", "methods": ["POST"]}]}"#;
         site.mistakes.add(Mistake::new(&draft.places.grants, code::GRANT_MISSING, message).with_help(help));
     }
-    if !can_send && *grants != Grants::default() && !draft.grants_are_inherited {
-        let message = format!("the step `{name}` does not import `http`, so it has no use for grants");
-        site.mistakes.add(
-            Mistake::new(&draft.places.grants, code::GRANT_UNUSED, message).with_help("remove `grants`"),
-        );
+    let unused = |place: &str, interface: &str, what: &str| {
+        let message = format!("the step `{name}` does not import `{interface}`, so it has no use for {what}");
+        let help = format!("remove `{}`", place.rsplit('/').next().unwrap_or(place));
+        site.mistakes.add(Mistake::new(place, code::GRANT_UNUSED, message).with_help(help));
+    };
+    if draft.grants_are_inherited {
+        return;
+    }
+    if !can_send && (!grants.http.is_empty() || !grants.secrets.is_empty()) {
+        unused(&draft.places.grants, "http", "grants of requests and secrets");
+    }
+    if !step.effects.contains(&Capability::State) && !grants.state.is_empty() {
+        unused(&pointer::field(&draft.places.grants, "state"), "state", "grants of its keys");
     }
 }

@@ -16,6 +16,7 @@ mod retention;
 mod schedules;
 mod sequencing;
 mod starting;
+mod state;
 mod steering;
 mod support;
 mod watching;

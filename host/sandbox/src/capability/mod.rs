@@ -18,6 +18,8 @@ pub(crate) mod usage;
 
 use serde_json::Value;
 use stepwell_core::failure::{Failure, FailureKind};
+use stepwell_core::grant::Grants;
+use stepwell_core::mistake::Mistake;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::stepwell::step::types;
@@ -35,6 +37,12 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     state::link(linker)?;
     usage::link(linker)?;
     http::link(linker)
+}
+
+/// What is wrong with a node's grants, with pointers into them.
+#[must_use]
+pub fn check_grants(grants: &Grants) -> Vec<Mistake> {
+    [http::check(grants), state::check(grants)].concat()
 }
 
 /// Shapes alone: there is nothing to call.

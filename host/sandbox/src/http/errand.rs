@@ -6,16 +6,13 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use stepwell_core::failure::Failure;
+use stepwell_core::failure::{Failure, FailureKind};
+use tokio::sync::oneshot;
 
-use super::message::{HttpError, HttpResponse};
-
-/// The answers to one call of `http`, in the order of its requests. A failure ends the attempt.
-pub(crate) type Answers = Result<Vec<Result<HttpResponse, HttpError>>, Failure>;
-
-/// Answers on their way. They need nothing of the guest that asked.
-pub(crate) type UnderWay = Pin<Box<dyn Future<Output = Answers> + Send>>;
+/// An answer on its way, until it is there. It needs nothing of the guest that asked. A failure ends the attempt.
+pub(crate) type UnderWay = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// The errand of one guest: it has one at most, for it waits for each.
 #[derive(Default)]
@@ -26,28 +23,42 @@ struct State {
     under_way: Option<UnderWay>,
     /// Counts errands.
     number: u64,
+    /// How long the wait is at least before the guest is better gone.
+    patience: Duration,
     /// The guest began what nobody else can go on with.
     stays: bool,
 }
 
 impl Errand {
-    /// Waits for answers, unless they are taken away.
-    pub(super) async fn run(&self, answers: impl Future<Output = Answers> + Send + 'static) -> Answers {
+    /// Waits for an answer, unless it is taken away. A failure ends the attempt.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        answer: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (tell, mut told) = oneshot::channel();
         {
             let mut state = self.state();
             state.number += 1;
-            state.under_way = Some(Box::pin(answers));
+            state.patience = patience;
+            state.under_way = Some(Box::pin(async move {
+                // Where the guest has gone there is nobody to tell: another one will ask again.
+                let _ = tell.send(answer.await?);
+                Ok(())
+            }));
         }
-        poll_fn(|context| self.poll(context)).await
+        poll_fn(|context| self.poll(context)).await?;
+        told.try_recv()
+            .map_err(|_| Failure::new(FailureKind::Internal, "a request came back without an answer"))
     }
 
-    fn poll(&self, context: &mut Context<'_>) -> Poll<Answers> {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let mut state = self.state();
-        // Whoever took the answers away drops the guest: it hears of them no more.
+        // Whoever took the answer away drops the guest: it hears of it no more.
         let Some(under_way) = &mut state.under_way else { return Poll::Pending };
-        let answers = ready!(under_way.as_mut().poll(context));
+        let answered = ready!(under_way.as_mut().poll(context));
         state.under_way = None;
-        Poll::Ready(answers)
+        Poll::Ready(answered)
     }
 
     /// The guest waits beside its errands, in a way that another could not take up: from now on it is not to be dropped.
@@ -55,13 +66,13 @@ impl Errand {
         self.state().stays = true;
     }
 
-    /// Which errand the guest is on, if it waits for nothing else and may be dropped meanwhile.
-    pub(crate) fn number(&self) -> Option<u64> {
+    /// Which errand the guest is on, if it waits for nothing else and may be dropped meanwhile; and how long it stays at least.
+    pub(crate) fn current(&self) -> Option<(u64, Duration)> {
         let state = self.state();
-        (state.under_way.is_some() && !state.stays).then_some(state.number)
+        (state.under_way.is_some() && !state.stays).then_some((state.number, state.patience))
     }
 
-    /// Takes the answers away. The guest is to be dropped.
+    /// Takes the answer away. The guest is to be dropped.
     pub(crate) fn take(&self) -> Option<UnderWay> {
         self.state().under_way.take()
     }

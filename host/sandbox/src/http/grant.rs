@@ -77,8 +77,7 @@ pub(super) fn missing_secret_grant(name: &SecretName, url: &Url) -> String {
 }
 
 /// What is wrong with a node's grants of requests and secrets, with pointers into the grants.
-#[must_use]
-pub fn check_grants(grants: &Grants) -> Vec<Mistake> {
+pub(crate) fn check(grants: &Grants) -> Vec<Mistake> {
     let http = grants
         .http
         .iter()
@@ -189,7 +188,7 @@ mod tests {
             ],
             "secrets": {"EMPTY": [], "KEY": ["a.example", "*"]},
         }));
-        let pointers: Vec<String> = check_grants(&wrong).into_iter().map(|mistake| mistake.pointer).collect();
+        let pointers: Vec<String> = check(&wrong).into_iter().map(|mistake| mistake.pointer).collect();
         assert_eq!(
             pointers,
             [
@@ -203,6 +202,6 @@ mod tests {
             ]
         );
         let right = json!({"http": [{"host": "*.a.example:81", "methods": ["M-SEARCH"], "paths": ["/*"]}], "secrets": {"K": ["a.example"]}});
-        assert_eq!(check_grants(&grants(right)), []);
+        assert_eq!(check(&grants(right)), []);
     }
 }

@@ -8,7 +8,7 @@ use http::header::{
 use http::{Method, StatusCode};
 use url::Url;
 
-use super::message::{self, HttpError, HttpRequest, shown};
+use super::message::{self, HttpError, HttpRequest, Part, shown};
 use super::secret::mentions_secret;
 
 /// The longest URL, in bytes.
@@ -37,6 +37,8 @@ pub(super) struct Hop {
     /// Values as the guest wrote them, secret placeholders included.
     pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) body: Bytes,
+    /// The rest of the body.
+    pub(super) parts: Vec<Part>,
 }
 
 impl Hop {
@@ -48,6 +50,7 @@ impl Hop {
             url: url(&request.url)?,
             headers: headers.collect::<Result<_, HttpError>>()?,
             body: request.body.clone(),
+            parts: request.parts.clone(),
         })
     }
 
@@ -56,6 +59,12 @@ impl Hop {
         if !self.headers.iter().any(|(written, _)| written == name) {
             self.headers.push((HeaderName::from_static(name), value()));
         }
+    }
+
+    /// What of its body is in memory.
+    pub(super) fn body_size(&self) -> u64 {
+        let parts = self.parts.iter().map(|part| if let Part::Bytes(bytes) = part { bytes.len() } else { 0 });
+        (self.body.len() + parts.sum::<usize>()) as u64
     }
 
     /// Host and port, for messages.
@@ -75,6 +84,7 @@ impl Hop {
         if becomes_get(&self.method, status) {
             next.method = Method::GET;
             next.body = Bytes::new();
+            next.parts = Vec::new();
             next.headers.retain(|(name, _)| !describes_body(name));
         }
         if url.origin() != self.url.origin() {
@@ -174,6 +184,8 @@ mod tests {
             body: Bytes::from_static(b"body"),
             timeout_ms: None,
             max_redirects: 5,
+            parts: Vec::new(),
+            keep: false,
         }
     }
 

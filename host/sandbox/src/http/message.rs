@@ -6,6 +6,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use stepwell_core::blob::BlobRef;
 use stepwell_core::digest::Digest;
 use url::Url;
 
@@ -27,14 +28,49 @@ pub(crate) struct HttpRequest {
     pub(crate) timeout_ms: Option<u64>,
     /// 0 for none.
     pub(crate) max_redirects: u32,
+    /// The rest of the body.
+    pub(crate) parts: Vec<Part>,
+    /// Whether the body of an answer with a status of 2xx becomes a blob.
+    pub(crate) keep: bool,
+}
+
+/// A part of a body that is put together by the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// As they are.
+    Bytes(Bytes),
+    /// The bytes of a blob, by its digest as the guest wrote it.
+    Blob(String),
+}
+
+impl Part {
+    /// Of what it holds; a blob is named by it.
+    fn digest(&self) -> (&'static str, String) {
+        match self {
+            Self::Bytes(bytes) => ("bytes", Digest::of(bytes).to_string()),
+            Self::Blob(digest) => ("blob", digest.clone()),
+        }
+    }
+
+    /// What of it is in memory.
+    fn size(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Blob(_) => 0,
+        }
+    }
 }
 
 impl HttpRequest {
     /// Of everything that was asked: a replay that asks the same has the same digest.
     pub(crate) fn digest(&self) -> Digest {
-        let head =
+        let mut head =
             serde_json::json!([self.method, self.url, self.headers, self.timeout_ms, self.max_redirects])
                 .to_string();
+        if self.keep || !self.parts.is_empty() {
+            let parts: Vec<_> = self.parts.iter().map(Part::digest).collect();
+            head += &serde_json::json!([parts, self.keep]).to_string();
+        }
         // JSON text holds no raw line feed, so head and body cannot be mistaken for each other.
         Digest::of(&[head.as_bytes(), b"\n", &self.body].concat())
     }
@@ -47,10 +83,11 @@ impl HttpRequest {
         }
     }
 
-    /// What it counts toward the bytes that an attempt may send.
+    /// What it counts toward the bytes that an attempt may send, but for its blobs.
     pub(crate) fn size(&self) -> u64 {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        (self.method.len() + self.url.len() + headers + self.body.len()) as u64
+        let parts: usize = self.parts.iter().map(Part::size).sum();
+        (self.method.len() + self.url.len() + headers + self.body.len() + parts) as u64
     }
 }
 
@@ -150,13 +187,79 @@ pub enum Answer {
     Ok(HttpResponse),
     /// None.
     Error(HttpError),
+    /// An answer that was read piece by piece.
+    Stream(HttpStream),
+    /// A whole answer whose body is a blob.
+    Kept(HttpKept),
 }
 
-impl From<Result<HttpResponse, HttpError>> for Answer {
-    fn from(result: Result<HttpResponse, HttpError>) -> Self {
-        match result {
-            Ok(response) => Self::Ok(response),
-            Err(error) => Self::Error(error),
+/// A whole answer whose body is a blob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpKept {
+    /// Without its body.
+    #[serde(flatten)]
+    pub response: HttpResponse,
+    /// The body.
+    pub blob: BlobRef,
+}
+
+/// An answer that was read piece by piece, as far as it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpStream {
+    /// With what came of the body.
+    #[serde(flatten)]
+    pub response: HttpResponse,
+    /// Why there is no more of it.
+    #[serde(default, skip_serializing_if = "StreamEnd::is_whole")]
+    pub end: StreamEnd,
+    /// Where the body was cut into pieces: how many bytes each has but the last. A replay cuts it there again, so that the step does
+    /// the same again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cuts: Vec<usize>,
+}
+
+/// How an answer ended that was read piece by piece.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamEnd {
+    /// All of it came.
+    #[default]
+    Whole,
+    /// The step did not want the rest.
+    Dropped,
+    /// It broke off.
+    Broken(HttpError),
+}
+
+impl StreamEnd {
+    fn is_whole(&self) -> bool {
+        *self == Self::Whole
+    }
+}
+
+impl HttpStream {
+    /// That of an answer which came whole: one piece.
+    pub(crate) fn whole(response: HttpResponse) -> Self {
+        Self { response, end: StreamEnd::Whole, cuts: Vec::new() }
+    }
+
+    /// The body, cut.
+    pub(crate) fn pieces(&self) -> Vec<Bytes> {
+        let mut rest = self.response.body.clone();
+        let mut pieces: Vec<_> =
+            self.cuts.iter().map(|length| rest.split_to(rest.len().min(*length))).collect();
+        pieces.push(rest);
+        pieces
+    }
+}
+
+impl Answer {
+    /// What it counts toward the bytes that an attempt may receive.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Ok(response) | Self::Stream(HttpStream { response, .. }) => response.size(),
+            Self::Kept(kept) => kept.response.size() + kept.blob.size,
+            Self::Error(_) => 0,
         }
     }
 }
@@ -164,8 +267,13 @@ impl From<Result<HttpResponse, HttpError>> for Answer {
 impl From<Answer> for Result<HttpResponse, HttpError> {
     fn from(answer: Answer) -> Self {
         match answer {
-            Answer::Ok(response) => Ok(response),
-            Answer::Error(error) => Err(error),
+            Answer::Ok(response) | Answer::Kept(HttpKept { response, .. }) => Ok(response),
+            Answer::Stream(HttpStream { response, end: StreamEnd::Whole | StreamEnd::Dropped, .. }) => {
+                Ok(response)
+            }
+            Answer::Error(error) | Answer::Stream(HttpStream { end: StreamEnd::Broken(error), .. }) => {
+                Err(error)
+            }
         }
     }
 }
@@ -216,6 +324,8 @@ mod tests {
             body: Bytes::from_static(b"{}"),
             timeout_ms: None,
             max_redirects: 0,
+            parts: Vec::new(),
+            keep: false,
         }
     }
 
@@ -242,12 +352,39 @@ mod tests {
         );
     }
 
+    fn stream(body: impl Into<Bytes>, end: StreamEnd) -> HttpStream {
+        let Answer::Ok(response) = response(body) else { panic!("a response") };
+        HttpStream { response, end, cuts: Vec::new() }
+    }
+
+    #[test]
+    fn the_journal_says_how_a_stream_ended_unless_all_of_it_came() {
+        let json = |end| serde_json::to_value(Answer::Stream(stream("a", end))).expect("an answer is JSON");
+        let whole = json!({"status": 200, "headers": [["x", "y"]], "body": "a", "url": "https://a/"});
+        assert_eq!(json(StreamEnd::Whole), json!({"stream": whole}));
+        assert_eq!(json(StreamEnd::Dropped)["stream"]["end"], "dropped");
+        let broken = json(StreamEnd::Broken(HttpError::Timeout("late".to_owned())));
+        assert_eq!(broken["stream"]["end"], json!({"broken": {"kind": "timeout", "message": "late"}}));
+    }
+
+    #[test]
+    fn a_stream_is_cut_where_it_says_and_nothing_is_lost() {
+        let pieces = |cuts| HttpStream { cuts, ..stream("abcdef", StreamEnd::Whole) }.pieces();
+        assert_eq!(pieces(vec![1, 2]), ["a", "bc", "def"]);
+        assert_eq!(pieces(vec![4, 9, 1]), ["abcd", "ef", "", ""]);
+        assert_eq!(pieces(vec![]), ["abcdef"]);
+    }
+
     proptest! {
         #[test]
         fn an_answer_reads_what_it_writes(body: Vec<u8>, status in 100u16..600, message: String) {
             let mut ok = response(body);
             if let Answer::Ok(response) = &mut ok { response.status = status; }
-            for answer in [ok, Answer::Error(HttpError::TooLarge(message))] {
+            let Answer::Ok(response) = ok.clone() else { panic!("a response") };
+            let broken = StreamEnd::Broken(HttpError::Connection(message.clone()));
+            let streams = [StreamEnd::Whole, StreamEnd::Dropped, broken]
+                .map(|end| Answer::Stream(HttpStream { response: response.clone(), end, cuts: Vec::new() }));
+            for answer in [ok, Answer::Error(HttpError::TooLarge(message))].into_iter().chain(streams) {
                 let text = serde_json::to_string(&answer)?;
                 prop_assert_eq!(serde_json::from_str::<Answer>(&text)?, answer);
             }
@@ -256,13 +393,16 @@ mod tests {
 
     #[test]
     fn each_part_of_a_request_counts_in_its_digest() {
-        let changes: [fn(&mut HttpRequest); 6] = [
+        let changes: [fn(&mut HttpRequest); 9] = [
             |r| r.method = "PUT".to_owned(),
             |r| r.url.push('x'),
             |r| r.headers.clear(),
             |r| r.body = Bytes::from_static(b"[]"),
             |r| r.timeout_ms = Some(1),
             |r| r.max_redirects = 1,
+            |r| r.keep = true,
+            |r| r.parts.push(Part::Bytes(Bytes::from_static(b"more"))),
+            |r| r.parts.push(Part::Blob("sha256:ab".to_owned())),
         ];
         assert_eq!(request().digest(), request().digest());
         for change in changes {

@@ -3,11 +3,14 @@
 //! ```text
 //! wit      what the guest calls                       link
 //! session  requests as effects: replay, order         prepare
+//! stream   an answer that comes piece by piece, which may outlive it too
+//! incoming what the guest calls of such an answer
 //! errand   what a guest waits for, which may outlive it
 //! client   one exchange: gates, redirects, limits
 //!   hop      a well-formed request, and where a redirect leads
 //!   grant    what the node is granted (host, path)    check
 //!   network  what the operator allows at all
+//!   body     bytes and blobs, on their way out
 //!   secret   placeholders filled on the way out, values taken out of what comes back
 //!   dial     addresses checked, then connected to
 //!   fault    what went wrong, in words
@@ -16,6 +19,7 @@
 //! reply    what an answer says about its destination
 //! ```
 
+mod body;
 mod client;
 mod dial;
 mod errand;
@@ -31,18 +35,19 @@ mod reply;
 mod secret;
 mod session;
 mod stand_in;
+mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wit;
 
 pub(crate) use client::HttpClient;
 pub(crate) use errand::{Errand, UnderWay};
-pub use grant::check_grants;
+pub(crate) use grant::check;
 pub use host::{HostPattern, InvalidHost};
 #[expect(unreachable_pub, reason = "the generated bindings name it as if it were public")]
 pub use incoming::Incoming;
 pub(crate) use message::HttpRequest;
-pub use message::{Answer as HttpAnswer, HttpError, HttpResponse};
+pub use message::{Answer as HttpAnswer, HttpError, HttpKept, HttpResponse, HttpStream, StreamEnd};
 pub use network::NetworkPolicy;
 pub(crate) use session::{HttpSession, prepare};
 pub use stand_in::{EffectStandIn, HttpAsked};

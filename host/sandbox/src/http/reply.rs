@@ -2,24 +2,34 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::message::{Answer, HttpError, HttpResponse};
+use super::message::{Answer, HttpError, HttpKept, HttpResponse, HttpStream, StreamEnd};
 use crate::attempt::Exchange;
 use crate::effects::Reply;
 
 impl Reply for Answer {
     fn exchange(&self) -> Exchange {
         match self {
-            Self::Ok(response) => Exchange::Answered { status: response.status, retry_after: of(response) },
-            Self::Error(
-                HttpError::Dns(why)
-                | HttpError::Connection(why)
-                | HttpError::Tls(why)
-                | HttpError::Timeout(why)
-                | HttpError::Protocol(why),
-            ) => Exchange::Fault { why: why.clone() },
-            Self::Error(HttpError::InvalidRequest(_) | HttpError::Denied(_) | HttpError::TooLarge(_)) => {
-                Exchange::Inconclusive
+            Self::Ok(response)
+            | Self::Kept(HttpKept { response, .. })
+            | Self::Stream(HttpStream { response, end: StreamEnd::Whole | StreamEnd::Dropped, .. }) => {
+                Exchange::Answered { status: response.status, retry_after: of(response) }
             }
+            Self::Error(error) | Self::Stream(HttpStream { end: StreamEnd::Broken(error), .. }) => {
+                fault(error)
+            }
+        }
+    }
+}
+
+fn fault(error: &HttpError) -> Exchange {
+    match error {
+        HttpError::Dns(why)
+        | HttpError::Connection(why)
+        | HttpError::Tls(why)
+        | HttpError::Timeout(why)
+        | HttpError::Protocol(why) => Exchange::Fault { why: why.clone() },
+        HttpError::InvalidRequest(_) | HttpError::Denied(_) | HttpError::TooLarge(_) => {
+            Exchange::Inconclusive
         }
     }
 }
@@ -81,5 +91,12 @@ mod tests {
         assert_eq!(exchange(HttpError::TooLarge(why)), Exchange::Inconclusive);
         let expected = Exchange::Answered { status: 429, retry_after: None };
         assert_eq!(Answer::Ok(answer(&[])).exchange(), expected);
+        let stream =
+            |end| Answer::Stream(HttpStream { response: answer(&[]), end, cuts: Vec::new() }).exchange();
+        assert_eq!(stream(StreamEnd::Whole), expected);
+        assert_eq!(stream(StreamEnd::Dropped), expected, "the step did not want the rest");
+        let why = "it broke off".to_owned();
+        let broken = stream(StreamEnd::Broken(HttpError::Connection(why.clone())));
+        assert_eq!(broken, Exchange::Fault { why });
     }
 }

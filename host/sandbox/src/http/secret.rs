@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
@@ -78,20 +78,62 @@ impl Secrets {
         Ok(value.expose_secret())
     }
 
+    /// Takes every secret of the attempt out of what comes piece by piece.
+    pub(crate) fn seam(&self) -> Seam<'_> {
+        Seam { redactor: self.redactor(), held: BytesMut::new() }
+    }
+
+    fn redactor(&self) -> Option<&Redactor> {
+        let some = || self.redactor.get_or_init(|| Redactor::new(&self.values));
+        (!self.values.is_empty()).then(some)
+    }
+
     /// Takes every secret of the attempt out of what came back.
-    pub(crate) fn redact(&self, result: &mut Result<HttpResponse, HttpError>) {
-        if self.values.is_empty() {
-            return;
+    pub(crate) fn redact(&self, response: &mut HttpResponse) {
+        let Some(redactor) = self.redactor() else { return };
+        redactor.redact_text(&mut response.url);
+        response.headers.iter_mut().for_each(|(_, value)| redactor.redact_text(value));
+        redactor.redact_bytes(&mut response.body);
+    }
+
+    /// The same of an error alone.
+    pub(crate) fn redact_error(&self, error: &mut HttpError) {
+        if let Some(redactor) = self.redactor() {
+            redactor.redact_text(error.message_mut());
         }
-        let redactor = self.redactor.get_or_init(|| Redactor::new(&self.values));
-        match result {
-            Ok(response) => {
-                redactor.redact_text(&mut response.url);
-                response.headers.iter_mut().for_each(|(_, value)| redactor.redact_text(value));
-                redactor.redact_bytes(&mut response.body);
-            }
-            Err(error) => redactor.redact_text(error.message_mut()),
+    }
+}
+
+/// Takes secrets out of pieces, also where one reaches from one piece into the next: what may be the beginning of a value is held back
+/// until it is known not to be.
+pub(crate) struct Seam<'a> {
+    redactor: Option<&'a Redactor>,
+    held: BytesMut,
+}
+
+impl Seam<'_> {
+    /// What may be given away, now that this piece has come.
+    pub(crate) fn pass(&mut self, piece: Bytes) -> Bytes {
+        let Some(redactor) = self.redactor else { return piece };
+        let mut bytes = if self.held.is_empty() {
+            piece
+        } else {
+            self.held.extend_from_slice(&piece);
+            std::mem::take(&mut self.held).freeze()
+        };
+        let held = bytes.split_off(redactor.settled(&bytes));
+        self.held.extend_from_slice(&held);
+        redactor.redact_bytes(&mut bytes);
+        bytes
+    }
+
+    /// What is left when nothing more comes.
+    pub(crate) fn rest(self) -> Bytes {
+        let mut rest = self.held.freeze();
+        if let Some(redactor) = self.redactor {
+            redactor.redact_bytes(&mut rest);
         }
+        rest
     }
 }
 
@@ -141,6 +183,7 @@ fn find_placeholder(text: &str) -> Option<usize> {
 /// Puts the placeholders back where the values stand, in whatever form.
 struct Redactor {
     values: AhoCorasick,
+    forms: Vec<String>,
     placeholders: Vec<String>,
 }
 
@@ -153,9 +196,34 @@ impl Redactor {
         #[expect(clippy::expect_used, reason = "fails only for more patterns than memory holds")]
         let values = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
-            .build(forms)
+            .build(&forms)
             .expect("a few short patterns make an automaton");
-        Self { values, placeholders }
+        Self { values, forms, placeholders }
+    }
+
+    /// How many bytes at the front are redacted alike whatever follows.
+    fn settled(&self, bytes: &[u8]) -> usize {
+        let mut from = 0;
+        loop {
+            let open = self.begins_at(bytes, from);
+            // A value that begins sooner is found, and takes what would have been the beginning of another.
+            let across = self.values.find_iter(&bytes[from..]).find(|found| from + found.end() > open);
+            match across.filter(|found| from + found.start() < open) {
+                Some(found) => from += found.end(),
+                None => return open,
+            }
+        }
+    }
+
+    /// Where the first value may begin that is not whole yet.
+    fn begins_at(&self, bytes: &[u8], from: usize) -> usize {
+        let longest = self.forms.iter().map(String::len).max().unwrap_or_default();
+        let first = bytes.len().saturating_sub(longest.saturating_sub(1)).max(from);
+        let is_begun = |at: &usize| {
+            let tail = &bytes[*at..];
+            self.forms.iter().any(|form| form.len() > tail.len() && form.as_bytes().starts_with(tail))
+        };
+        (first..bytes.len()).find(is_begun).unwrap_or(bytes.len())
     }
 
     fn redact_text(&self, text: &mut String) {
@@ -188,6 +256,7 @@ fn forms(value: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -252,22 +321,59 @@ mod tests {
             STANDARD_NO_PAD.encode(VALUE),
             URL_SAFE_NO_PAD.encode(VALUE)
         );
-        let mut result = Ok(HttpResponse {
+        let mut response = HttpResponse {
             status: 200,
             headers: vec![("x-echo".to_owned(), echo.clone())],
             body: Bytes::from(echo.clone()),
             url: format!("https://a/?key={VALUE}"),
-        });
-        secrets().redact(&mut result);
+        };
+        secrets().redact(&mut response);
         let key = "{{secret.KEY}}";
         let expected = format!("{key}|\"{key}\"|{key}|{key}|{key}|{{{{secret.OTHER}}}}");
-        let response = result.expect("an answer");
         assert_eq!(response.headers[0].1, expected);
         assert_eq!(response.body, expected);
         assert_eq!(response.url, format!("https://a/?key={key}"));
 
-        let mut failed = Err(HttpError::Protocol(format!("redirected to ftp://a/{VALUE}")));
-        secrets().redact(&mut failed);
-        assert_eq!(failed, Err(HttpError::Protocol(format!("redirected to ftp://a/{key}"))));
+        let mut failed = HttpError::Protocol(format!("redirected to ftp://a/{VALUE}"));
+        secrets().redact_error(&mut failed);
+        assert_eq!(failed, HttpError::Protocol(format!("redirected to ftp://a/{key}")));
+    }
+
+    /// Values that begin alike, overlap, and hold one another.
+    fn entangled() -> Secrets {
+        let name = |name| SecretName::new(name).expect("a name");
+        let values = [("A", "abab"), ("B", "ababcc"), ("C", "bcab"), ("D", "abcabc")];
+        let values = values.into_iter().map(|(secret, value)| (name(secret), value.into())).collect();
+        Secrets::new(&Grants::default(), values)
+    }
+
+    proptest! {
+        #[test]
+        fn wherever_an_answer_is_cut_no_more_of_a_secret_is_seen_than_in_the_whole(
+            pieces in proptest::collection::vec("[abc]{0,9}", 0..9)
+        ) {
+            let secrets = entangled();
+            let mut whole = Bytes::from(pieces.concat());
+            secrets.redactor().expect("values").redact_bytes(&mut whole);
+            let mut seam = secrets.seam();
+            let mut passed: Vec<Bytes> =
+                pieces.into_iter().map(|piece| seam.pass(Bytes::from(piece))).collect();
+            passed.push(seam.rest());
+            prop_assert_eq!(Bytes::from(passed.concat()), whole);
+        }
+    }
+
+    #[test]
+    fn only_what_may_begin_a_secret_is_held_back() {
+        let secrets = secrets();
+        let mut seam = secrets.seam();
+        assert_eq!(seam.pass(Bytes::from_static(b"data: other-v")), "data: ");
+        assert_eq!(seam.pass(Bytes::from_static(b"alu")), "");
+        assert_eq!(
+            seam.pass(Bytes::from_static(b"es\n")),
+            "other-values\n".replace("other-value", "{{secret.OTHER}}")
+        );
+        assert_eq!(seam.pass(Bytes::from_static(b"an oth")), "an ");
+        assert_eq!(seam.rest(), "oth");
     }
 }

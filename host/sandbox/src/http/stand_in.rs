@@ -15,7 +15,7 @@ use stepwell_core::failure::Failure;
 use url::Url;
 
 use super::hop::Hop;
-use super::message::{Answer, HttpError, HttpRequest, HttpResponse};
+use super::message::{Answer, HttpError, HttpKept, HttpRequest, HttpStream};
 use crate::attempt::AttemptContext;
 use crate::meter::Meter;
 
@@ -44,8 +44,22 @@ pub struct HttpAsked<'a> {
     pub url: &'a Url,
     /// As they would leave, but with the placeholders of secrets. Names in lower case.
     pub headers: Vec<(&'a str, &'a str)>,
-    /// The body.
+    /// The body, with the bytes of the blobs that are part of it.
     pub body: &'a Bytes,
+}
+
+/// What a stand-in answered.
+pub(super) enum Rehearsed {
+    Stream(HttpStream),
+    /// A recorded answer, whose body is a blob of then.
+    Kept(HttpKept),
+}
+
+/// Ends the attempt from where no failure can be returned.
+pub(super) async fn end<T>(meter: &Meter, failure: Failure) -> T {
+    meter.end(failure);
+    // Whoever runs the guest looks at the meter each time that this was polled, and drops it.
+    pending().await
 }
 
 /// The requests of one attempt, with a stand-in to answer them.
@@ -58,11 +72,11 @@ impl Rehearsal {
     /// Asks the stand-in about a hop of the guest's request.
     pub(super) async fn answer(
         &self,
-        hop: &Hop,
+        (hop, body): (&Hop, &Bytes),
         request: &HttpRequest,
         index: u32,
         meter: &Meter,
-    ) -> Result<HttpResponse, HttpError> {
+    ) -> Result<Rehearsed, HttpError> {
         let asked = HttpAsked {
             context: &self.context,
             index,
@@ -71,15 +85,14 @@ impl Rehearsal {
             method: hop.method.as_str(),
             url: &hop.url,
             headers: hop.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
-            body: &hop.body,
+            body,
         };
         match self.stand_in.http(asked).await {
-            Ok(answer) => answer.into(),
-            Err(failure) => {
-                meter.end(failure);
-                // Whoever runs the guest looks at the meter each time that this was polled, and drops it.
-                pending().await
-            }
+            Ok(Answer::Ok(response)) => Ok(Rehearsed::Stream(HttpStream::whole(response))),
+            Ok(Answer::Stream(stream)) => Ok(Rehearsed::Stream(stream)),
+            Ok(Answer::Kept(kept)) => Ok(Rehearsed::Kept(kept)),
+            Ok(Answer::Error(error)) => Err(error),
+            Err(failure) => end(meter, failure).await,
         }
     }
 }

@@ -1,14 +1,16 @@
 //! What the guest calls: the interface `http` of the contract, in terms of an [`HttpSession`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepwell_core::failure::{Failure, FailureKind};
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use super::incoming::Incoming;
-use super::message::{HttpError, HttpRequest, HttpResponse};
+use super::message::{Answer, HttpError, HttpKept, HttpRequest, HttpResponse, Part};
 use super::session::HttpSession;
 use crate::bindings::stepwell::step::http as wit;
+use crate::bindings::stepwell::step::types::BlobRef;
 use crate::guest::{GuestState, Work};
 
 /// Puts the interface into the linker.
@@ -23,8 +25,7 @@ impl wit::Host for GuestState {
     ) -> wasmtime::Result<Result<wit::Response, wit::HttpError>> {
         let http = self.enter("http.send")?.session()?;
         let request = request.into();
-        let answers = self.errand.run(async move { Ok(vec![http.send(request).await?]) }).await?;
-        let answer = answers.into_iter().next().ok_or_else(no_answer)?;
+        let answer = self.errand.run(Duration::ZERO, async move { http.send(request).await }).await?;
         Ok(told(answer))
     }
 
@@ -36,51 +37,50 @@ impl wit::Host for GuestState {
         // Each request weighs as much as one that is sent alone.
         self.meter.host_calls.take((requests.len() as u64).saturating_sub(1))?;
         let requests = requests.into_iter().map(HttpRequest::from).collect();
-        let answers = self.errand.run(async move { http.send_all(requests).await }).await?;
+        let answers = self.errand.run(Duration::ZERO, async move { http.send_all(requests).await }).await?;
         Ok(answers.into_iter().map(told).collect())
     }
 
     async fn open(
         &mut self,
-        _request: wit::Request,
+        request: wit::Request,
     ) -> wasmtime::Result<Result<Resource<Incoming>, wit::HttpError>> {
-        Err(not_yet())
+        let stream = self.enter("http.open")?.session()?.open(request.into())?;
+        let opened = Arc::clone(&stream);
+        match self.errand.run(Duration::ZERO, async move { opened.head().await }).await? {
+            Ok(head) => Ok(Ok(self.table.push(Incoming::new(head, stream))?)),
+            Err(error) => Ok(Err(error.into())),
+        }
     }
 
     async fn exchange(
         &mut self,
-        _transfer: wit::Transfer,
+        transfer: wit::Transfer,
     ) -> wasmtime::Result<Result<wit::Transferred, wit::HttpError>> {
-        Err(not_yet())
+        let http = self.enter("http.exchange")?.session()?;
+        let wit::Transfer { request, parts, keep } = transfer;
+        let parts = parts.into_iter().map(Part::from).collect();
+        let request = HttpRequest { parts, keep, ..request.into() };
+        let answer = self.errand.run(Duration::ZERO, async move { http.exchange(request).await }).await?;
+        Ok(transferred(answer))
     }
 }
 
-fn not_yet() -> wasmtime::Error {
-    Failure::new(FailureKind::Internal, "this part of `http` is not there yet").into()
+fn transferred(answer: Answer) -> Result<wit::Transferred, wit::HttpError> {
+    if let Answer::Kept(HttpKept { response, blob }) = answer {
+        let body =
+            BlobRef { digest: blob.digest.to_string(), size: blob.size, media_type: blob.media_type.into() };
+        return Ok(wit::Transferred { response: response.into(), body: Some(body) });
+    }
+    told(answer.into()).map(|response| wit::Transferred { response, body: None })
 }
 
-impl wit::HostIncoming for GuestState {
-    async fn status(&mut self, _incoming: Resource<Incoming>) -> wasmtime::Result<u16> {
-        Err(not_yet())
-    }
-
-    async fn headers(&mut self, _incoming: Resource<Incoming>) -> wasmtime::Result<Vec<(String, String)>> {
-        Err(not_yet())
-    }
-
-    async fn url(&mut self, _incoming: Resource<Incoming>) -> wasmtime::Result<String> {
-        Err(not_yet())
-    }
-
-    async fn read(
-        &mut self,
-        _incoming: Resource<Incoming>,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, wit::HttpError>> {
-        Err(not_yet())
-    }
-
-    async fn drop(&mut self, _incoming: Resource<Incoming>) -> wasmtime::Result<()> {
-        Ok(())
+impl From<wit::Part> for Part {
+    fn from(part: wit::Part) -> Self {
+        match part {
+            wit::Part::Bytes(bytes) => Self::Bytes(bytes.into()),
+            wit::Part::Blob(digest) => Self::Blob(digest),
+        }
     }
 }
 
@@ -93,10 +93,6 @@ impl Work {
             )
         })
     }
-}
-
-fn no_answer() -> Failure {
-    Failure::new(FailureKind::Internal, "a request came back without an answer")
 }
 
 fn told(answer: Result<HttpResponse, HttpError>) -> Result<wit::Response, wit::HttpError> {
@@ -112,6 +108,8 @@ impl From<wit::Request> for HttpRequest {
             body: request.body.into(),
             timeout_ms: request.timeout_ms,
             max_redirects: request.max_redirects,
+            parts: Vec::new(),
+            keep: false,
         }
     }
 }

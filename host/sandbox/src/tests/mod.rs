@@ -7,6 +7,7 @@ mod limits;
 mod parking;
 mod publishing;
 mod replaying;
+mod streaming;
 mod wasi;
 
 use std::sync::{Arc, LazyLock, Mutex};

@@ -126,6 +126,8 @@ async fn whole(
         body,
         timeout_ms: options.and_then(|options| options.first_byte_timeout).map(millis),
         max_redirects: 0,
+        parts: Vec::new(),
+        keep: false,
     })
 }
 
@@ -163,6 +165,8 @@ mod tests {
     use stepwell_core::manifest::Capability;
 
     use super::*;
+    use crate::attempt::AttemptHost;
+    use crate::blob;
     use crate::guest::Work;
     use crate::http::{HttpClient, NetworkPolicy, prepare};
     use crate::lives::Past;
@@ -171,14 +175,17 @@ mod tests {
     /// A guest that may send nothing, and has answers from an earlier life.
     fn guest(replay: Vec<Effect>) -> GuestState {
         let attempt = attempt("null");
-        let state = GuestState::new(
-            Arc::<Witness>::default(),
-            &attempt.limits,
-            Past { effects: replay, ..Past::default() },
-        );
+        let host: Arc<dyn AttemptHost> = Arc::<Witness>::default();
+        let past = Past::new(&host, &attempt.limits, replay);
+        let state = GuestState::new(host, &attempt.limits, past);
         let client = Arc::new(HttpClient::new(NetworkPolicy::default()).expect("a client"));
-        let session = prepare(client, &attempt, Arc::clone(&state.effects), Arc::clone(&state.meter));
-        state.at_work(Work { context: attempt.context, http: Some(Arc::new(session)) })
+        let blobs = Arc::new(blob::prepare(&*state.host, &attempt));
+        let shared = (Arc::clone(&state.effects), Arc::clone(&state.meter));
+        let session = prepare(client, &attempt, shared, Arc::clone(&blobs));
+        state.at_work(
+            Work { context: attempt.context, http: Some(Arc::new(session)), blobs: Some(blobs) },
+            &attempt.grants,
+        )
     }
 
     fn post() -> Request<WasiBody> {
@@ -197,6 +204,8 @@ mod tests {
             body: "hello".into(),
             timeout_ms: None,
             max_redirects: 0,
+            parts: Vec::new(),
+            keep: false,
         }
     }
 
@@ -246,7 +255,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_guest_that_describes_itself_sends_nothing() {
-        let state = GuestState::new(Arc::<Witness>::default(), &attempt("null").limits, Past::default());
+        let host: Arc<dyn AttemptHost> = Arc::<Witness>::default();
+        let limits = attempt("null").limits;
+        let past = Past::new(&host, &limits, Vec::new());
+        let state = GuestState::new(host, &limits, past);
         assert!(matches!(send(&state).await, Err(Error::HttpRequestDenied)));
     }
 }

@@ -9,7 +9,12 @@ use crate::problem::{Place, Problem};
 
 /// The cursor of the page behind this one, if there may be one.
 pub(super) fn next(page: &[Mark], limit: usize) -> Option<String> {
-    page.last().filter(|_| page.len() == limit).map(|last| URL_SAFE_NO_PAD.encode(&last.key))
+    page.last().filter(|_| page.len() == limit).map(|last| encode(&last.key))
+}
+
+/// The cursor that stands for a key.
+pub(super) fn encode(key: &str) -> String {
+    URL_SAFE_NO_PAD.encode(key)
 }
 
 /// The key that a cursor stands for.

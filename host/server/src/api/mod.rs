@@ -24,6 +24,7 @@ mod releases;
 mod runs;
 mod secrets;
 mod start;
+mod state;
 mod steps;
 mod workflows;
 
@@ -102,6 +103,8 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(releases::rollback))
         .routes(routes!(releases::set_canary, releases::end_canary))
         .routes(routes!(releases::promote))
+        .routes(routes!(state::list))
+        .routes(routes!(state::show, state::put, state::delete))
         .routes(routes!(start::start))
         .routes(routes!(cloud_events::receive))
         .routes(routes!(runs::list))

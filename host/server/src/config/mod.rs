@@ -187,6 +187,8 @@ pub struct EngineSection {
     /// How long runs that have ended are kept; none: for ever, written `"forever"`.
     #[serde(with = "retention")]
     pub retention: Option<Duration>,
+    /// Keys that a workflow's state may have.
+    pub max_state_keys: usize,
     /// How long attempts in flight may go on once the server is told to stop.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub shutdown_grace: Duration,
@@ -198,6 +200,7 @@ impl Default for EngineSection {
             max_live_attempts: 512,
             idempotency_ttl: Duration::from_secs(24 * 3600),
             retention: None,
+            max_state_keys: 100_000,
             shutdown_grace: Duration::from_secs(10),
         }
     }

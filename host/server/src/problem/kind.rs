@@ -67,6 +67,7 @@ kinds! {
     UNKNOWN_DEAD_LETTER = 404 "unknown-dead-letter" "There is no such dead letter";
     UNKNOWN_DESTINATION = 404 "unknown-destination" "The destination is not known";
     UNKNOWN_SIGNAL = 404 "unknown-signal" "No node of the run waits for such a signal";
+    UNKNOWN_STATE = 404 "unknown-state" "The workflow keeps nothing under this key";
     METHOD_NOT_ALLOWED = 405 "method-not-allowed" "The path does not take this method";
     CONFLICT = 409 "conflict" "Something of that name is there already, and is not the same";
     NO_EARLIER_VERSION = 409 "no-earlier-version" "There is no earlier version to go back to";
@@ -89,6 +90,7 @@ kinds! {
     UNFIT_REQUEST = 422 "unfit-request" "The request cannot be made the input of a run";
     IDEMPOTENCY_MISMATCH = 422 "idempotency-mismatch" "The idempotency key was used for another request";
     SCHEMA_MISMATCH = 422 "schema-mismatch" "What was sent does not match its schema";
+    STATE_TOO_LARGE = 422 "state-too-large" "That is more than a workflow may keep";
     TOO_MANY_SIGNALS = 429 "too-many-signals" "The run keeps too many signals already";
     WORKFLOW_FULL = 429 "workflow-full" "The workflow takes no more runs at the moment";
     INTERNAL = 500 "internal" "The server failed";

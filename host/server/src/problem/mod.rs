@@ -82,6 +82,12 @@ pub(crate) enum Problem {
     /// No run has called it lately, and the configuration does not name it.
     #[error("`{0}` is not a destination that steps have called lately: GET /v1/destinations lists those")]
     UnknownDestination(Destination),
+    /// The workflow keeps nothing under this key.
+    #[error("{0}")]
+    UnknownState(String),
+    /// It is more than a workflow may keep.
+    #[error("{0}")]
+    StateTooLarge(String),
     /// The path is there, the method is not.
     #[error("`{method}` is not taken here: {}", allowed_words(allowed))]
     MethodNotAllowed { method: String, allowed: Vec<String> },
@@ -242,6 +248,8 @@ impl Problem {
             Self::UnknownHook(_) => &Kind::UNKNOWN_HOOK,
             Self::UnknownKey(_) => &Kind::UNKNOWN_KEY,
             Self::UnknownDestination(_) => &Kind::UNKNOWN_DESTINATION,
+            Self::UnknownState(_) => &Kind::UNKNOWN_STATE,
+            Self::StateTooLarge(_) => &Kind::STATE_TOO_LARGE,
             Self::MethodNotAllowed { .. } => &Kind::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => &Kind::CONFLICT,
             Self::NoEarlierVersion(_) => &Kind::NO_EARLIER_VERSION,

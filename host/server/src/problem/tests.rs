@@ -69,6 +69,8 @@ fn one_of_each() -> Vec<Problem> {
         Problem::UnknownHook(words()),
         Problem::UnknownKey(words()),
         Problem::UnknownDestination("a.example".parse().unwrap()),
+        Problem::UnknownState(words()),
+        Problem::StateTooLarge(words()),
         Problem::MethodNotAllowed { method: words(), allowed: vec![words()] },
         Problem::Conflict(words()),
         Problem::NoEarlierVersion(words()),

@@ -65,7 +65,7 @@ impl State {
             return Err(StoreError::Closed);
         }
         mark::check(&marks)?;
-        self.marks.purge_memos(Timestamp::now());
+        self.marks.purge_passing(Timestamp::now());
         for change in marks {
             self.marks.change(tenant, change);
         }

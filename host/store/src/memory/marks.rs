@@ -59,9 +59,11 @@ impl Marks {
         self.dues_of(kind).next().map(|(due, _)| *due)
     }
 
-    /// Forgets answers whose time is over.
-    pub(super) fn purge_memos(&mut self, now: Timestamp) {
-        let over = self.dues_of(MarkKind::Memo).take_while(|(due, _)| *due <= now);
+    /// Forgets memos and state whose time is over.
+    pub(super) fn purge_passing(&mut self, now: Timestamp) {
+        let over = MarkKind::PASSING
+            .into_iter()
+            .flat_map(|kind| self.dues_of(kind).take_while(|(due, _)| *due <= now));
         let over: Vec<Place> = over.map(|(_, place)| place.clone()).collect();
         for place in over {
             self.remove(&place);

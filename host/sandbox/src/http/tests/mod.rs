@@ -2,10 +2,12 @@
 
 mod destinations;
 mod effects;
+mod exchange;
 mod gates;
-mod peer;
+pub(crate) mod peer;
 mod secrets;
 mod stand_ins;
+mod streams;
 mod wire;
 
 use std::sync::{Arc, Mutex};
@@ -24,6 +26,8 @@ use stepwell_core::limits::Limits;
 use self::peer::Peer;
 use super::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSession, NetworkPolicy, prepare};
 use crate::attempt::{Attempt, AttemptContext, AttemptHost, Exchange, Leave};
+use crate::blob::memory::MemoryBlobs;
+use crate::blob::{self, BlobStore};
 use crate::effects::Effects;
 use crate::meter::Meter;
 
@@ -38,6 +42,7 @@ type Exchanges = Mutex<Vec<(Option<Destination>, Option<Exchange>)>>;
 struct Host {
     journal: Mutex<Vec<Effect>>,
     exchanges: Arc<Exchanges>,
+    blobs: MemoryBlobs,
 }
 
 /// Tells, at its end, how the effect went.
@@ -64,6 +69,9 @@ impl AttemptHost for Host {
     async fn before_effect(&self, to: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
         Ok(Box::new(Told { to: to.cloned(), how: None, exchanges: Arc::clone(&self.exchanges) }))
     }
+    fn blobs(&self) -> Arc<dyn BlobStore> {
+        Arc::new(self.blobs.clone())
+    }
     fn answered(&self, effect: Effect) {
         self.journal.lock().expect("a journal").push(effect);
     }
@@ -79,6 +87,9 @@ struct Setup {
     secrets: Vec<(&'static str, &'static str)>,
     limits: Limits,
     replay: Vec<Effect>,
+    /// Names the blobs that the attempt may read.
+    input: String,
+    blobs: MemoryBlobs,
 }
 
 /// By default, everything on 127.0.0.1 is granted and allowed.
@@ -89,6 +100,8 @@ fn setup() -> Setup {
         secrets: Vec::new(),
         limits: Limits::default(),
         replay: Vec::new(),
+        input: String::new(),
+        blobs: MemoryBlobs::default(),
     }
 }
 
@@ -119,18 +132,19 @@ impl Setup {
                 deadline: Timestamp::UNIX_EPOCH,
                 run_traceparent: TRACEPARENT.into(),
             },
-            input: String::new(),
+            input: self.input,
             config: "".into(),
             grants: Arc::new(serde_json::from_value(self.grants).expect("grants")),
             secrets: self.secrets.into_iter().map(secret).collect(),
             limits: self.limits,
             replay: Vec::new(),
         };
-        let host = Arc::new(Host::default());
+        let host = Arc::new(Host { blobs: self.blobs, ..Host::default() });
         let meter = Arc::new(Meter::new(&self.limits));
         let effects =
             Effects::new(Arc::clone(&host) as Arc<dyn AttemptHost>, Arc::clone(&meter), self.replay);
-        let session = prepare(Arc::new(self.client), &attempt, effects, Arc::clone(&meter));
+        let blobs = Arc::new(blob::prepare(&*host, &attempt));
+        let session = prepare(Arc::new(self.client), &attempt, (effects, Arc::clone(&meter)), blobs);
         Running { session, host, meter }
     }
 }
@@ -174,6 +188,8 @@ fn get(url: impl Into<String>) -> HttpRequest {
         body: Bytes::new(),
         timeout_ms: None,
         max_redirects: 5,
+        parts: Vec::new(),
+        keep: false,
     }
 }
 

@@ -6,26 +6,29 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 /// What a peer does once it has read a request.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// Writes these bytes and closes the connection.
     Bytes(Vec<u8>),
     /// Writes these bytes again and again, for as long as somebody reads them, after the first.
     Endless(&'static str, Vec<u8>),
     /// Writes these bytes, then keeps the connection and says nothing more.
     Stall(&'static str),
+    /// Writes what the test gives, as it gives it, and closes the connection when it gives no more.
+    Fed(mpsc::UnboundedReceiver<&'static str>),
 }
 
-pub(super) struct Peer {
+pub(crate) struct Peer {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Peer {
     /// A server that answers each request, given as text, with what `reply` makes of it.
-    pub(super) async fn start<F, R>(reply: F) -> Self
+    pub(crate) async fn start<F, R>(reply: F) -> Self
     where
         F: Fn(String) -> R + Send + Sync + 'static,
         R: Future<Output = Reply> + Send,
@@ -34,7 +37,7 @@ impl Peer {
     }
 
     /// The same, over TLS.
-    pub(super) async fn start_tls(config: rustls::ServerConfig, answer: Vec<u8>) -> Self {
+    pub(crate) async fn start_tls(config: rustls::ServerConfig, answer: Vec<u8>) -> Self {
         let reply = move |_| {
             let answer = answer.clone();
             async { Reply::Bytes(answer) }
@@ -43,13 +46,25 @@ impl Peer {
     }
 
     /// A server that always answers the same.
-    pub(super) async fn saying(answer: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn saying(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::start(move |_| {
             let answer = answer.clone();
             async { Reply::Bytes(answer) }
         })
         .await
+    }
+
+    /// A server whose one answer the test feeds.
+    pub(crate) async fn fed() -> (Self, mpsc::UnboundedSender<&'static str>) {
+        let (feed, pieces) = mpsc::unbounded_channel();
+        let pieces = Mutex::new(Some(pieces));
+        let peer = Self::start(move |_| {
+            let pieces = pieces.lock().expect("pieces").take();
+            async { Reply::Fed(pieces.expect("one request")) }
+        })
+        .await;
+        (peer, feed)
     }
 
     async fn serve<F, R>(tls: Option<TlsAcceptor>, reply: F) -> Self
@@ -79,36 +94,36 @@ impl Peer {
         Self { address, requests }
     }
 
-    pub(super) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.address.to_string()
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// What arrived so far: head in lower case, body as it is.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().expect("requests").clone()
     }
 }
 
 /// A whole response with a body.
-pub(super) fn ok(body: &str) -> Vec<u8> {
+pub(crate) fn ok(body: &str) -> Vec<u8> {
     response("200 OK", "", body)
 }
 
 /// A redirect.
-pub(super) fn redirect(status: &str, location: &str) -> Vec<u8> {
+pub(crate) fn redirect(status: &str, location: &str) -> Vec<u8> {
     response(status, &format!("location: {location}\r\n"), "")
 }
 
 /// A whole response; `headers` are whole lines.
-pub(super) fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
         .into_bytes()
 }
@@ -132,6 +147,11 @@ where
         Reply::Stall(bytes) => {
             stream.write_all(bytes.as_bytes()).await?;
             std::future::pending().await
+        }
+        Reply::Fed(mut pieces) => {
+            while let Some(piece) = pieces.recv().await {
+                stream.write_all(piece.as_bytes()).await?;
+            }
         }
     }
     stream.shutdown().await

@@ -8,8 +8,9 @@ use serde_json::Value;
 use stepwell_core::attempt::{LogLine, ModelCall};
 use stepwell_core::destination::Destination;
 use stepwell_core::digest::Digest;
-use stepwell_core::effect::Effect;
+use stepwell_core::effect::{Effect, EffectAsked};
 use stepwell_core::failure::{Failure, FailureKind};
+use stepwell_core::state::StateCall;
 use stepwell_sandbox::{AttemptHost, EffectStandIn, HttpAnswer, HttpAsked, Leave};
 
 /// Which recorded effect answers a request.
@@ -34,7 +35,7 @@ pub(super) struct Refused {
 
 /// The stand-in. Answers one attempt after the other.
 #[derive(Debug, Default)]
-pub(super) struct Recorded(Mutex<State>);
+pub(super) struct Recorded(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -49,7 +50,7 @@ impl Recorded {
     pub(super) fn begin(&self, effects: &[Effect], matching: Match) -> Arc<Witness> {
         let left = effects.iter().map(|effect| (effect.index, effect.clone())).collect();
         *lock(&self.0) = State { matching, left, refused: None };
-        Arc::default()
+        Arc::new(Witness { effects: Mutex::default(), recorded: Arc::clone(&self.0) })
     }
 
     pub(super) fn refused(&self) -> Option<Refused> {
@@ -60,7 +61,7 @@ impl Recorded {
 #[async_trait]
 impl EffectStandIn for Recorded {
     async fn http(&self, asked: HttpAsked<'_>) -> Result<HttpAnswer, Failure> {
-        let effect = lock(&self.0).take(&asked)?;
+        let effect = lock(&self.0).take(asked.index, asked.digest, &asked.summary)?;
         serde_json::from_value(effect.answer).map_err(|error| {
             let message = format!("the recorded answer of `{}` can't be read: {error}", effect.summary);
             Failure::new(FailureKind::Internal, message)
@@ -69,9 +70,9 @@ impl EffectStandIn for Recorded {
 }
 
 impl State {
-    fn take(&mut self, asked: &HttpAsked<'_>) -> Result<Effect, Failure> {
-        let same = |effect: &&Effect| effect.request_digest == asked.digest;
-        let here = self.left.get(&asked.index).filter(same);
+    fn take(&mut self, index: u32, digest: Digest, summary: &str) -> Result<Effect, Failure> {
+        let same = |effect: &&Effect| effect.request_digest == digest;
+        let here = self.left.get(&index).filter(same);
         let found = match self.matching {
             Match::InOrder => here,
             Match::Anywhere => here.or_else(|| self.left.values().find(same)),
@@ -81,16 +82,12 @@ impl State {
         {
             return Ok(effect);
         }
-        Err(self.refuse(asked))
+        Err(self.refuse(index, digest, summary))
     }
 
-    fn refuse(&mut self, asked: &HttpAsked<'_>) -> Failure {
-        let refused = Refused {
-            index: asked.index,
-            summary: asked.summary.clone(),
-            digest: asked.digest,
-            recorded: self.left.get(&asked.index).map(|effect| effect.summary.clone()),
-        };
+    fn refuse(&mut self, index: u32, digest: Digest, summary: &str) -> Failure {
+        let recorded = self.left.get(&index).map(|effect| effect.summary.clone());
+        let refused = Refused { index, summary: summary.to_owned(), digest, recorded };
         let recorded = match &refused.recorded {
             Some(recorded) if *recorded == refused.summary => {
                 "the same method and URL with another query, headers or body".to_owned()
@@ -107,13 +104,15 @@ impl State {
     }
 }
 
-/// Sees the effects of one attempt as they are answered.
-#[derive(Default)]
-pub(super) struct Witness(Mutex<Vec<Effect>>);
+/// Sees the effects of one attempt as they are answered, and answers those that ask the host itself.
+pub(super) struct Witness {
+    effects: Mutex<Vec<Effect>>,
+    recorded: Arc<Mutex<State>>,
+}
 
 impl Witness {
     pub(super) fn effects(&self) -> Vec<Effect> {
-        lock(&self.0).clone()
+        lock(&self.effects).clone()
     }
 }
 
@@ -124,7 +123,14 @@ impl AttemptHost for Witness {
     }
 
     fn answered(&self, effect: Effect) {
-        lock(&self.0).push(effect);
+        lock(&self.effects).push(effect);
+    }
+
+    async fn state(&self, _: StateCall, effect: EffectAsked) -> Result<Effect, Failure> {
+        let known = lock(&self.recorded).take(effect.index, effect.request_digest, &effect.summary)?;
+        let effect = effect.answered(known.answer);
+        self.answered(effect.clone());
+        Ok(effect)
     }
 
     fn used(&self, _: &ModelCall) {}
@@ -189,7 +195,7 @@ mod tests {
             };
             match recorded.http(asked).await.map_err(|failure| failure.message)? {
                 HttpAnswer::Ok(response) => bodies.push(String::from_utf8_lossy(&response.body).into_owned()),
-                HttpAnswer::Error(error) => panic!("{error}"),
+                other => panic!("{other:?}"),
             }
         }
         Ok(bodies)

@@ -122,11 +122,12 @@ fn permissions(
     which: impl Fn(&GrantChange) -> &Grants,
 ) -> impl Iterator<Item = String> {
     changes.iter().flat_map(move |change| {
-        let Grants { http, secrets } = which(change);
+        let Grants { http, secrets, state } = which(change);
         let requests = http.iter().map(request);
         let secrets = secrets.iter().map(|(name, hosts)| format!("secret {name} to {}", hosts.join(", ")));
-        let lines: Vec<String> =
-            requests.chain(secrets).map(|what| format!("{sign} {}: {what}", change.node)).collect();
+        let keys = state.iter().map(|key| format!("state {key}"));
+        let all = requests.chain(secrets).chain(keys);
+        let lines: Vec<String> = all.map(|what| format!("{sign} {}: {what}", change.node)).collect();
         lines
     })
 }
@@ -182,7 +183,7 @@ mod tests {
         let from = json!({"nodes": {"a": {"step": "x@^1", "grants": {"http": [{"host": "a.example", "methods": ["GET"]}]}}}});
         let to = json!({
             "nodes": {
-                "a": {"step": "x@^2", "grants": {"http": [{"host": "a.example"}], "secrets": {"KEY": ["a.example"]}}},
+                "a": {"step": "x@^2", "grants": {"http": [{"host": "a.example"}], "secrets": {"KEY": ["a.example"]}, "state": ["seen/*"]}},
                 "b": {"step": "y@^1"},
             },
             "budget": {"time": "1m"},
@@ -191,7 +192,7 @@ mod tests {
             anstream::adapter::strip_str(&describe(&Difference::between(side(&from), side(&to)))).to_string();
         assert_eq!(
             text,
-            "GRANTS GAINED\n  + a: HTTP to a.example, every method, every path\n  + a: secret KEY to a.example\n\
+            "GRANTS GAINED\n  + a: HTTP to a.example, every method, every path\n  + a: secret KEY to a.example\n  + a: state seen/*\n\
              Nodes\n  + b (y@^1)\n  ~ a\n      /nodes/a/step: \"x@^1\" -> \"x@^2\"\n\
              Workflow\n  /budget: (nothing) -> {\"time\":\"1m\"}\n"
         );

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
-use stepwell_sandbox::{HttpAnswer, HttpError, HttpResponse};
+use stepwell_sandbox::{HttpAnswer, HttpError, HttpResponse, HttpStream, StreamEnd};
 
 /// How much later a slow answer comes: too late for whoever waits for less, by a clock on which that takes no time.
 const SLOW: Duration = Duration::from_secs(30);
@@ -78,6 +78,13 @@ impl Fault {
             (Self::Timeout, _) => {
                 HttpAnswer::Error(HttpError::Timeout(format!("no whole answer from `{host}` in time")))
             }
+            (Self::Cut, HttpAnswer::Stream(stream)) => {
+                let why = format!("`{host}` closed the connection before its answer was whole");
+                HttpAnswer::Stream(HttpStream {
+                    end: StreamEnd::Broken(HttpError::Connection(why)),
+                    ..half(stream)
+                })
+            }
             (Self::Cut, _) => HttpAnswer::Error(HttpError::Connection(format!(
                 "`{host}` closed the connection before its answer was whole"
             ))),
@@ -85,7 +92,8 @@ impl Fault {
                 let half = response.body.slice(..response.body.len() / 2);
                 HttpAnswer::Ok(HttpResponse { body: half, ..response })
             }
-            (Self::Malformed, HttpAnswer::Ok(response)) => {
+            (Self::Truncated, HttpAnswer::Stream(stream)) => HttpAnswer::Stream(half(stream)),
+            (Self::Malformed, HttpAnswer::Ok(response) | HttpAnswer::Stream(HttpStream { response, .. })) => {
                 HttpAnswer::Ok(HttpResponse { body: Bytes::from_static(MALFORMED), ..response })
             }
             (Self::Truncated | Self::Malformed | Self::Slow, intended) => intended,
@@ -93,9 +101,16 @@ impl Fault {
     }
 }
 
+/// The first half of its body; what is cut there is cut still.
+fn half(stream: HttpStream) -> HttpStream {
+    let body = stream.response.body.slice(..stream.response.body.len() / 2);
+    HttpStream { response: HttpResponse { body, ..stream.response }, ..stream }
+}
+
 fn refusal(status: u16, message: &str, intended: HttpAnswer) -> HttpAnswer {
     let url = match intended {
-        HttpAnswer::Ok(response) => response.url,
+        HttpAnswer::Ok(response) | HttpAnswer::Stream(HttpStream { response, .. }) => response.url,
+        HttpAnswer::Kept(kept) => kept.response.url,
         HttpAnswer::Error(_) => String::new(),
     };
     HttpAnswer::Ok(HttpResponse {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use stepwell_core::definition::{Cursor, Fields, Mistakes};
 use stepwell_core::mistake::{Mistake, code};
+use stepwell_core::state::{StateKey, check_size};
 
 use super::acts::Act;
 use super::definitions::{Names, Written, name_of};
@@ -19,7 +20,7 @@ use crate::cli::CliError;
 const ENDINGS: [&str; 3] = ["test.json", "test.yaml", "test.yml"];
 
 const CASE_FIELDS: &[&str] =
-    &["input", "effects", "approvals", "callbacks", "signals", "expect", "expect_under_faults"];
+    &["input", "state", "effects", "approvals", "callbacks", "signals", "expect", "expect_under_faults"];
 
 /// A test file.
 pub(super) struct TestFile {
@@ -35,6 +36,8 @@ pub(super) struct TestFile {
 pub(super) struct Case {
     pub(super) name: String,
     pub(super) input: Value,
+    /// What the workflow under test keeps when the run begins.
+    pub(super) state: Vec<(StateKey, Value)>,
     /// In the order in which they are asked whether they cover a request.
     pub(super) stand_ins: Vec<StandIn>,
     /// What others do.
@@ -124,11 +127,24 @@ fn read_case<'a>(name: &str, case: &Cursor<'a>, shared: &[StandIn], names: &Name
     Some(Case {
         name: name.to_owned(),
         input: fields.get("input").map_or_else(|| json!({}), |it| it.value.clone()),
+        state: fields.get("state").map(|it| read_state(&it)).unwrap_or_default(),
         acts: Act::read_all(&fields, names),
         expect: expect?,
         under_faults,
         stand_ins,
     })
+}
+
+/// Values by their keys.
+fn read_state(state: &Cursor<'_>) -> Vec<(StateKey, Value)> {
+    let read = |(key, value): (&str, Cursor<'_>)| {
+        let key =
+            key.parse::<StateKey>().map_err(|error| value.wrong(code::BAD_NAME, error.to_string())).ok()?;
+        let size = check_size(value.value.to_string().len());
+        size.map_err(|error| value.wrong(code::TOO_LARGE, error.to_string())).ok()?;
+        Some((key, value.value.clone()))
+    };
+    state.entries().into_iter().filter_map(read).collect()
 }
 
 /// Those without a name of their own are called by their place.

@@ -261,6 +261,8 @@ mod tests {
         };
         match script.answer(asked).await.map_err(|failure| failure.message)? {
             HttpAnswer::Ok(response) => Ok(response.status),
+            HttpAnswer::Stream(stream) => Ok(stream.response.status),
+            HttpAnswer::Kept(kept) => Ok(kept.response.status),
             HttpAnswer::Error(error) => Err(error.to_string()),
         }
     }

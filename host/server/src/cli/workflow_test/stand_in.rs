@@ -5,13 +5,16 @@ use http::StatusCode;
 use serde_json::Value;
 use stepwell_core::definition::{Cursor, Fields};
 use stepwell_core::mistake::code;
-use stepwell_sandbox::{HttpAnswer, HttpAsked, HttpResponse};
+use stepwell_sandbox::{HttpAnswer, HttpAsked, HttpResponse, HttpStream, StreamEnd};
 
 use super::definitions::Names;
 use super::fault::Fault;
 use crate::cli::difference::{Extent, differences};
 
 const FIELDS: &[&str] = &["name", "match", "answer", "fault", "times"];
+
+/// Of an answer that comes in chunks, unless a header says otherwise.
+const CHUNKS_TYPE: &str = "text/event-stream";
 
 const ANSWER_FORM: &str = "write `\"answer\": {\"json\": {...}}`, or `\"fault\": \"timeout\"`";
 
@@ -45,7 +48,14 @@ struct Cover {
 struct Response {
     status: u16,
     headers: Vec<(String, String)>,
-    body: Bytes,
+    body: Body,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Whole(Bytes),
+    /// As a step sees it that reads it as it comes; any other gets all of it at once.
+    Chunks(Vec<String>),
 }
 
 impl StandIn {
@@ -78,7 +88,16 @@ impl StandIn {
     /// Its answer, as it is meant; and how the wire spoils it.
     pub(super) fn answer(&self, asked: &HttpAsked<'_>) -> (HttpAnswer, Option<Fault>) {
         let Response { status, headers, body } = self.response.clone();
-        (HttpAnswer::Ok(HttpResponse { status, headers, body, url: asked.url.to_string() }), self.fault)
+        let response = |body| HttpResponse { status, headers, body, url: asked.url.to_string() };
+        let answer = match body {
+            Body::Whole(body) => HttpAnswer::Ok(response(body)),
+            Body::Chunks(chunks) => HttpAnswer::Stream(HttpStream {
+                response: response(chunks.concat().into()),
+                end: StreamEnd::Whole,
+                cuts: chunks.iter().map(String::len).collect(),
+            }),
+        };
+        (answer, self.fault)
     }
 }
 
@@ -104,11 +123,11 @@ impl Cover {
 
 impl Response {
     fn empty() -> Self {
-        Self { status: 200, headers: Vec::new(), body: Bytes::new() }
+        Self { status: 200, headers: Vec::new(), body: Body::Whole(Bytes::new()) }
     }
 
     fn read(answer: &Cursor<'_>) -> Option<Self> {
-        let fields = answer.fields(&["status", "headers", "json", "text"])?;
+        let fields = answer.fields(&["status", "headers", "json", "text", "chunks"])?;
         let status = match fields.get("status") {
             Some(status) => status.count(100, 599).and_then(|status| u16::try_from(status).ok()),
             None => Some(StatusCode::OK.as_u16()),
@@ -124,18 +143,24 @@ impl Response {
 }
 
 /// A body and the type that it has unless a header says otherwise.
-fn read_body(answer: &Cursor<'_>, fields: &Fields<'_>) -> (Option<&'static str>, Bytes) {
-    match (fields.get("json"), fields.get("text")) {
-        (Some(_), Some(_)) => {
-            answer.wrong(code::DUPLICATE, "an answer has one body: give `json` or `text`, not both");
-            (None, Bytes::new())
+fn read_body(answer: &Cursor<'_>, fields: &Fields<'_>) -> (Option<&'static str>, Body) {
+    let whole = |text: String| Body::Whole(text.into());
+    match (fields.get("json"), fields.get("text"), fields.get("chunks")) {
+        (Some(json), None, None) => (Some("application/json"), whole(json.value.to_string())),
+        (None, Some(text), None) => {
+            (Some("text/plain; charset=utf-8"), whole(text.text().unwrap_or_default().to_owned()))
         }
-        (Some(json), None) => (Some("application/json"), json.value.to_string().into()),
-        (None, Some(text)) => {
-            (Some("text/plain; charset=utf-8"), text.text().unwrap_or_default().to_owned().into())
+        (None, None, Some(chunks)) => (Some(CHUNKS_TYPE), Body::Chunks(read_chunks(&chunks))),
+        (None, None, None) => (None, whole(String::new())),
+        _ => {
+            answer.wrong(code::DUPLICATE, "an answer has one body: give one of `json`, `text` and `chunks`");
+            (None, whole(String::new()))
         }
-        (None, None) => (None, Bytes::new()),
     }
+}
+
+fn read_chunks(chunks: &Cursor<'_>) -> Vec<String> {
+    chunks.items().iter().filter_map(|chunk| chunk.text().map(str::to_owned)).collect()
 }
 
 fn read_headers(headers: &Cursor<'_>) -> Vec<(String, String)> {

@@ -14,7 +14,8 @@ use std::time::Duration;
 use serde_json::Value;
 use stepwell_core::id::{RunId, WorkflowName};
 use stepwell_core::run::{RunView, Trigger, WaitView};
-use stepwell_engine::{Engine, StartRequest};
+use stepwell_engine::{Engine, StartRequest, state_mark};
+use stepwell_store::{Journal as _, MarkChange};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, oneshot};
 
@@ -102,6 +103,11 @@ pub(super) fn play_over(
     stage.prompter.follow(Arc::clone(&script));
     let cast = Cast::new(Arc::clone(case), Arc::clone(journal));
 
+    let kept = case.state.iter().map(|(key, value)| MarkChange::Put(state_mark(&stage.workflow, key, value)));
+    let kept = journal.note(&tenant(), kept.collect()).outcome();
+    if let Some(Err(source)) = kept {
+        return Err(CliError::failed("keeping the state of a case", source));
+    }
     let mut end = live(stage, journal, &cast, start(case, &stage.workflow))?;
     let crashes = matches!(disruption, Some(Disruption::Crash(_)));
     if crashes && matches!(end, None | Some(End::Ended(_))) {

@@ -195,6 +195,7 @@ fn letter(kind: MarkKind) -> u8 {
         MarkKind::Child => b'h',
         MarkKind::Clock => b'k',
         MarkKind::Ai => b'i',
+        MarkKind::State => b's',
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) fn write(database: &Database, group: &Group, purge: bool) -> Result<W
     }
     if purge {
         writer.purge_claims()?;
-        writer.purge_memos()?;
+        writer.purge_passing()?;
     }
     writer.commit()?;
     Ok(Written::Whole(Verdicts(verdicts)))
@@ -213,12 +213,14 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Removes memos whose time is over, but for those that this group puts.
-    fn purge_memos(&mut self) -> Result<(), StoreError> {
-        let over: Vec<Place> =
-            marks::places_due(&self.view, MarkKind::Memo, self.now).take(PURGE).collect::<Result<_, _>>()?;
-        for place in over {
-            self.remove_unless_changed(&place)?;
+    /// Removes memos and state whose time is over, but for those that this group puts.
+    fn purge_passing(&mut self) -> Result<(), StoreError> {
+        for kind in MarkKind::PASSING {
+            let over: Vec<Place> =
+                marks::places_due(&self.view, kind, self.now).take(PURGE).collect::<Result<_, _>>()?;
+            for place in over {
+                self.remove_unless_changed(&place)?;
+            }
         }
         Ok(())
     }
@@ -319,7 +321,7 @@ mod tests {
 
     /// Answers would fill the disk otherwise; and no timer may be lost because it is late.
     #[test]
-    fn memos_whose_time_is_over_are_removed_and_other_marks_are_not() {
+    fn what_passes_is_removed_when_its_time_is_over_and_other_marks_are_not() {
         let (database, _folder) = database();
         let (past, future) = ("2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z");
         assert_eq!(marks_after(&database, MarkKind::Timer, "late", past, false), 3);
@@ -328,5 +330,7 @@ mod tests {
         assert_eq!(marks_after(&database, MarkKind::Memo, "new", future, true), 6);
         assert_eq!(marks_after(&database, MarkKind::Memo, "put again", past, false), 9);
         assert_eq!(marks_after(&database, MarkKind::Memo, "put again", past, true), 9);
+        assert_eq!(marks_after(&database, MarkKind::State, "w/old", past, false), 12);
+        assert_eq!(marks_after(&database, MarkKind::State, "w/new", future, true), 9);
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde_json::Value;
 use stepwell_core::id::{RunId, TenantId, WorkflowName};
+use stepwell_core::manifest::Capability;
 use stepwell_core::run::{Entry, Event, RunStatus};
 use stepwell_store::memory::MemoryJournal;
 use stepwell_store::{
@@ -219,9 +220,32 @@ fn summary_of(summary: Option<RunSummary>, kept: &[Entry]) -> Option<RunSummary>
 /// Whether a change of marks follows from the entries that were kept. What a run waits for is marked again when it is recovered; what it
 /// told of is not.
 fn follows_from(change: &MarkChange, kept: &[Entry]) -> bool {
-    let MarkChange::Put(Mark { kind: MarkKind::Outbox, body, .. }) = change else { return false };
-    let id = &body["event"]["id"];
-    kept.iter().any(|entry| matches!(&entry.event, Event::EventEmitted { event, .. } if event["id"] == *id))
+    match change {
+        MarkChange::Put(Mark { kind: MarkKind::Outbox, body, .. }) => {
+            let id = &body["event"]["id"];
+            kept.iter()
+                .any(|entry| matches!(&entry.event, Event::EventEmitted { event, .. } if event["id"] == *id))
+        }
+        MarkChange::Put(Mark { kind: MarkKind::State, body, .. }) => {
+            let version = Some(&body["version"]);
+            answers(kept).any(|answer| answer.get("version") == version || answer.get("swapped") == version)
+        }
+        // Each change of the state is handed over at once: there is one in a batch at most.
+        MarkChange::Remove { kind: MarkKind::State, .. } => {
+            answers(kept).any(|answer| answer.get("deleted") == Some(&Value::Bool(true)))
+        }
+        MarkChange::Put(_) | MarkChange::Remove { .. } => false,
+    }
+}
+
+/// What the state answered.
+fn answers(kept: &[Entry]) -> impl Iterator<Item = &Value> {
+    kept.iter().filter_map(|entry| match &entry.event {
+        Event::EffectAnswered { effect, .. } if effect.capability == Capability::State => {
+            Some(&effect.answer)
+        }
+        _ => None,
+    })
 }
 
 /// The ticket of a batch that was not kept: nobody is there to tell.
