@@ -2,9 +2,18 @@
 
 mod api;
 mod config;
+pub mod embed;
 mod endpoint;
 mod failure;
+pub mod image;
+mod media;
 mod models;
+pub mod moderate;
+pub mod rerank;
+pub mod speak;
+pub mod transcribe;
+mod vendors;
+mod wire;
 
 pub use api::{Api, Auth, Vendor};
 pub use config::{Price, ProviderConfig};

@@ -1,0 +1,102 @@
+//! Black Forest Labs' FLUX: a job for each image, told of by a webhook or asked for at the address that it gives.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use stepwell_sdk::StepError;
+use stepwell_sdk::http::Request;
+
+use super::{Image, Job, Made, Order, Progress, fetch, none_made, paid_by_image};
+use crate::{Cause, Endpoint, media};
+
+/// What it takes of an image.
+const MOST_IMAGE_BYTES: u64 = 20 << 20;
+/// How long its images take, mostly.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+#[derive(Deserialize)]
+struct Answer {
+    status: String,
+    #[serde(default)]
+    result: Option<Ready>,
+    #[serde(default)]
+    details: Value,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    sample: Option<String>,
+    seed: Option<u64>,
+}
+
+pub(super) fn start(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Job, StepError> {
+    if order.count > 1 {
+        return Err(endpoint.failure(Cause::BadRequest, "it makes one image with a job: `count` must be 1"));
+    }
+    let body = Value::Object(body(endpoint, order)?);
+    let response = endpoint.answered(endpoint.post(&format!("/{}", endpoint.model()), body).send())?;
+    endpoint.parse(&response)
+}
+
+fn body(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Map<String, Value>, StepError> {
+    let look = order.look;
+    let (width, height) = match look.size.as_deref() {
+        None => (None, None),
+        Some(size) => pixels(size).ok_or_else(|| {
+            endpoint.failure(Cause::BadRequest, &format!("`{size}` is no size: it wants pixels"))
+        })?,
+    };
+    let fields = [
+        ("prompt", order.prompt.map(Value::from)),
+        ("seed", order.seed.map(Value::from)),
+        ("width", width.map(Value::from)),
+        ("height", height.map(Value::from)),
+        ("aspect_ratio", look.aspect_ratio.clone().map(Value::from)),
+        ("output_format", look.format.map(|format| format.name().into())),
+        ("webhook_url", order.webhook.map(Value::from)),
+    ];
+    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let mut body: Map<String, Value> = fields.collect();
+    for (index, image) in order.images.iter().enumerate() {
+        let name = if index == 0 { "input_image".into() } else { format!("input_image_{}", index + 1) };
+        body.insert(name, media::encoded(image, MOST_IMAGE_BYTES)?.into());
+    }
+    Ok(body)
+}
+
+fn pixels(size: &str) -> Option<(Option<u32>, Option<u32>)> {
+    let (width, height) = size.split_once('x')?;
+    Some((Some(width.parse().ok()?), Some(height.parse().ok()?)))
+}
+
+pub(super) fn collect(endpoint: &Endpoint<'_>, job: &Job) -> Result<Progress, StepError> {
+    let response = endpoint.answered(status_request(endpoint, job).send())?;
+    let answer: Answer = endpoint.parse(&response)?;
+    match answer.status.as_str() {
+        "Ready" => ready(endpoint, answer.result).map(Progress::Done),
+        "Request Moderated" | "Content Moderated" => {
+            let reason = format!("{}: {}", answer.status, answer.details);
+            Err(endpoint.failure(Cause::Refused, &reason))
+        }
+        "Error" | "Failed" | "Task not found" => {
+            let reason = format!("the job {} ended with `{}`: {}", job.id, answer.status, answer.details);
+            Err(endpoint.failure(Cause::JobFailed, &reason))
+        }
+        status => Ok(Progress::Pending { status: status.into(), retry_after: Some(ASK_AGAIN) }),
+    }
+}
+
+fn status_request(endpoint: &Endpoint<'_>, job: &Job) -> Request {
+    match &job.status_url {
+        Some(url) => endpoint.request("GET", url),
+        None => endpoint.request("GET", &format!("/get_result?id={}", job.id)),
+    }
+}
+
+fn ready(endpoint: &Endpoint<'_>, result: Option<Ready>) -> Result<Made, StepError> {
+    let Some(Ready { sample: Some(url), seed }) = result else { return Err(none_made(endpoint)) };
+    paid_by_image(endpoint, endpoint.model(), 1);
+    let image = Image { seed, ..Image::new(fetch(endpoint, &url)?) };
+    Ok(Made { model: endpoint.model().into(), images: vec![image] })
+}

@@ -1,0 +1,69 @@
+//! What the calls that are no chat need besides: answers of a type of their own, large values, files.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use stepwell_sdk::http::{self, Response};
+use stepwell_sdk::{StepError, warn};
+
+use crate::{Cause, Endpoint, Used, failure};
+
+impl Endpoint<'_> {
+    /// What came back, if its status is 2xx.
+    pub(crate) fn answered(&self, answer: Result<Response, http::Error>) -> Result<Response, StepError> {
+        let response = answer.map_err(|error| failure::unanswered(self.provider(), error))?;
+        match response.status {
+            200..=299 => Ok(response),
+            _ => Err(failure::refused(self.provider(), &response)),
+        }
+    }
+
+    /// A 2xx as JSON of that type. What is read so does not become a [`Value`] first: vectors and images are large.
+    pub(crate) fn parse<T: DeserializeOwned>(&self, response: &Response) -> Result<T, StepError> {
+        serde_json::from_slice(&response.body).map_err(|error| self.misread(response, &error))
+    }
+
+    /// Why a 2xx is not what it should be: an error, a page, or JSON of another shape.
+    fn misread(&self, response: &Response, error: &serde_json::Error) -> StepError {
+        match serde_json::from_slice::<Value>(&response.body) {
+            Err(_) => failure::not_json(self.provider(), response),
+            Ok(answer) if failure::error_inside(&answer).is_some() => {
+                failure::inside(self.provider(), &answer)
+            }
+            Ok(_) => {
+                self.broken(&format!("it is not what this API answers ({error}): {}", response.excerpt()))
+            }
+        }
+    }
+
+    /// The error of an answer that contradicts itself, or the request.
+    pub(crate) fn broken(&self, reason: &str) -> StepError {
+        self.failure(Cause::Misfit, reason)
+    }
+
+    /// Adds the config's further fields to an object.
+    pub(crate) fn extend(&self, object: &mut Value) {
+        if let Value::Object(fields) = object {
+            fields.extend(self.extra().clone());
+        }
+    }
+
+    /// Records what a call used up, where the provider tells; else leaves a line in the log.
+    pub(crate) fn record_if_told(&self, model: Option<&str>, used: Option<Used>) {
+        let model = model.unwrap_or(self.model());
+        match used {
+            Some(used) => self.record(model, used),
+            None => {
+                let provider = self.provider();
+                warn!(
+                    provider,
+                    model, "the answer does not tell what the call used up: its cost is not recorded"
+                );
+            }
+        }
+    }
+}
+
+/// As a form or a query has it, where everything is text.
+pub(crate) fn as_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
