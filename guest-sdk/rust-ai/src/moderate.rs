@@ -14,7 +14,7 @@ use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 use stepwell_sdk::http::{self, Request, Response};
 
-use crate::{Api, Cause, Endpoint, Used, Vendor, media};
+use crate::{Api, Cause, Endpoint, Used, Vendor, media, wire};
 
 /// The largest image that OpenAI takes.
 const MOST_IMAGE_BYTES: u64 = 20 << 20;
@@ -62,26 +62,6 @@ pub struct Finding {
     pub flagged: bool,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    model: Option<String>,
-    results: Vec<Scores>,
-    /// Mistral's.
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct Scores {
-    /// OpenAI has null where a category does not apply to the kind of input.
-    categories: BTreeMap<String, Option<bool>>,
-    category_scores: BTreeMap<String, Option<f64>>,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    prompt_tokens: u64,
-}
-
 /// Judges texts and images together.
 ///
 /// # Errors
@@ -101,8 +81,10 @@ pub fn judge(
     let mut findings = Findings { model: endpoint.model().into(), categories: BTreeMap::new() };
     for answer in read {
         let answer = answer?;
-        findings.model = answer.model.unwrap_or(findings.model);
-        answer.results.into_iter().for_each(|scores| add(&mut findings.categories, scores));
+        if let Some(model) = wire::text(&answer, "/model") {
+            findings.model = model.into();
+        }
+        wire::list(&answer, "/results").iter().for_each(|scores| add(&mut findings.categories, scores));
     }
     match findings.categories.is_empty() {
         true => Err(endpoint.broken("it has no categories")),
@@ -125,22 +107,21 @@ fn requests(endpoint: &Endpoint<'_>, texts: &[&str], images: &[Blob]) -> Result<
     Ok(requests)
 }
 
-fn read(endpoint: &Endpoint<'_>, answer: Result<Response, http::Error>) -> Result<Answer, StepError> {
-    let response = endpoint.answered(answer)?;
-    let answer: Answer = endpoint.parse(&response)?;
-    let input_tokens = answer.usage.as_ref().map_or(0, |usage| usage.prompt_tokens);
-    endpoint.record(
-        answer.model.as_deref().unwrap_or(endpoint.model()),
-        Used { input_tokens, ..Used::default() },
-    );
+fn read(endpoint: &Endpoint<'_>, answer: Result<Response, http::Error>) -> Result<Value, StepError> {
+    let answer = endpoint.answer(answer)?;
+    let model = wire::text(&answer, "/model").unwrap_or(endpoint.model());
+    let input_tokens = wire::count(&answer, "/usage/prompt_tokens");
+    endpoint.record(model, Used { input_tokens, ..Used::default() });
     Ok(answer)
 }
 
-fn add(categories: &mut BTreeMap<String, Finding>, scores: Scores) {
-    for (name, score) in scores.category_scores {
-        let Some(score) = score else { continue };
-        let flagged = scores.categories.get(&name).copied().flatten().unwrap_or_default();
-        let worst = categories.entry(name).or_insert(Finding { score, flagged });
+/// OpenAI has null where a category does not apply to the kind of input.
+fn add(categories: &mut BTreeMap<String, Finding>, scores: &Value) {
+    let all = scores.get("category_scores").and_then(Value::as_object);
+    for (name, score) in all.into_iter().flatten() {
+        let Some(score) = score.as_f64() else { continue };
+        let flagged = scores["categories"][name] == true;
+        let worst = categories.entry(name.clone()).or_insert(Finding { score, flagged });
         worst.score = worst.score.max(score);
         worst.flagged |= flagged;
     }

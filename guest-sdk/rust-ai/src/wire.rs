@@ -67,3 +67,18 @@ impl Endpoint<'_> {
 pub(crate) fn as_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
+
+/// A text within an answer.
+pub(crate) fn text<'a>(answer: &'a Value, pointer: &str) -> Option<&'a str> {
+    answer.pointer(pointer)?.as_str()
+}
+
+/// A whole number within an answer; 0 if it is not told.
+pub(crate) fn count(answer: &Value, pointer: &str) -> u64 {
+    answer.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// A list within an answer; empty if it has none.
+pub(crate) fn list<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
+    answer.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}

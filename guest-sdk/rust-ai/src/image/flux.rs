@@ -2,41 +2,30 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use stepwell_sdk::StepError;
 use stepwell_sdk::http::Request;
 
 use super::{Image, Job, Made, Order, Progress, fetch, none_made, paid_by_image};
-use crate::{Cause, Endpoint, media};
+use crate::{Cause, Endpoint, media, wire};
 
 /// What it takes of an image.
 const MOST_IMAGE_BYTES: u64 = 20 << 20;
 /// How long its images take, mostly.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
-#[derive(Deserialize)]
-struct Answer {
-    status: String,
-    #[serde(default)]
-    result: Option<Ready>,
-    #[serde(default)]
-    details: Value,
-}
-
-#[derive(Deserialize)]
-struct Ready {
-    sample: Option<String>,
-    seed: Option<u64>,
-}
-
 pub(super) fn start(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Job, StepError> {
     if order.count > 1 {
         return Err(endpoint.failure(Cause::BadRequest, "it makes one image with a job: `count` must be 1"));
     }
     let body = Value::Object(body(endpoint, order)?);
-    let response = endpoint.answered(endpoint.post(&format!("/{}", endpoint.model()), body).send())?;
-    endpoint.parse(&response)
+    let answer = endpoint.json(&format!("/{}", endpoint.model()), body)?;
+    match wire::text(&answer, "/id") {
+        Some(id) => {
+            Ok(Job { id: id.into(), status_url: wire::text(&answer, "/polling_url").map(str::to_owned) })
+        }
+        None => Err(endpoint.broken("the job that was started has no id")),
+    }
 }
 
 fn body(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Map<String, Value>, StepError> {
@@ -71,16 +60,15 @@ fn pixels(size: &str) -> Option<(Option<u32>, Option<u32>)> {
 }
 
 pub(super) fn collect(endpoint: &Endpoint<'_>, job: &Job) -> Result<Progress, StepError> {
-    let response = endpoint.answered(status_request(endpoint, job).send())?;
-    let answer: Answer = endpoint.parse(&response)?;
-    match answer.status.as_str() {
-        "Ready" => ready(endpoint, answer.result).map(Progress::Done),
-        "Request Moderated" | "Content Moderated" => {
-            let reason = format!("{}: {}", answer.status, answer.details);
-            Err(endpoint.failure(Cause::Refused, &reason))
+    let answer = endpoint.send(status_request(endpoint, job))?;
+    let details = || answer.get("details").unwrap_or(&Value::Null);
+    match wire::text(&answer, "/status").unwrap_or_default() {
+        "Ready" => ready(endpoint, &answer).map(Progress::Done),
+        status @ ("Request Moderated" | "Content Moderated") => {
+            Err(endpoint.failure(Cause::Refused, &format!("{status}: {}", details())))
         }
-        "Error" | "Failed" | "Task not found" => {
-            let reason = format!("the job {} ended with `{}`: {}", job.id, answer.status, answer.details);
+        status @ ("" | "Error" | "Failed" | "Task not found") => {
+            let reason = format!("the job {} ended with `{status}`: {}", job.id, details());
             Err(endpoint.failure(Cause::JobFailed, &reason))
         }
         status => Ok(Progress::Pending { status: status.into(), retry_after: Some(ASK_AGAIN) }),
@@ -94,9 +82,10 @@ fn status_request(endpoint: &Endpoint<'_>, job: &Job) -> Request {
     }
 }
 
-fn ready(endpoint: &Endpoint<'_>, result: Option<Ready>) -> Result<Made, StepError> {
-    let Some(Ready { sample: Some(url), seed }) = result else { return Err(none_made(endpoint)) };
+fn ready(endpoint: &Endpoint<'_>, answer: &Value) -> Result<Made, StepError> {
+    let Some(url) = wire::text(answer, "/result/sample") else { return Err(none_made(endpoint)) };
     paid_by_image(endpoint, endpoint.model(), 1);
-    let image = Image { seed, ..Image::new(fetch(endpoint, &url)?) };
+    let seed = answer.pointer("/result/seed").and_then(Value::as_u64);
+    let image = Image { seed, ..Image::new(fetch(endpoint, url)?) };
     Ok(Made { model: endpoint.model().into(), images: vec![image] })
 }

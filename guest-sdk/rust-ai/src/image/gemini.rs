@@ -1,81 +1,14 @@
 //! Gemini's image models (`generateContent`), which also take images, and Imagen (`predict`), which does not.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use stepwell_sdk::StepError;
 use stepwell_sdk::http::{self, Request, Response};
 
 use super::{Image, Made, Order, Task, none_made, paid_by_image};
-use crate::{Cause, Endpoint, Used, media};
+use crate::{Cause, Endpoint, Used, media, wire};
 
 /// What Gemini takes in one request.
 const MOST_IMAGE_BYTES: u64 = 20 << 20;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    #[serde(default)]
-    candidates: Vec<Candidate>,
-    prompt_feedback: Option<Feedback>,
-    usage_metadata: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Candidate {
-    content: Option<Content>,
-    finish_reason: Option<String>,
-    finish_message: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Content {
-    #[serde(default)]
-    parts: Vec<Part>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Part {
-    text: Option<String>,
-    inline_data: Option<Data>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Data {
-    mime_type: String,
-    data: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Feedback {
-    block_reason: Option<String>,
-    block_reason_message: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Usage {
-    #[serde(default)]
-    prompt_token_count: u64,
-    #[serde(default)]
-    candidates_token_count: u64,
-}
-
-#[derive(Deserialize)]
-struct Predicted {
-    #[serde(default)]
-    predictions: Vec<Prediction>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Prediction {
-    bytes_base64_encoded: Option<String>,
-    rai_filtered_reason: Option<String>,
-}
 
 pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, StepError> {
     if endpoint.model().starts_with("imagen") {
@@ -107,40 +40,39 @@ fn body(order: &Order<'_>) -> Result<Value, StepError> {
 }
 
 fn read(endpoint: &Endpoint<'_>, answer: Result<Response, http::Error>) -> Result<Vec<Image>, StepError> {
-    let response = endpoint.answered(answer)?;
-    let answer: Answer = endpoint.parse(&response)?;
-    drop(response);
-    let used = answer.usage_metadata.as_ref().map(|usage| Used {
-        input_tokens: usage.prompt_token_count,
-        output_tokens: usage.candidates_token_count,
+    let answer = endpoint.answer(answer)?;
+    let used = answer.get("usageMetadata").map(|usage| Used {
+        input_tokens: wire::count(usage, "/promptTokenCount"),
+        output_tokens: wire::count(usage, "/candidatesTokenCount"),
         ..Used::default()
     });
     endpoint.record_if_told(None, used);
-    let withheld = withheld(endpoint, &answer);
-    let parts = answer.candidates.into_iter().filter_map(|candidate| candidate.content);
-    let data = parts.flat_map(|content| content.parts).filter_map(|part| part.inline_data);
-    let image = |data: Data| {
-        let kept = media::kept(endpoint, &data.data, &data.mime_type)?;
-        media::checked_image(endpoint, kept).map(Image::new)
+    let candidates = wire::list(&answer, "/candidates");
+    let parts = candidates.iter().flat_map(|candidate| wire::list(candidate, "/content/parts"));
+    let data = parts.filter_map(|part| {
+        Some((wire::text(part, "/inlineData/data")?, wire::text(part, "/inlineData/mimeType")?))
+    });
+    let image = |(data, kind): (&str, &str)| {
+        media::checked_image(endpoint, media::kept(endpoint, data, kind)?).map(Image::new)
     };
     let images: Vec<Image> = data.map(image).collect::<Result<_, _>>()?;
     match images.is_empty() {
-        true => Err(withheld),
+        true => Err(withheld(endpoint, &answer)),
         false => Ok(images),
     }
 }
 
 /// Why there is no image: the prompt is blocked, the image is, or the model talks instead.
-fn withheld(endpoint: &Endpoint<'_>, answer: &Answer) -> StepError {
-    if let Some(Feedback { block_reason: Some(reason), block_reason_message }) = &answer.prompt_feedback {
-        let words = block_reason_message.as_deref().unwrap_or("the prompt is blocked");
+fn withheld(endpoint: &Endpoint<'_>, answer: &Value) -> StepError {
+    if let Some(reason) = wire::text(answer, "/promptFeedback/blockReason") {
+        let words =
+            wire::text(answer, "/promptFeedback/blockReasonMessage").unwrap_or("the prompt is blocked");
         return endpoint.failure(Cause::Refused, &format!("{reason}: {words}"));
     }
-    let Some(candidate) = answer.candidates.first() else { return none_made(endpoint) };
-    let parts = candidate.content.iter().flat_map(|content| &content.parts);
-    let said: String = parts.filter_map(|part| part.text.as_deref()).collect();
-    let words = candidate.finish_message.as_deref().unwrap_or(&said);
-    match candidate.finish_reason.as_deref() {
+    let parts = wire::list(answer, "/candidates/0/content/parts");
+    let said: String = parts.iter().filter_map(|part| wire::text(part, "/text")).collect();
+    let words = wire::text(answer, "/candidates/0/finishMessage").unwrap_or(&said);
+    match wire::text(answer, "/candidates/0/finishReason") {
         None | Some("STOP" | "MAX_TOKENS" | "NO_IMAGE" | "OTHER") if words.is_empty() => none_made(endpoint),
         None | Some("STOP" | "MAX_TOKENS" | "NO_IMAGE" | "OTHER") => {
             endpoint.failure(Cause::Empty, &format!("it holds no image, but says: {words}"))
@@ -162,18 +94,18 @@ fn predict(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, StepError
     endpoint.extend(&mut parameters);
     let body = json!({"instances": [{"prompt": order.prompt}], "parameters": parameters});
     let path = format!("/models/{}:predict", endpoint.model());
-    let response = endpoint.answered(endpoint.request("POST", &path).json(&body).send())?;
-    let answer: Predicted = endpoint.parse(&response)?;
-    drop(response);
-    let made = answer.predictions.iter().filter(|one| one.bytes_base64_encoded.is_some()).count();
-    paid_by_image(endpoint, endpoint.model(), made);
-    if made == 0 {
-        let reason = answer.predictions.iter().find_map(|one| one.rai_filtered_reason.as_deref());
+    let answer = endpoint.send(endpoint.request("POST", &path).json(&body))?;
+    let predictions = wire::list(&answer, "/predictions");
+    let images: Vec<&str> =
+        predictions.iter().filter_map(|one| wire::text(one, "/bytesBase64Encoded")).collect();
+    paid_by_image(endpoint, endpoint.model(), images.len());
+    if images.is_empty() {
+        let reason = predictions.iter().find_map(|one| wire::text(one, "/raiFilteredReason"));
         return Err(endpoint.failure(Cause::Refused, reason.unwrap_or("every image was filtered out")));
     }
-    let texts = answer.predictions.into_iter().filter_map(|one| one.bytes_base64_encoded);
-    let image = |text: String| {
-        media::checked_image(endpoint, media::kept(endpoint, &text, "image/png")?).map(Image::new)
+    let image = |text: &str| {
+        media::checked_image(endpoint, media::kept(endpoint, text, "image/png")?).map(Image::new)
     };
-    Ok(Made { model: endpoint.model().into(), images: texts.map(image).collect::<Result<_, _>>()? })
+    let images = images.into_iter().map(image).collect::<Result<_, _>>()?;
+    Ok(Made { model: endpoint.model().into(), images })
 }

@@ -1,6 +1,5 @@
 //! OpenAI's `/images/generations` and `/images/edits`.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use stepwell_sdk::StepError;
 use stepwell_sdk::http::{Multipart, Request};
@@ -8,43 +7,15 @@ use stepwell_sdk::http::{Multipart, Request};
 use super::{Image, Made, Order, Task, fetch, none_made};
 use crate::{Endpoint, Used, media, wire};
 
-#[derive(Deserialize)]
-struct Answer {
-    data: Vec<Item>,
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    b64_json: Option<String>,
-    url: Option<String>,
-    revised_prompt: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    input_tokens: u64,
-    output_tokens: u64,
-    input_tokens_details: Option<Details>,
-}
-
-#[derive(Deserialize)]
-struct Details {
-    #[serde(default)]
-    image_tokens: u64,
-}
-
 pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, StepError> {
     let request = match order.task {
         Task::Generate => endpoint.post("/images/generations", body(endpoint, order)),
         _ => edit(endpoint, order),
     };
-    let response = endpoint.answered(request.send())?;
-    let answer: Answer = endpoint.parse(&response)?;
-    drop(response);
-    record(endpoint, &answer);
-    let images: Vec<Image> =
-        answer.data.into_iter().map(|item| image(endpoint, item)).collect::<Result<_, _>>()?;
+    let answer = endpoint.send(request)?;
+    let items = wire::list(&answer, "/data");
+    record(endpoint, &answer, items.len());
+    let images: Vec<Image> = items.iter().map(|item| image(endpoint, item)).collect::<Result<_, _>>()?;
     match images.is_empty() {
         true => Err(none_made(endpoint)),
         false => Ok(Made { model: endpoint.model().into(), images }),
@@ -94,27 +65,21 @@ fn edit(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Request {
 }
 
 /// Newer models are paid by tokens, of which those of images that were read have a price of their own; older ones by the image.
-fn record(endpoint: &Endpoint<'_>, answer: &Answer) {
-    let used = match &answer.usage {
-        None => Used { units: answer.data.len() as f64, ..Used::default() },
-        Some(usage) => {
-            let of_images = usage.input_tokens_details.as_ref().map_or(0, |details| details.image_tokens);
-            Used {
-                input_tokens: usage.input_tokens,
-                output_tokens: usage.output_tokens,
-                units: of_images.min(usage.input_tokens) as f64,
-                ..Used::default()
-            }
-        }
-    };
-    endpoint.record(endpoint.model(), used);
+fn record(endpoint: &Endpoint<'_>, answer: &Value, made: usize) {
+    let input_tokens = wire::count(answer, "/usage/input_tokens");
+    let of_images = wire::count(answer, "/usage/input_tokens_details/image_tokens").min(input_tokens);
+    let units =
+        if answer.get("usage").is_some_and(Value::is_object) { of_images as f64 } else { made as f64 };
+    let output_tokens = wire::count(answer, "/usage/output_tokens");
+    endpoint.record(endpoint.model(), Used { input_tokens, output_tokens, units, ..Used::default() });
 }
 
-fn image(endpoint: &Endpoint<'_>, item: Item) -> Result<Image, StepError> {
-    let blob = match (&item.b64_json, &item.url) {
+fn image(endpoint: &Endpoint<'_>, item: &Value) -> Result<Image, StepError> {
+    let blob = match (wire::text(item, "/b64_json"), wire::text(item, "/url")) {
         (Some(text), _) => media::checked_image(endpoint, media::kept(endpoint, text, "image/png")?)?,
         (None, Some(url)) => fetch(endpoint, url)?,
         (None, None) => return Err(none_made(endpoint)),
     };
-    Ok(Image { revised_prompt: item.revised_prompt, ..Image::new(blob) })
+    let revised_prompt = wire::text(item, "/revised_prompt").map(str::to_owned);
+    Ok(Image { revised_prompt, ..Image::new(blob) })
 }

@@ -1,50 +1,28 @@
 //! Replicate's predictions. Each model has fields of its own; those that most have are filled in, and `extra` has the rest.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 use stepwell_sdk::http::{Multipart, Request};
 
 use super::{Job, Made, Mode, Order, Outcome, Progress, fetched, none_made, paid_by_image};
-use crate::{Cause, Endpoint, media};
+use crate::{Cause, Endpoint, media, wire};
 
 /// The longest that Replicate holds an answer.
 const LONGEST_WAIT: &str = "wait=60";
-
-#[derive(Deserialize)]
-struct Prediction {
-    id: String,
-    status: String,
-    #[serde(default)]
-    model: String,
-    #[serde(default)]
-    output: Value,
-    #[serde(default)]
-    error: Value,
-    urls: Option<Urls>,
-}
-
-#[derive(Deserialize)]
-struct Urls {
-    get: String,
-}
-
-#[derive(Deserialize)]
-struct File {
-    urls: Urls,
-}
 
 pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>, mode: Mode) -> Result<Outcome, StepError> {
     let input = input(endpoint, order)?;
     let request = request(endpoint, order, Value::Object(input), mode);
     let prediction = send(endpoint, request)?;
-    let job =
-        Job { id: prediction.id.clone(), status_url: prediction.urls.as_ref().map(|urls| urls.get.clone()) };
+    let job = Job {
+        id: id(&prediction).into(),
+        status_url: wire::text(&prediction, "/urls/get").map(str::to_owned),
+    };
     if mode == Mode::Submit {
         return Ok(Outcome::Started(job));
     }
-    match progress(endpoint, prediction)? {
+    match progress(endpoint, &prediction)? {
         Progress::Done(made) => Ok(Outcome::Made(made)),
         Progress::Pending { status, .. } => Err(unfinished(endpoint, &job, &status)),
     }
@@ -54,12 +32,21 @@ pub(super) fn collect(endpoint: &Endpoint<'_>, job: &Job) -> Result<Progress, St
     // By the id alone: what was posted to a callback may name any address.
     let path = format!("/predictions/{}", job.id);
     let prediction = send(endpoint, endpoint.request("GET", &path))?;
-    progress(endpoint, prediction)
+    progress(endpoint, &prediction)
 }
 
-fn send(endpoint: &Endpoint<'_>, request: Request) -> Result<Prediction, StepError> {
+/// A prediction has a field `error`, which is no error of the call.
+fn send(endpoint: &Endpoint<'_>, request: Request) -> Result<Value, StepError> {
     let response = endpoint.answered(request.send())?;
-    endpoint.parse(&response)
+    let prediction: Value = endpoint.parse(&response)?;
+    match id(&prediction).is_empty() || wire::text(&prediction, "/status").is_none() {
+        true => Err(endpoint.broken(&format!("it is no prediction: {}", response.excerpt()))),
+        false => Ok(prediction),
+    }
+}
+
+fn id(prediction: &Value) -> &str {
+    wire::text(prediction, "/id").unwrap_or_default()
 }
 
 /// A version goes by its own path, an official model by the model's.
@@ -111,17 +98,19 @@ fn input(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Map<String, Value
 /// Files go ahead of the prediction, which names their addresses. Replicate forgets them after a day.
 fn uploaded(endpoint: &Endpoint<'_>, image: &Blob) -> Result<Value, StepError> {
     let form = Multipart::new().blob("content", &media::file_name(image, "image"), image);
-    let response = endpoint.answered(endpoint.request("POST", "/files").multipart(form).send())?;
-    let file: File = endpoint.parse(&response)?;
-    Ok(file.urls.get.into())
+    let file = endpoint.send(endpoint.request("POST", "/files").multipart(form))?;
+    match wire::text(&file, "/urls/get") {
+        Some(url) => Ok(url.into()),
+        None => Err(endpoint.broken("the file that was sent has no address")),
+    }
 }
 
-fn progress(endpoint: &Endpoint<'_>, prediction: Prediction) -> Result<Progress, StepError> {
-    match prediction.status.as_str() {
+fn progress(endpoint: &Endpoint<'_>, prediction: &Value) -> Result<Progress, StepError> {
+    match wire::text(prediction, "/status").unwrap_or_default() {
         "succeeded" => {
             // An official model is paid by the image, whether it can be fetched or not.
-            let model = if prediction.model.is_empty() { endpoint.model() } else { &prediction.model };
-            let urls = addresses(&prediction.output);
+            let model = wire::text(prediction, "/model").unwrap_or(endpoint.model());
+            let urls = addresses(prediction.get("output").unwrap_or(&Value::Null));
             paid_by_image(endpoint, model, urls.len());
             let images = fetched(endpoint, &urls)?;
             match images.is_empty() {
@@ -129,7 +118,7 @@ fn progress(endpoint: &Endpoint<'_>, prediction: Prediction) -> Result<Progress,
                 false => Ok(Progress::Done(Made { model: model.into(), images })),
             }
         }
-        "failed" | "canceled" | "aborted" => Err(failed(endpoint, &prediction)),
+        "failed" | "canceled" | "aborted" => Err(failed(endpoint, prediction)),
         status => Ok(Progress::Pending { status: status.into(), retry_after: None }),
     }
 }
@@ -144,15 +133,13 @@ fn addresses(output: &Value) -> Vec<String> {
     }
 }
 
-fn failed(endpoint: &Endpoint<'_>, prediction: &Prediction) -> StepError {
-    let told = prediction.error.as_str().unwrap_or("it does not say why");
+fn failed(endpoint: &Endpoint<'_>, prediction: &Value) -> StepError {
+    let told = wire::text(prediction, "/error").unwrap_or("it does not say why");
     let lower = told.to_ascii_lowercase();
     let is_refusal = ["nsfw", "sensitive", "safety", "flagged"].iter().any(|word| lower.contains(word));
-    let cause = match prediction.status.as_str() {
-        "failed" if is_refusal => Cause::Refused,
-        _ => Cause::JobFailed,
-    };
-    endpoint.failure(cause, &format!("the prediction {} is {}: {told}", prediction.id, prediction.status))
+    let status = wire::text(prediction, "/status").unwrap_or_default();
+    let cause = if status == "failed" && is_refusal { Cause::Refused } else { Cause::JobFailed };
+    endpoint.failure(cause, &format!("the prediction {} is {status}: {told}", id(prediction)))
 }
 
 /// Another attempt would buy the same image again.

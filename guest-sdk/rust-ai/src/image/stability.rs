@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 use stepwell_sdk::http::{Multipart, Request};
@@ -13,11 +12,6 @@ use crate::{Cause, Endpoint, failure, media, wire};
 
 /// As Stability asks of those who poll.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
-
-#[derive(Deserialize)]
-struct Started {
-    id: String,
-}
 
 /// Models that answer with a job.
 pub(super) fn is_job(endpoint: &Endpoint<'_>) -> bool {
@@ -33,9 +27,10 @@ pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, S
 
 pub(super) fn start(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Job, StepError> {
     let request = request(endpoint, order, 0).header("accept", "application/json");
-    let response = endpoint.answered(request.send())?;
-    let started: Started = endpoint.parse(&response)?;
-    Ok(Job { id: started.id, status_url: None })
+    match wire::text(&endpoint.send(request)?, "/id") {
+        Some(id) => Ok(Job { id: id.into(), status_url: None }),
+        None => Err(endpoint.broken("the job that was started has no id")),
+    }
 }
 
 pub(super) fn collect(endpoint: &Endpoint<'_>, job: &Job) -> Result<Progress, StepError> {
