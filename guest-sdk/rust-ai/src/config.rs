@@ -3,13 +3,37 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use stepwell_sdk::StepError;
 
 use crate::{Endpoint, Vendor, models};
 
-/// Which provider is asked, and how. Steps take it into their own config with `#[serde(flatten)]`.
+/// A step's config: what it says of the provider, and what is the step's own, side by side in one JSON object.
+///
+/// Serde could flatten both into one, for twice the code in the component. Fields that neither knows are refused by the schema, which the host holds each
+/// config against; so the step's own part must not deny unknown fields by itself.
+#[derive(Debug, JsonSchema)]
+#[schemars(extend("unevaluatedProperties" = false))]
+pub struct Config<P: Default, C> {
+    /// Which provider is asked, and how.
+    #[schemars(flatten)]
+    pub provider: ProviderConfig<P>,
+    /// The step's own.
+    #[schemars(flatten)]
+    pub step: C,
+}
+
+impl<'de, P: Default + DeserializeOwned, C: DeserializeOwned> Deserialize<'de> for Config<P, C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let whole = Value::deserialize(deserializer)?;
+        let provider = ProviderConfig::deserialize(&whole).map_err(D::Error::custom)?;
+        Ok(Self { provider, step: C::deserialize(&whole).map_err(D::Error::custom)? })
+    }
+}
+
+/// Which provider is asked, and how: the part of a step's [`Config`] that is the same in all AI steps.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct ProviderConfig<P: Default> {
     /// Whose API is asked.
@@ -27,7 +51,7 @@ pub struct ProviderConfig<P: Default> {
     pub timeout_ms: Option<u64>,
     /// What calls cost, in place of the price that is known for the model.
     pub price: Option<Price>,
-    /// Further fields of the request, as the provider documents them; they win over the step's own.
+    /// Further fields of the request, as the provider documents them. They win over the step's own: objects are merged, and null takes a field away (RFC 7396).
     #[serde(default)]
     pub extra: Map<String, Value>,
 }
@@ -111,12 +135,11 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize, JsonSchema)]
-    #[schemars(extend("unevaluatedProperties" = false))]
-    struct Config {
-        #[serde(flatten)]
-        provider: ProviderConfig<Provider>,
+    struct Own {
         count: Option<u32>,
     }
+
+    type Config = super::Config<Provider, Own>;
 
     fn config(value: Value) -> Config {
         serde_json::from_value(value).unwrap()
@@ -134,7 +157,7 @@ mod tests {
     #[test]
     fn a_key_can_be_renamed_or_left_out() {
         let renamed = config(json!({"api_key_secret": "MINE", "count": 1}));
-        assert_eq!(renamed.count, Some(1));
+        assert_eq!(renamed.step.count, Some(1));
         assert_eq!(renamed.provider.endpoint().unwrap().key_secret, Some("MINE"));
         let none = config(json!({"api_key_secret": null}));
         assert_eq!(none.provider.endpoint().unwrap().key_secret, None);
@@ -150,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_of_a_flattened_config_refuses_what_it_does_not_know() {
+    fn the_schema_of_a_config_refuses_what_it_does_not_know() {
         let schema = schemars::schema_for!(Config);
         let fits = |value: Value| jsonschema::is_valid(schema.as_value(), &value);
         assert!(fits(json!({"provider": "openai", "model": "m", "api_key_secret": null, "count": 1})));

@@ -62,13 +62,9 @@ impl<'a> Endpoint<'a> {
         request
     }
 
-    /// A `POST` of a JSON object, to which the config's `extra` is added.
+    /// A `POST` of a JSON object, into which the config's `extra` is merged.
     pub fn post(&self, path: &str, mut body: Value) -> Request {
-        if let Value::Object(fields) = &mut body {
-            for (name, value) in self.extra {
-                fields.insert(name.clone(), value.clone());
-            }
-        }
+        merge(&mut body, self.extra);
         self.request("POST", path).json(&body)
     }
 
@@ -123,16 +119,41 @@ impl<'a> Endpoint<'a> {
     ///
     /// Without an answer, with one that is no 2xx, one that is no JSON, or one that holds an error all the same: see [`Cause`].
     pub fn answer(&self, answer: Result<Response, http::Error>) -> Result<Value, StepError> {
+        self.without_error(self.document(answer)?)
+    }
+
+    /// What came back, as JSON, whatever that says: for answers that tell what they cost beside an error.
+    pub(crate) fn document(&self, answer: Result<Response, http::Error>) -> Result<Value, StepError> {
         let response = answer.map_err(|error| failure::unanswered(self.provider(), error))?;
         if !(200..=299).contains(&response.status) {
             return Err(failure::refused(self.provider(), &response));
         }
-        let Ok(answer) = serde_json::from_slice::<Value>(&response.body) else {
-            return Err(failure::not_json(self.provider(), &response));
-        };
-        match failure::error_inside(&answer) {
-            None => Ok(answer),
-            Some(_) => Err(failure::inside(self.provider(), &answer)),
+        serde_json::from_slice(&response.body).map_err(|_| failure::not_json(self.provider(), &response))
+    }
+
+    /// A document that holds no error.
+    pub(crate) fn without_error(&self, document: Value) -> Result<Value, StepError> {
+        self.without_error_in(&document).map(|()| document)
+    }
+
+    /// Whether a document holds no error.
+    pub(crate) fn without_error_in(&self, document: &Value) -> Result<(), StepError> {
+        match failure::error_inside(document) {
+            None => Ok(()),
+            Some(_) => Err(self.inside(document)),
+        }
+    }
+
+    /// The error that a document holds, or is.
+    pub(crate) fn inside(&self, document: &Value) -> StepError {
+        failure::inside(self.provider(), document)
+    }
+
+    /// The error of an answer that stops coming.
+    pub(crate) fn broken(&self, error: http::Error) -> StepError {
+        match error.kind.is_retryable() {
+            true => self.failure(Cause::Cut, &error.message),
+            false => failure::unanswered(self.provider(), error),
         }
     }
 
@@ -155,5 +176,39 @@ impl<'a> Endpoint<'a> {
             output_tokens: used.output_tokens,
             cost_micro_usd: price.map(|price| price.micro_usd(used)),
         });
+    }
+}
+
+/// RFC 7396: what is told replaces what is there, objects are merged, and null takes away.
+fn merge(document: &mut Value, patch: &Map<String, Value>) {
+    if !document.is_object() {
+        *document = Value::Object(Map::new());
+    }
+    let Value::Object(fields) = document else { return };
+    for (name, value) in patch {
+        match value {
+            Value::Null => {
+                fields.remove(name);
+            }
+            Value::Object(patch) => merge(fields.entry(name.as_str()).or_insert(Value::Null), patch),
+            other => {
+                fields.insert(name.clone(), other.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_config_adds_is_merged_and_null_takes_away() {
+        let mut body = json!({"a": 1, "b": {"c": 2, "d": 3}, "e": "text", "f": 4});
+        let patch = json!({"a": 5, "b": {"c": null, "x": [1]}, "e": {"g": {"h": null, "i": 6}}, "f": null, "none": null});
+        merge(&mut body, patch.as_object().unwrap());
+        assert_eq!(body, json!({"a": 5, "b": {"d": 3, "x": [1]}, "e": {"g": {"i": 6}}}));
     }
 }

@@ -283,7 +283,7 @@ fn delay_in_headers(response: &Response) -> Option<Duration> {
 fn delay_in_body(told: &Value) -> Option<Duration> {
     let details = told.get("details")?.as_array()?;
     let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
-    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
+    let seconds: f64 = serde_json::from_str(delay.strip_suffix('s')?).ok()?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 

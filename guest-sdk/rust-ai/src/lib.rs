@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
+pub mod chat;
 mod config;
 pub mod embed;
 mod endpoint;
@@ -10,13 +11,14 @@ mod media;
 mod models;
 pub mod moderate;
 pub mod rerank;
+pub mod schema;
 pub mod speak;
 pub mod transcribe;
 mod vendors;
 mod wire;
 
 pub use api::{Api, Auth, Vendor};
-pub use config::{Price, ProviderConfig};
+pub use config::{Config, Price, ProviderConfig};
 pub use endpoint::Endpoint;
 pub use failure::Cause;
 pub use models::Used;

@@ -83,7 +83,7 @@ fn something_else(endpoint: &Endpoint<'_>, blob: &Blob, expected: &str) -> Resul
         Err(_) => beginning.iter().take(HEAD).map(|byte| format!("{byte:02x}")).collect(),
     };
     let Blob { size, media_type, .. } = blob;
-    Ok(endpoint.broken(&format!("{size} bytes of {media_type} that are no {expected}: {shown}")))
+    Ok(endpoint.misfit(&format!("{size} bytes of {media_type} that are no {expected}: {shown}")))
 }
 
 fn head(blob: &Blob, most: usize) -> Result<Vec<u8>, StepError> {
@@ -94,7 +94,7 @@ fn head(blob: &Blob, most: usize) -> Result<Vec<u8>, StepError> {
 
 /// What base64 stands for.
 pub(crate) fn decoded(endpoint: &Endpoint<'_>, text: &str) -> Result<Vec<u8>, StepError> {
-    STANDARD.decode(text.trim()).map_err(|error| endpoint.broken(&format!("it is no base64: {error}")))
+    STANDARD.decode(text.trim()).map_err(|error| endpoint.misfit(&format!("it is no base64: {error}")))
 }
 
 /// A blob of what base64 stands for, piece by piece: its bytes are never in memory as a whole.
@@ -102,7 +102,7 @@ pub(crate) fn kept(endpoint: &Endpoint<'_>, text: &str, media_type: &str) -> Res
     let mut writer = blob::create()?;
     for piece in text.trim().as_bytes().chunks(PIECE) {
         let bytes =
-            STANDARD.decode(piece).map_err(|error| endpoint.broken(&format!("it is no base64: {error}")))?;
+            STANDARD.decode(piece).map_err(|error| endpoint.misfit(&format!("it is no base64: {error}")))?;
         writer.write_all(&bytes).map_err(blob::Error::from)?;
     }
     Ok(writer.finish(media_type)?)

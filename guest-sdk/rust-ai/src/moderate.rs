@@ -87,7 +87,7 @@ pub fn judge(
         wire::list(&answer, "/results").iter().for_each(|scores| add(&mut findings.categories, scores));
     }
     match findings.categories.is_empty() {
-        true => Err(endpoint.broken("it has no categories")),
+        true => Err(endpoint.misfit("it has no categories")),
         false => Ok(findings),
     }
 }

@@ -137,7 +137,7 @@ fn by_model(
     let ranked = ordered(ranked.collect(), top);
     if let Some(stray) = ranked.iter().find(|row| row.index >= documents.len()) {
         let (index, count) = (stray.index, documents.len());
-        return Err(endpoint.broken(&format!("ranked the document {index}, and was sent {count}")));
+        return Err(endpoint.misfit(&format!("ranked the document {index}, and was sent {count}")));
     }
     Ok(Ranking { model: answer.model.unwrap_or_else(|| endpoint.model().into()), ranked })
 }

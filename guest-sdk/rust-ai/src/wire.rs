@@ -30,13 +30,13 @@ impl Endpoint<'_> {
                 failure::inside(self.provider(), &answer)
             }
             Ok(_) => {
-                self.broken(&format!("it is not what this API answers ({error}): {}", response.excerpt()))
+                self.misfit(&format!("it is not what this API answers ({error}): {}", response.excerpt()))
             }
         }
     }
 
     /// The error of an answer that contradicts itself, or the request.
-    pub(crate) fn broken(&self, reason: &str) -> StepError {
+    pub(crate) fn misfit(&self, reason: &str) -> StepError {
         self.failure(Cause::Misfit, reason)
     }
 

@@ -9,17 +9,15 @@ use std::io::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stepwell_ai::ProviderConfig;
 use stepwell_ai::embed::{Embedder, Embeddings, Provider, Purpose};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::{self, Blob};
 
+type Config = stepwell_ai::Config<Provider, Own>;
+
 /// Who makes the vectors, and how.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(extend("unevaluatedProperties" = false))]
-struct Config {
-    #[serde(flatten)]
-    provider: ProviderConfig<Provider>,
+struct Own {
     /// How many numbers a vector has, of models that can make shorter ones; the model's own number where it is left out.
     #[schemars(range(min = 1, max = 8192))]
     dimensions: Option<u32>,
@@ -105,11 +103,11 @@ fn embed(input: Input, config: Config) -> Result<Output, StepError> {
     let embedder = Embedder {
         provider: config.provider.provider,
         endpoint: &endpoint,
-        dimensions: config.dimensions,
-        purpose: config.purpose,
-        at_once: config.batch,
+        dimensions: config.step.dimensions,
+        purpose: config.step.purpose,
+        at_once: config.step.batch,
     };
-    output(embedder.embed(&texts)?, config.store)
+    output(embedder.embed(&texts)?, config.step.store)
 }
 
 fn output(Embeddings { model, vectors }: Embeddings, store: Store) -> Result<Output, StepError> {

@@ -5,35 +5,41 @@
 mod tests;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use stepwell_ai::ProviderConfig;
-use stepwell_ai::image::{self, Editor, Job, Jobs, Look, Mode, Order, Output, Task};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use stepwell_ai::image::{self, Editor, Job, Mode, Options, Order, Output, Task};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 
-/// Who changes the image, and how.
+type Config = stepwell_ai::Config<Editor, Own>;
+
+/// What is to be done, and what holds for all images.
+#[derive(JsonSchema)]
+struct Own {
+    #[schemars(flatten)]
+    editing: Editing,
+    #[schemars(flatten)]
+    options: Options,
+}
+
+/// What is to be done.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(extend("unevaluatedProperties" = false))]
-struct Config {
-    #[serde(flatten)]
-    provider: ProviderConfig<Editor>,
+struct Editing {
     /// What is to be done.
     #[serde(default)]
     operation: Operation,
-    #[serde(flatten)]
-    look: Look,
-    /// How many images to make. 1 where it is left out.
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 10))]
-    count: u32,
     /// What the model on Replicate calls the field that takes the image: `input_image` for `edit` where it is left out, else `image`.
     image_field: Option<String>,
-    #[serde(flatten)]
-    jobs: Jobs,
 }
 
-fn one() -> u32 {
-    1
+/// As [`stepwell_ai::Config`] does it: serde's own flattening doubles the component's code.
+impl<'de> Deserialize<'de> for Own {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let whole = Value::deserialize(deserializer)?;
+        let editing = Editing::deserialize(&whole).map_err(D::Error::custom)?;
+        Ok(Self { editing, options: Options::deserialize(&whole).map_err(D::Error::custom)? })
+    }
 }
 
 /// What is to be done with an image.
@@ -75,16 +81,16 @@ struct Input {
 
 #[stepwell_sdk::step(http = "sends the image to the provider's API and fetches what came of it")]
 fn image_edit(mut input: Input, mut config: Config) -> Result<Output, StepError> {
-    let task = config.operation.task();
+    let task = config.step.editing.operation.task();
     let editor = config.provider.provider;
-    if config.provider.model.is_none() && config.jobs.mode != Mode::Collect {
+    if config.provider.model.is_none() && config.step.options.mode != Mode::Collect {
         config.provider.model = editor.model_for(task)?.map(str::to_owned);
     }
     let endpoint = config.provider.endpoint()?;
-    if config.jobs.mode == Mode::Collect {
+    if config.step.options.mode == Mode::Collect {
         let job = input.job.ok_or_else(|| StepError::invalid_input("to collect, give the `job`"))?;
         let progress = image::collect(editor.maker(), &endpoint, &job)?;
-        return config.jobs.collected(&endpoint, job, progress);
+        return config.step.options.collected(&endpoint, job, progress);
     }
     let images = images(&mut input, task)?;
     let usual_field = if task == Task::Edit { "input_image" } else { "image" };
@@ -95,12 +101,11 @@ fn image_edit(mut input: Input, mut config: Config) -> Result<Output, StepError>
         seed: input.seed,
         images: &images,
         mask: input.mask.as_ref(),
-        look: &config.look,
-        count: config.count,
+        options: &config.step.options,
         webhook: input.webhook.as_deref(),
-        image_field: config.image_field.as_deref().unwrap_or(usual_field),
+        image_field: config.step.editing.image_field.as_deref().unwrap_or(usual_field),
     };
-    image::make(editor.maker(), &endpoint, &order, config.jobs.mode).map(Output::from)
+    image::make(editor.maker(), &endpoint, &order).map(Output::from)
 }
 
 impl Operation {

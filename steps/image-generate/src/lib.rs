@@ -5,29 +5,10 @@ mod tests;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use stepwell_ai::ProviderConfig;
-use stepwell_ai::image::{self, Generator, Job, Jobs, Look, Mode, Order, Output, Task};
+use stepwell_ai::image::{self, Generator, Job, Mode, Options, Order, Output, Task};
 use stepwell_sdk::StepError;
 
-/// Who makes the images, and how they should look.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("unevaluatedProperties" = false))]
-struct Config {
-    #[serde(flatten)]
-    provider: ProviderConfig<Generator>,
-    #[serde(flatten)]
-    look: Look,
-    /// How many images to make. 1 where it is left out.
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 10))]
-    count: u32,
-    #[serde(flatten)]
-    jobs: Jobs,
-}
-
-fn one() -> u32 {
-    1
-}
+type Config = stepwell_ai::Config<Generator, Options>;
 
 /// What the image should show, or the job to collect.
 #[derive(Deserialize, JsonSchema)]
@@ -49,10 +30,10 @@ struct Input {
 fn image_generate(input: Input, config: Config) -> Result<Output, StepError> {
     let maker = config.provider.provider.maker();
     let endpoint = config.provider.endpoint()?;
-    if config.jobs.mode == Mode::Collect {
+    if config.step.mode == Mode::Collect {
         let job = input.job.ok_or_else(|| StepError::invalid_input("to collect, give the `job`"))?;
         let progress = image::collect(maker, &endpoint, &job)?;
-        return config.jobs.collected(&endpoint, job, progress);
+        return config.step.collected(&endpoint, job, progress);
     }
     let Some(prompt) = input.prompt.as_deref().filter(|prompt| !prompt.trim().is_empty()) else {
         return Err(StepError::invalid_input("`prompt` is missing or empty: there is nothing to show"));
@@ -64,10 +45,9 @@ fn image_generate(input: Input, config: Config) -> Result<Output, StepError> {
         seed: input.seed,
         images: &[],
         mask: None,
-        look: &config.look,
-        count: config.count,
+        options: &config.step,
         webhook: input.webhook.as_deref(),
         image_field: "image",
     };
-    image::make(maker, &endpoint, &order, config.jobs.mode).map(Output::from)
+    image::make(maker, &endpoint, &order).map(Output::from)
 }

@@ -10,18 +10,16 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stepwell_ai::ProviderConfig;
 use stepwell_ai::moderate::{self, Finding, Findings, Provider};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 use stepwell_sdk::decision::{self, Verdict};
 
+type Config = stepwell_ai::Config<Provider, Own>;
+
 /// Who judges, and how strictly.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(extend("unevaluatedProperties" = false))]
-struct Config {
-    #[serde(flatten)]
-    provider: ProviderConfig<Provider>,
+struct Own {
     /// By category, as the provider names it, or `*` for every other: flagged from this score on (0 to 1). Without one, the provider's own word counts.
     #[serde(default)]
     thresholds: BTreeMap<String, f64>,
@@ -89,7 +87,7 @@ fn moderate(input: Input, config: Config) -> Result<Output, StepError> {
     }
     let endpoint = config.provider.endpoint()?;
     let findings = moderate::judge(config.provider.provider, &endpoint, &texts, &input.images)?;
-    check_names(&findings, config.thresholds.keys().chain(config.review.keys()))?;
+    check_names(&findings, config.step.thresholds.keys().chain(config.step.review.keys()))?;
     let output = ruled(&findings, &config);
     record(&output, endpoint.provider());
     Ok(output)
@@ -113,12 +111,12 @@ fn check_names<'a>(
 }
 
 fn ruled(findings: &Findings, config: &Config) -> Output {
-    let is_flagged = |name: &str, finding: &Finding| match least(&config.thresholds, name) {
+    let is_flagged = |name: &str, finding: &Finding| match least(&config.step.thresholds, name) {
         Some(least) => finding.score >= least,
         None => finding.flagged,
     };
     let needs_review = |(name, finding): (&String, &Finding)| {
-        least(&config.review, name).is_some_and(|least| finding.score >= least)
+        least(&config.step.review, name).is_some_and(|least| finding.score >= least)
     };
     let category = |(name, finding): (&String, &Finding)| {
         (name.clone(), Category { score: finding.score, flagged: is_flagged(name, finding) })

@@ -6,16 +6,14 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stepwell_ai::ProviderConfig;
 use stepwell_ai::rerank::{self, Provider};
 use stepwell_sdk::StepError;
 
+type Config = stepwell_ai::Config<Provider, Own>;
+
 /// Who judges, and how many documents are wanted.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(extend("unevaluatedProperties" = false))]
-struct Config {
-    #[serde(flatten)]
-    provider: ProviderConfig<Provider>,
+struct Own {
     /// The most documents to give back; all where it is left out.
     #[schemars(range(min = 1))]
     top_n: Option<usize>,
@@ -65,8 +63,8 @@ fn rerank(input: Input, config: Config) -> Result<Output, StepError> {
         return Ok(Output { model: endpoint.model().into(), ranked: Vec::new() });
     }
     let provider = config.provider.provider;
-    let ranking = rerank::rank(provider, &endpoint, &input.query, &texts, config.top_n)?;
-    let is_good = |row: &&rerank::Ranked| config.min_score.is_none_or(|least| row.score >= least);
+    let ranking = rerank::rank(provider, &endpoint, &input.query, &texts, config.step.top_n)?;
+    let is_good = |row: &&rerank::Ranked| config.step.min_score.is_none_or(|least| row.score >= least);
     let ranked = ranking.ranked.iter().filter(is_good).map(|row| Ranked {
         index: row.index,
         score: row.score,

@@ -5,17 +5,15 @@ mod tests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stepwell_ai::ProviderConfig;
 use stepwell_ai::speak::{self, Format, Provider, Voice};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 
+type Config = stepwell_ai::Config<Provider, Own>;
+
 /// Who speaks, and how.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(extend("unevaluatedProperties" = false))]
-struct Config {
-    #[serde(flatten)]
-    provider: ProviderConfig<Provider>,
+struct Own {
     /// The voice: OpenAI's and Gemini's by name (`alloy`, `Kore`: theirs where it is left out), ElevenLabs' by id; with Deepgram it is the model.
     voice: Option<String>,
     /// In words, how to speak: `cheerful, and slowly`. Of OpenAI's `gpt-4o-mini-tts` and Gemini.
@@ -53,10 +51,10 @@ fn speak(input: Input, config: Config) -> Result<Output, StepError> {
     let endpoint = config.provider.endpoint()?;
     let provider = config.provider.provider;
     let voice = Voice {
-        name: config.voice.as_deref(),
-        instructions: config.instructions.as_deref(),
-        speed: config.speed,
-        format: config.format.unwrap_or(provider.usual_format()),
+        name: config.step.voice.as_deref(),
+        instructions: config.step.instructions.as_deref(),
+        speed: config.step.speed,
+        format: config.step.format.unwrap_or(provider.usual_format()),
     };
     let speech = speak::speak(provider, &endpoint, &voice, &input.text)?;
     Ok(Output {

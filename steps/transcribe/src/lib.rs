@@ -5,17 +5,15 @@ mod tests;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use stepwell_ai::ProviderConfig;
 use stepwell_ai::transcribe::{self, Provider, Recording, Transcript};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 
+type Config = stepwell_ai::Config<Provider, Own>;
+
 /// Who listens.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(extend("unevaluatedProperties" = false))]
-struct Config {
-    #[serde(flatten)]
-    provider: ProviderConfig<Provider>,
+struct Own {
     /// Whether to tell speakers apart: of Deepgram, and of OpenAI's `gpt-4o-transcribe-diarize`.
     #[serde(default)]
     speakers: bool,
@@ -39,7 +37,7 @@ fn transcribe(input: Input, config: Config) -> Result<Transcript, StepError> {
         sound: &input.sound,
         language: input.language.as_deref(),
         prompt: input.prompt.as_deref(),
-        speakers: config.speakers,
+        speakers: config.step.speakers,
     };
     transcribe::transcribe(config.provider.provider, &config.provider.endpoint()?, &recording)
 }

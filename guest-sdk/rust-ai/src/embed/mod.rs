@@ -141,7 +141,7 @@ impl Embedder<'_> {
         self.endpoint.record_if_told(batch.model.as_deref(), used);
         match batch.vectors.len() {
             got if got == expected => Ok(batch),
-            got => Err(self.endpoint.broken(&format!("gave {got} vectors for {expected} texts"))),
+            got => Err(self.endpoint.misfit(&format!("gave {got} vectors for {expected} texts"))),
         }
     }
 
@@ -160,7 +160,7 @@ impl Embedder<'_> {
     fn check_lengths(&self, vectors: &[Vec<f32>]) -> Result<(), StepError> {
         let length = vectors.first().map_or(0, Vec::len);
         if vectors.iter().any(|vector| vector.is_empty() || vector.len() != length) {
-            return Err(self.endpoint.broken("gave vectors that are empty, or of different lengths"));
+            return Err(self.endpoint.misfit("gave vectors that are empty, or of different lengths"));
         }
         match self.dimensions {
             Some(asked) if asked as usize != length && length > 0 => {

@@ -55,7 +55,7 @@ pub(super) fn read(endpoint: &Endpoint<'_>, response: &Response) -> Result<Batch
     for (place, item) in answer.data.into_iter().enumerate() {
         let index = item.index.unwrap_or(place);
         let Some(slot) = vectors.get_mut(index) else {
-            return Err(endpoint.broken(&format!("gave a vector of the text {index}, and was sent {count}")));
+            return Err(endpoint.misfit(&format!("gave a vector of the text {index}, and was sent {count}")));
         };
         *slot = numbers(endpoint, item.embedding)?;
     }
@@ -74,7 +74,7 @@ fn numbers(endpoint: &Endpoint<'_>, vector: Vector) -> Result<Vec<f32>, StepErro
         [] => Ok(floats.iter().map(|float| f32::from_le_bytes(*float)).collect()),
         _ => {
             Err(endpoint
-                .broken(&format!("gave a vector of {} bytes, which are no whole numbers", bytes.len())))
+                .misfit(&format!("gave a vector of {} bytes, which are no whole numbers", bytes.len())))
         }
     }
 }

@@ -15,7 +15,7 @@ const MOST_IMAGE_BYTES: u64 = 20 << 20;
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 pub(super) fn start(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Job, StepError> {
-    if order.count > 1 {
+    if order.options.count > 1 {
         return Err(endpoint.failure(Cause::BadRequest, "it makes one image with a job: `count` must be 1"));
     }
     let body = Value::Object(body(endpoint, order)?);
@@ -24,13 +24,13 @@ pub(super) fn start(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Job, S
         Some(id) => {
             Ok(Job { id: id.into(), status_url: wire::text(&answer, "/polling_url").map(str::to_owned) })
         }
-        None => Err(endpoint.broken("the job that was started has no id")),
+        None => Err(endpoint.misfit("the job that was started has no id")),
     }
 }
 
 fn body(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Map<String, Value>, StepError> {
-    let look = order.look;
-    let (width, height) = match look.size.as_deref() {
+    let options = order.options;
+    let (width, height) = match options.size.as_deref() {
         None => (None, None),
         Some(size) => pixels(size).ok_or_else(|| {
             endpoint.failure(Cause::BadRequest, &format!("`{size}` is no size: it wants pixels"))
@@ -41,8 +41,8 @@ fn body(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Map<String, Value>
         ("seed", order.seed.map(Value::from)),
         ("width", width.map(Value::from)),
         ("height", height.map(Value::from)),
-        ("aspect_ratio", look.aspect_ratio.clone().map(Value::from)),
-        ("output_format", look.format.map(|format| format.name().into())),
+        ("aspect_ratio", options.aspect_ratio.clone().map(Value::from)),
+        ("output_format", options.format.map(|format| format.name().into())),
         ("webhook_url", order.webhook.map(Value::from)),
     ];
     let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));

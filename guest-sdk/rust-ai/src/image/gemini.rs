@@ -16,7 +16,8 @@ pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, S
     }
     let body = body(order)?;
     let path = format!("/models/{}:generateContent", endpoint.model());
-    let requests: Vec<Request> = (0..order.count).map(|_| endpoint.post(&path, body.clone())).collect();
+    let requests: Vec<Request> =
+        (0..order.options.count).map(|_| endpoint.post(&path, body.clone())).collect();
     // All are read before the first error is returned: each image is paid for.
     let read: Vec<_> = http::send_all(requests).into_iter().map(|answer| read(endpoint, answer)).collect();
     let images = read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
@@ -33,7 +34,7 @@ fn body(order: &Order<'_>) -> Result<Value, StepError> {
         "contents": [{"role": "user", "parts": parts}],
         "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
     });
-    if let Some(ratio) = &order.look.aspect_ratio {
+    if let Some(ratio) = &order.options.aspect_ratio {
         body["generationConfig"]["imageConfig"] = json!({"aspectRatio": ratio});
     }
     Ok(body)
@@ -87,8 +88,8 @@ fn predict(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, StepError
             endpoint.failure(Cause::BadRequest, "Imagen edits no images: choose a Gemini image model")
         );
     }
-    let mut parameters = json!({"sampleCount": order.count});
-    if let Some(ratio) = &order.look.aspect_ratio {
+    let mut parameters = json!({"sampleCount": order.options.count});
+    if let Some(ratio) = &order.options.aspect_ratio {
         parameters["aspectRatio"] = ratio.as_str().into();
     }
     endpoint.extend(&mut parameters);

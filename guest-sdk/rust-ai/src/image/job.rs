@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stepwell_sdk::StepError;
 
-use super::{Image, Made, Outcome};
+use super::{Image, Made, Options, Outcome};
 use crate::{Cause, Endpoint};
 
 /// What becomes of a provider's job.
@@ -22,24 +22,6 @@ pub enum Mode {
     Submit,
     /// The output has the images of a job that was submitted before: it stands in the input's `job`.
     Collect,
-}
-
-/// How jobs are dealt with.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-pub struct Jobs {
-    /// Whether the node gets images, starts a job, or collects what came of one.
-    #[serde(default)]
-    pub mode: Mode,
-    /// What a job that has not ended means when it is collected.
-    #[serde(default)]
-    pub when_pending: WhenPending,
-    /// Milliseconds until a job that has not ended is asked for again, where the provider does not say. 5,000 where it is left out.
-    #[serde(default = "five_seconds")]
-    pub ask_again_ms: u64,
-}
-
-fn five_seconds() -> u64 {
-    5000
 }
 
 /// What a job that has not ended means.
@@ -118,7 +100,7 @@ impl Job {
     }
 }
 
-impl Jobs {
+impl Options {
     /// What a job that was asked for comes to.
     ///
     /// # Errors

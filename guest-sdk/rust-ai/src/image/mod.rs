@@ -23,8 +23,8 @@ use stepwell_sdk::http;
 
 use crate::{Cause, Endpoint, Used, media};
 
-pub use job::{Job, Jobs, Mode, Output, Progress, State, WhenPending};
-pub use options::{Background, Format, Look, Quality};
+pub use job::{Job, Mode, Output, Progress, State, WhenPending};
+pub use options::{Background, Format, Options, Quality};
 pub use providers::{Editor, Generator};
 
 /// Whose API makes images.
@@ -72,10 +72,8 @@ pub struct Order<'a> {
     pub images: &'a [Blob],
     /// Where the first image may change.
     pub mask: Option<&'a Blob>,
-    /// How it should look.
-    pub look: &'a Look,
-    /// How many to make.
-    pub count: u32,
+    /// How it should look, how many there should be, and how they are come by.
+    pub options: &'a Options,
     /// Where the provider should tell that a job has ended.
     pub webhook: Option<&'a str>,
     /// What the model on Replicate calls the field with the image.
@@ -124,13 +122,8 @@ impl Image {
 /// # Errors
 ///
 /// The provider's; when it cannot do this, or has no such option; a job that is to be waited for and did not end in time.
-pub fn make(
-    maker: Maker,
-    endpoint: &Endpoint<'_>,
-    order: &Order<'_>,
-    mode: Mode,
-) -> Result<Outcome, StepError> {
-    options::check(maker, endpoint, order, mode)?;
+pub fn make(maker: Maker, endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Outcome, StepError> {
+    options::check(maker, endpoint, order)?;
     let made = match maker {
         Maker::Openai => openai::make(endpoint, order),
         Maker::Gemini => gemini::make(endpoint, order),
@@ -139,7 +132,7 @@ pub fn make(
             return stability::start(endpoint, order).map(Outcome::Started);
         }
         Maker::Stability => stability::make(endpoint, order),
-        Maker::Replicate => return replicate::make(endpoint, order, mode),
+        Maker::Replicate => return replicate::make(endpoint, order),
         Maker::BlackForestLabs => return flux::start(endpoint, order).map(Outcome::Started),
     }?;
     Ok(Outcome::Made(made))

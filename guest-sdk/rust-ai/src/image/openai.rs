@@ -25,20 +25,20 @@ pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, S
 fn body(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Value {
     let mut body = json!({"model": endpoint.model(), "prompt": order.prompt.unwrap_or_default()});
     for (name, value) in fields(endpoint, order) {
-        body[name] = if name == "n" { order.count.into() } else { value.into() };
+        body[name] = if name == "n" { order.options.count.into() } else { value.into() };
     }
     body
 }
 
 /// Everything but model, prompt and images.
 fn fields(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Vec<(&'static str, String)> {
-    let look = order.look;
+    let options = order.options;
     let fields = [
-        ("n", (order.count > 1).then(|| order.count.to_string())),
-        ("size", look.size.clone()),
-        ("quality", look.quality.map(|quality| quality.name().into())),
-        ("output_format", look.format.map(|format| format.name().into())),
-        ("background", look.background.map(|background| background.name().into())),
+        ("n", (order.options.count > 1).then(|| order.options.count.to_string())),
+        ("size", options.size.clone()),
+        ("quality", options.quality.map(|quality| quality.name().into())),
+        ("output_format", options.format.map(|format| format.name().into())),
+        ("background", options.background.map(|background| background.name().into())),
         // The newer models know no other answer, and refuse the field.
         ("response_format", endpoint.model().starts_with("dall-e").then(|| "b64_json".into())),
     ];

@@ -1,15 +1,15 @@
-//! How an image should look, and which provider has which option. What a provider does not have is an error, and not left out in silence.
+//! What can be asked of an image, and which provider has which option. What a provider does not have is an error, and not left out in silence.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use stepwell_sdk::StepError;
 
-use super::{Maker, Mode, Order, Task};
+use super::{Maker, Mode, Order, Task, WhenPending};
 use crate::{Cause, Endpoint};
 
-/// How an image should look. What is left out is the provider's choice.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-pub struct Look {
+/// What a config says of the images and how they are come by. What is left out is the provider's choice.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct Options {
     /// Width and height in pixels, `1024x1536`, or `auto`: of OpenAI and Black Forest Labs.
     #[schemars(regex(pattern = "^(auto|[0-9]{2,5}x[0-9]{2,5})$"))]
     pub size: Option<String>,
@@ -22,6 +22,27 @@ pub struct Look {
     pub format: Option<Format>,
     /// OpenAI's.
     pub background: Option<Background>,
+    /// How many images to make. 1 where it is left out.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10))]
+    pub count: u32,
+    /// Whether the node gets images, starts a job, or collects what came of one.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What a job that has not ended means when it is collected.
+    #[serde(default)]
+    pub when_pending: WhenPending,
+    /// Milliseconds until a job that has not ended is asked for again, where the provider does not say. 5,000 where it is left out.
+    #[serde(default = "five_seconds")]
+    pub ask_again_ms: u64,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn five_seconds() -> u64 {
+    5000
 }
 
 /// How much work goes into an image.
@@ -100,12 +121,8 @@ impl Background {
 }
 
 /// Whether the provider can do what is ordered, with everything that is asked for.
-pub(super) fn check(
-    maker: Maker,
-    endpoint: &Endpoint<'_>,
-    order: &Order<'_>,
-    mode: Mode,
-) -> Result<(), StepError> {
+pub(super) fn check(maker: Maker, endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<(), StepError> {
+    let mode = order.options.mode;
     let refuse = |reason: &str| Err(endpoint.failure(Cause::BadRequest, reason));
     if !can(maker, order.task) {
         return refuse(&format!("it cannot {}", verb(order.task)));
@@ -155,16 +172,16 @@ fn verb(task: Task) -> &'static str {
 }
 
 fn options(order: &Order<'_>) -> [(&'static str, bool); 9] {
-    let look = order.look;
+    let options = order.options;
     [
         ("negative_prompt", order.negative_prompt.is_some()),
         ("seed", order.seed.is_some()),
         ("mask", order.mask.is_some()),
-        ("size", look.size.is_some()),
-        ("aspect_ratio", look.aspect_ratio.is_some()),
-        ("quality", look.quality.is_some()),
-        ("format", look.format.is_some()),
-        ("background", look.background.is_some()),
+        ("size", options.size.is_some()),
+        ("aspect_ratio", options.aspect_ratio.is_some()),
+        ("quality", options.quality.is_some()),
+        ("format", options.format.is_some()),
+        ("background", options.background.is_some()),
         ("webhook", order.webhook.is_some()),
     ]
 }

@@ -7,7 +7,7 @@ use super::{Image, Made, Order};
 use crate::{Endpoint, Used, failure, media, wire};
 
 pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, StepError> {
-    let format = match order.look.format.map(|format| format.name()) {
+    let format = match order.options.format.map(|format| format.name()) {
         // Its own word for it.
         Some("jpeg") => "jpg",
         Some(format) => format,

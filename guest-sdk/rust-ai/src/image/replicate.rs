@@ -11,15 +11,15 @@ use crate::{Cause, Endpoint, media, wire};
 /// The longest that Replicate holds an answer.
 const LONGEST_WAIT: &str = "wait=60";
 
-pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>, mode: Mode) -> Result<Outcome, StepError> {
+pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Outcome, StepError> {
     let input = input(endpoint, order)?;
-    let request = request(endpoint, order, Value::Object(input), mode);
+    let request = request(endpoint, order, Value::Object(input));
     let prediction = send(endpoint, request)?;
     let job = Job {
         id: id(&prediction).into(),
         status_url: wire::text(&prediction, "/urls/get").map(str::to_owned),
     };
-    if mode == Mode::Submit {
+    if order.options.mode == Mode::Submit {
         return Ok(Outcome::Started(job));
     }
     match progress(endpoint, &prediction)? {
@@ -40,7 +40,7 @@ fn send(endpoint: &Endpoint<'_>, request: Request) -> Result<Value, StepError> {
     let response = endpoint.answered(request.send())?;
     let prediction: Value = endpoint.parse(&response)?;
     match id(&prediction).is_empty() || wire::text(&prediction, "/status").is_none() {
-        true => Err(endpoint.broken(&format!("it is no prediction: {}", response.excerpt()))),
+        true => Err(endpoint.misfit(&format!("it is no prediction: {}", response.excerpt()))),
         false => Ok(prediction),
     }
 }
@@ -50,7 +50,7 @@ fn id(prediction: &Value) -> &str {
 }
 
 /// A version goes by its own path, an official model by the model's.
-fn request(endpoint: &Endpoint<'_>, order: &Order<'_>, input: Value, mode: Mode) -> Request {
+fn request(endpoint: &Endpoint<'_>, order: &Order<'_>, input: Value) -> Request {
     let model = endpoint.model();
     let is_version = model.contains(':') || !model.contains('/');
     let (path, mut body) = match is_version {
@@ -62,21 +62,21 @@ fn request(endpoint: &Endpoint<'_>, order: &Order<'_>, input: Value, mode: Mode)
         body["webhook_events_filter"] = json!(["completed"]);
     }
     let request = endpoint.request("POST", &path).json(&body);
-    match mode {
+    match order.options.mode {
         Mode::Wait => request.header("prefer", LONGEST_WAIT),
         Mode::Submit | Mode::Collect => request,
     }
 }
 
 fn input(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Map<String, Value>, StepError> {
-    let look = order.look;
+    let options = order.options;
     let fields = [
         ("prompt", order.prompt.map(Value::from)),
         ("negative_prompt", order.negative_prompt.map(Value::from)),
         ("seed", order.seed.map(Value::from)),
-        ("num_outputs", (order.count > 1).then(|| order.count.into())),
-        ("aspect_ratio", look.aspect_ratio.clone().map(Value::from)),
-        ("output_format", look.format.map(|format| format.name().into())),
+        ("num_outputs", (order.options.count > 1).then(|| order.options.count.into())),
+        ("aspect_ratio", options.aspect_ratio.clone().map(Value::from)),
+        ("output_format", options.format.map(|format| format.name().into())),
     ];
     let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let mut input: Map<String, Value> = fields.collect();
@@ -101,7 +101,7 @@ fn uploaded(endpoint: &Endpoint<'_>, image: &Blob) -> Result<Value, StepError> {
     let file = endpoint.send(endpoint.request("POST", "/files").multipart(form))?;
     match wire::text(&file, "/urls/get") {
         Some(url) => Ok(url.into()),
-        None => Err(endpoint.broken("the file that was sent has no address")),
+        None => Err(endpoint.misfit("the file that was sent has no address")),
     }
 }
 

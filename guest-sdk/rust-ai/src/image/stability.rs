@@ -20,7 +20,7 @@ pub(super) fn is_job(endpoint: &Endpoint<'_>) -> bool {
 
 pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, StepError> {
     // A request with a form is sent alone, so several images are made one after the other.
-    let images = (0..order.count)
+    let images = (0..order.options.count)
         .map(|index| image(endpoint, request(endpoint, order, index).header("accept", "image/*")));
     Ok(Made { model: endpoint.model().into(), images: images.collect::<Result<_, _>>()? })
 }
@@ -29,7 +29,7 @@ pub(super) fn start(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Job, S
     let request = request(endpoint, order, 0).header("accept", "application/json");
     match wire::text(&endpoint.send(request)?, "/id") {
         Some(id) => Ok(Job { id: id.into(), status_url: None }),
-        None => Err(endpoint.broken("the job that was started has no id")),
+        None => Err(endpoint.misfit("the job that was started has no id")),
     }
 }
 
@@ -47,15 +47,15 @@ pub(super) fn collect(endpoint: &Endpoint<'_>, job: &Job) -> Result<Progress, St
 }
 
 fn request(endpoint: &Endpoint<'_>, order: &Order<'_>, index: u32) -> Request {
-    let look = order.look;
+    let options = order.options;
     // Images of the same seed would be the same.
     let seed = order.seed.map(|seed| seed.wrapping_add(index).to_string());
     let texts = [
         ("prompt", order.prompt.map(str::to_owned)),
         ("negative_prompt", order.negative_prompt.map(str::to_owned)),
         ("seed", seed),
-        ("aspect_ratio", look.aspect_ratio.clone()),
-        ("output_format", look.format.map(|format| format.name().to_owned())),
+        ("aspect_ratio", options.aspect_ratio.clone()),
+        ("output_format", options.format.map(|format| format.name().to_owned())),
     ];
     let mut form = Multipart::new();
     for (name, value) in texts {

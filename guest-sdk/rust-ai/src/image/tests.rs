@@ -15,7 +15,7 @@ const PICTURE: &str = "https://replicate.delivery/xezq/abc/out-0.webp";
 const PNG: [u8; 12] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', 0, 0, 0, 13];
 const PNG_BASE64: &str = "iVBORw0KGgoAAAAN";
 
-fn order(look: &Look) -> Order<'_> {
+fn order(options: &Options) -> Order<'_> {
     Order {
         task: Task::Generate,
         prompt: Some("a red fox"),
@@ -23,24 +23,27 @@ fn order(look: &Look) -> Order<'_> {
         seed: None,
         images: &[],
         mask: None,
-        look,
-        count: 1,
+        options,
         webhook: None,
         image_field: "image",
     }
 }
 
+fn options(config: Value) -> Options {
+    serde_json::from_value(config).unwrap()
+}
+
 fn generate(config: Value, mode: Mode, change: impl Fn(&mut Order<'_>)) -> Result<Outcome, StepError> {
+    let options = Options { mode, ..options(config.clone()) };
     let config: ProviderConfig<Generator> = serde_json::from_value(config).unwrap();
-    let look = Look::default();
-    let mut order = order(&look);
+    let mut order = order(&options);
     change(&mut order);
-    make(config.provider.maker(), &config.endpoint().unwrap(), &order, mode)
+    make(config.provider.maker(), &config.endpoint().unwrap(), &order)
 }
 
 fn edit(config: Value, order: &Order<'_>) -> Result<Outcome, StepError> {
     let config: ProviderConfig<Editor> = serde_json::from_value(config).unwrap();
-    make(config.provider.maker(), &config.endpoint().unwrap(), order, Mode::Wait)
+    make(config.provider.maker(), &config.endpoint().unwrap(), order)
 }
 
 fn collected(config: Value, id: &str) -> Result<Progress, StepError> {
@@ -93,15 +96,10 @@ fn openais_image_becomes_a_blob_and_is_paid_by_tokens() {
         "usage": {"total_tokens": 4210, "input_tokens": 50, "output_tokens": 4160, "input_tokens_details": {"text_tokens": 50, "image_tokens": 0}},
     });
     host.answer("POST", OPENAI, Answer::json(200, &answer));
-    let look = Look {
-        size: Some("1024x1024".into()),
-        quality: Some(Quality::High),
-        background: Some(Background::Opaque),
-        ..Look::default()
-    };
-    let config: ProviderConfig<Generator> =
-        serde_json::from_value(json!({"extra": {"moderation": "low"}})).unwrap();
-    let made = made(make(Maker::Openai, &config.endpoint().unwrap(), &order(&look), Mode::Wait));
+    let config = json!({
+        "size": "1024x1024", "quality": "high", "background": "opaque", "extra": {"moderation": "low"},
+    });
+    let made = made(generate(config, Mode::Wait, |_| {}));
     assert_eq!(host.blob(&made.images[0].image), PNG);
     assert_eq!(made.images[0].image.media_type, "image/png");
     let expected = json!({"model": "gpt-image-1", "prompt": "a red fox", "size": "1024x1024", "quality": "high", "background": "opaque", "moderation": "low"});
@@ -171,7 +169,7 @@ fn gemini_makes_each_image_with_a_request_of_its_own() {
     });
     host.answer("POST", GEMINI, Answer::json(200, &answer));
     host.answer("POST", GEMINI, Answer::json(200, &answer));
-    let made = made(generate(json!({"provider": "gemini"}), Mode::Wait, |order| order.count = 2));
+    let made = made(generate(json!({"provider": "gemini", "count": 2}), Mode::Wait, |_| {}));
     assert_eq!(made.images.len(), 2);
     assert_eq!(body(&host, 0)["contents"][0]["parts"], json!([{"text": "a red fox"}]));
     assert_eq!(host.usage()[1].cost_micro_usd, Some(38_703));
@@ -412,8 +410,8 @@ fn openai_edits_with_a_mask_and_further_images() {
     let images = [host.put_blob("image/png", "one").named("photo.png"), host.put_blob("image/jpeg", "two")];
     let mask = host.put_blob("image/png", "mask");
     host.answer("POST", "https://api.openai.com/v1/images/edits", Answer::json(200, &json!({"data": [{"b64_json": PNG_BASE64}], "usage": {"input_tokens": 400, "output_tokens": 1000, "input_tokens_details": {"image_tokens": 300}}})));
-    let look = Look::default();
-    let order = Order { task: Task::Edit, images: &images, mask: Some(&mask), ..order(&look) };
+    let options = options(json!({}));
+    let order = Order { task: Task::Edit, images: &images, mask: Some(&mask), ..order(&options) };
     made(edit(json!({}), &order));
     let form = form(&host, 0);
     for part in [
@@ -443,12 +441,12 @@ fn replicate_gets_the_image_as_a_file_ahead_of_the_job() {
         prediction("succeeded", json!({"no_bg": PICTURE}), Value::Null),
     );
     host.answer("GET", PICTURE, Answer::bytes(200, PNG));
-    let look = Look::default();
+    let options = options(json!({}));
     let order = Order {
         task: Task::RemoveBackground,
         prompt: None,
         images: std::slice::from_ref(&image),
-        ..order(&look)
+        ..order(&options)
     };
     made(edit(json!({"provider": "replicate", "model": "851-labs/background-remover:a029dff3"}), &order));
     assert_eq!(
@@ -468,12 +466,12 @@ fn remove_bg_is_paid_by_what_it_charges() {
         Answer::bytes(200, PNG).header("content-type", "image/png").header("x-credits-charged", "1"),
     );
     host.answer("POST", url, Answer::json(400, &json!({"errors": [{"title": "Could not identify foreground in image. For details and recommendations see https://www.remove.bg/supported-images.", "code": "unknown_foreground"}]})));
-    let look = Look::default();
+    let options = options(json!({}));
     let order = Order {
         task: Task::RemoveBackground,
         prompt: None,
         images: std::slice::from_ref(&image),
-        ..order(&look)
+        ..order(&options)
     };
     let config = json!({"provider": "remove-bg"});
     made(edit(config.clone(), &order));

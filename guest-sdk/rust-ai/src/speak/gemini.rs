@@ -98,7 +98,7 @@ fn samples(endpoint: &Endpoint<'_>, answer: Answer) -> Result<Blob, StepError> {
     };
     if !data.mime_type.contains(&format!("rate={RATE}")) {
         return Err(
-            endpoint.broken(&format!("`{}` where {RATE} samples a second are expected", data.mime_type))
+            endpoint.misfit(&format!("`{}` where {RATE} samples a second are expected", data.mime_type))
         );
     }
     media::kept(endpoint, &data.data, Format::Pcm.media_type())
