@@ -1,7 +1,7 @@
 //! What the calls that are no chat need besides: answers of a type of their own, large values, files.
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use stepwell_sdk::http::{self, Response};
 use stepwell_sdk::{StepError, warn};
 
@@ -81,4 +81,15 @@ pub(crate) fn count(answer: &Value, pointer: &str) -> u64 {
 /// A list within an answer; empty if it has none.
 pub(crate) fn list<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
     answer.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// An object of those fields that have a value.
+pub(crate) fn fields<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (name, value) in fields {
+        if let Some(value) = value {
+            object.insert(name.into(), value);
+        }
+    }
+    object
 }

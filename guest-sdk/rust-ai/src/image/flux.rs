@@ -36,7 +36,7 @@ fn body(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Map<String, Value>
             endpoint.failure(Cause::BadRequest, &format!("`{size}` is no size: it wants pixels"))
         })?,
     };
-    let fields = [
+    let mut body = wire::fields([
         ("prompt", order.prompt.map(Value::from)),
         ("seed", order.seed.map(Value::from)),
         ("width", width.map(Value::from)),
@@ -44,9 +44,7 @@ fn body(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Map<String, Value>
         ("aspect_ratio", options.aspect_ratio.clone().map(Value::from)),
         ("output_format", options.format.map(|format| format.name().into())),
         ("webhook_url", order.webhook.map(Value::from)),
-    ];
-    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let mut body: Map<String, Value> = fields.collect();
+    ]);
     for (index, image) in order.images.iter().enumerate() {
         let name = if index == 0 { "input_image".into() } else { format!("input_image_{}", index + 1) };
         body.insert(name, media::encoded(image, MOST_IMAGE_BYTES)?.into());

@@ -23,7 +23,8 @@ pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, S
     let request = endpoint.request("POST", "/removebg").header("accept", "image/*").multipart(form);
     let kept = request.send_and_keep().map_err(|error| failure::unanswered(endpoint.provider(), error))?;
     let Some(body) = kept.body else { return Err(failure::refused(endpoint.provider(), &kept.response)) };
-    let charged = kept.response.header("x-credits-charged").and_then(|credits| credits.parse().ok());
+    let charged =
+        kept.response.header("x-credits-charged").and_then(|credits| serde_json::from_str(credits).ok());
     endpoint.record(endpoint.model(), Used { units: charged.unwrap_or(1.0), ..Used::default() });
     let image = media::checked_image(endpoint, body)?;
     Ok(Made { model: endpoint.model().into(), images: vec![Image::new(image)] })

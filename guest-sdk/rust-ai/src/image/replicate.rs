@@ -70,16 +70,14 @@ fn request(endpoint: &Endpoint<'_>, order: &Order<'_>, input: Value) -> Request 
 
 fn input(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Map<String, Value>, StepError> {
     let options = order.options;
-    let fields = [
+    let mut input = wire::fields([
         ("prompt", order.prompt.map(Value::from)),
         ("negative_prompt", order.negative_prompt.map(Value::from)),
         ("seed", order.seed.map(Value::from)),
         ("num_outputs", (order.options.count > 1).then(|| order.options.count.into())),
         ("aspect_ratio", options.aspect_ratio.clone().map(Value::from)),
         ("output_format", options.format.map(|format| format.name().into())),
-    ];
-    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let mut input: Map<String, Value> = fields.collect();
+    ]);
     match order.images {
         [] => {}
         [image] => _ = input.insert(order.image_field.into(), uploaded(endpoint, image)?),
