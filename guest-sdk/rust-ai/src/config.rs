@@ -27,7 +27,7 @@ pub struct Config<P: Default, C> {
 
 impl<'de, P: Default + DeserializeOwned, C: DeserializeOwned> Deserialize<'de> for Config<P, C> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let whole = Value::deserialize(deserializer)?;
+        let whole = Map::<String, Value>::deserialize(deserializer)?;
         let provider = ProviderConfig::deserialize(&whole).map_err(D::Error::custom)?;
         Ok(Self { provider, step: C::deserialize(&whole).map_err(D::Error::custom)? })
     }

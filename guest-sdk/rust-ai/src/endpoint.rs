@@ -128,7 +128,7 @@ impl<'a> Endpoint<'a> {
         if !(200..=299).contains(&response.status) {
             return Err(failure::refused(self.provider(), &response));
         }
-        serde_json::from_slice(&response.body).map_err(|_| failure::not_json(self.provider(), &response))
+        failure::parsed(&response.body).ok_or_else(|| failure::not_json(self.provider(), &response))
     }
 
     /// A document that holds no error.

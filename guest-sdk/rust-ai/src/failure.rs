@@ -96,9 +96,14 @@ impl Cause {
     }
 }
 
+/// JSON, if it is some. (A step reads its input as text, too: to read bytes as well would bring a second reader into the component.)
+pub(crate) fn parsed(body: &[u8]) -> Option<Value> {
+    serde_json::from_str(str::from_utf8(body).ok()?).ok()
+}
+
 /// An answer that is no 2xx.
 pub(crate) fn refused(provider: &str, response: &Response) -> StepError {
-    let document: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let document = parsed(&response.body).unwrap_or_default();
     let told = error_inside(&document).unwrap_or(&document);
     let cause = by_words(told).unwrap_or_else(|| by_status(response.status));
     let reason = reason(told).map_or_else(|| response.excerpt(), str::to_owned);

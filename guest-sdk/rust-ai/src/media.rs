@@ -4,7 +4,6 @@ use std::io::{Read as _, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::{self, Blob};
 
@@ -73,10 +72,10 @@ pub(crate) fn checked_sound(
 /// What came in place of an image or sound: an error inside a good answer, a page, nothing.
 fn something_else(endpoint: &Endpoint<'_>, blob: &Blob, expected: &str) -> Result<StepError, StepError> {
     let beginning = head(blob, SHOWN)?;
-    if let Ok(answer) = serde_json::from_slice::<Value>(&beginning)
+    if let Some(answer) = failure::parsed(&beginning)
         && failure::error_inside(&answer).is_some()
     {
-        return Ok(failure::inside(endpoint.provider(), &answer));
+        return Ok(endpoint.inside(&answer));
     }
     let shown = match std::str::from_utf8(&beginning) {
         Ok(text) => text.to_owned(),

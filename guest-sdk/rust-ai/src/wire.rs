@@ -17,19 +17,21 @@ impl Endpoint<'_> {
         }
     }
 
-    /// A 2xx as JSON of that type. What is read so does not become a [`Value`] first: vectors and images are large.
+    /// A 2xx as JSON of that type. What is read so does not become a [`Value`] first: lists of vectors are large.
     pub(crate) fn parse<T: DeserializeOwned>(&self, response: &Response) -> Result<T, StepError> {
-        serde_json::from_slice(&response.body).map_err(|error| self.misread(response, &error))
+        // As text, as everything else is read: a second reader would double the code.
+        let Ok(body) = str::from_utf8(&response.body) else {
+            return Err(failure::not_json(self.provider(), response));
+        };
+        serde_json::from_str(body).map_err(|error| self.misread(response, &error))
     }
 
     /// Why a 2xx is not what it should be: an error, a page, or JSON of another shape.
     fn misread(&self, response: &Response, error: &serde_json::Error) -> StepError {
-        match serde_json::from_slice::<Value>(&response.body) {
-            Err(_) => failure::not_json(self.provider(), response),
-            Ok(answer) if failure::error_inside(&answer).is_some() => {
-                failure::inside(self.provider(), &answer)
-            }
-            Ok(_) => {
+        match failure::parsed(&response.body) {
+            None => failure::not_json(self.provider(), response),
+            Some(answer) if failure::error_inside(&answer).is_some() => self.inside(&answer),
+            Some(_) => {
                 self.misfit(&format!("it is not what this API answers ({error}): {}", response.excerpt()))
             }
         }

@@ -7,7 +7,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use stepwell_ai::image::{self, Editor, Job, Mode, Options, Order, Output, Task};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
@@ -36,7 +36,7 @@ struct Editing {
 /// As [`stepwell_ai::Config`] does it: serde's own flattening doubles the component's code.
 impl<'de> Deserialize<'de> for Own {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let whole = Value::deserialize(deserializer)?;
+        let whole = Map::<String, Value>::deserialize(deserializer)?;
         let editing = Editing::deserialize(&whole).map_err(D::Error::custom)?;
         Ok(Self { editing, options: Options::deserialize(&whole).map_err(D::Error::custom)? })
     }

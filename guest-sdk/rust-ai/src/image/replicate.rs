@@ -37,10 +37,9 @@ pub(super) fn collect(endpoint: &Endpoint<'_>, job: &Job) -> Result<Progress, St
 
 /// A prediction has a field `error`, which is no error of the call.
 fn send(endpoint: &Endpoint<'_>, request: Request) -> Result<Value, StepError> {
-    let response = endpoint.answered(request.send())?;
-    let prediction: Value = endpoint.parse(&response)?;
+    let prediction = endpoint.document(request.send())?;
     match id(&prediction).is_empty() || wire::text(&prediction, "/status").is_none() {
-        true => Err(endpoint.misfit(&format!("it is no prediction: {}", response.excerpt()))),
+        true => Err(endpoint.misfit("it is no prediction: it has no `id`, or no `status`")),
         false => Ok(prediction),
     }
 }
