@@ -107,6 +107,11 @@ pub(crate) fn kept(endpoint: &Endpoint<'_>, text: &str, media_type: &str) -> Res
     Ok(writer.finish(media_type)?)
 }
 
+/// The same of an image.
+pub(crate) fn kept_image(endpoint: &Endpoint<'_>, text: &str) -> Result<Blob, StepError> {
+    checked_image(endpoint, kept(endpoint, text, "image/png")?)
+}
+
 /// A blob as base64, for APIs that want it within their JSON.
 pub(crate) fn encoded(blob: &Blob, most: u64) -> Result<String, StepError> {
     Ok(STANDARD.encode(blob.bytes(most)?))

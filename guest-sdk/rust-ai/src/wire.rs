@@ -2,7 +2,8 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use stepwell_sdk::http::{self, Response};
+use stepwell_sdk::blob::Blob;
+use stepwell_sdk::http::{self, Multipart, Request, Response};
 use stepwell_sdk::{StepError, warn};
 
 use crate::{Cause, Endpoint, Used, failure};
@@ -35,6 +36,20 @@ impl Endpoint<'_> {
                 self.misfit(&format!("it is not what this API answers ({error}): {}", response.excerpt()))
             }
         }
+    }
+
+    /// Sends a request whose good answer is no JSON: its head, and its body as a blob.
+    pub(crate) fn kept(&self, request: Request) -> Result<(Response, Blob), StepError> {
+        let kept = request.send_and_keep().map_err(|error| failure::unanswered(self.provider(), error))?;
+        match kept.body {
+            Some(body) => Ok((kept.response, body)),
+            None => Err(failure::refused(self.provider(), &kept.response)),
+        }
+    }
+
+    /// A form with the config's further fields.
+    pub(crate) fn form(&self) -> Multipart {
+        self.extra().iter().fold(Multipart::new(), |form, (name, value)| form.text(name, as_text(value)))
     }
 
     /// The error of an answer that contradicts itself, or the request.

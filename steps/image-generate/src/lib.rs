@@ -28,8 +28,8 @@ struct Input {
 
 #[stepwell_sdk::step(http = "sends the prompt to the provider's image API and fetches the images")]
 fn image_generate(input: Input, config: Config) -> Result<Output, StepError> {
-    let maker = config.provider.provider.maker();
     let endpoint = config.provider.endpoint()?;
+    let maker = config.provider.provider.maker(endpoint.model());
     if config.step.mode == Mode::Collect {
         let job = input.job.ok_or_else(|| StepError::invalid_input("to collect, give the `job`"))?;
         let progress = image::collect(maker, &endpoint, &job)?;

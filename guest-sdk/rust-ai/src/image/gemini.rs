@@ -1,19 +1,16 @@
-//! Gemini's image models (`generateContent`), which also take images, and Imagen (`predict`), which does not.
+//! Gemini's image models (`generateContent`), which also take images.
 
 use serde_json::{Value, json};
 use stepwell_sdk::StepError;
 use stepwell_sdk::http::{self, Request, Response};
 
-use super::{Image, Made, Order, Task, none_made, paid_by_image};
+use super::{Image, Made, Order, none_made};
 use crate::{Cause, Endpoint, Used, media, wire};
 
 /// What Gemini takes in one request.
 const MOST_IMAGE_BYTES: u64 = 20 << 20;
 
 pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, StepError> {
-    if endpoint.model().starts_with("imagen") {
-        return predict(endpoint, order);
-    }
     let body = body(order)?;
     let path = format!("/models/{}:generateContent", endpoint.model());
     let requests: Vec<Request> =
@@ -50,12 +47,8 @@ fn read(endpoint: &Endpoint<'_>, answer: Result<Response, http::Error>) -> Resul
     endpoint.record_if_told(None, used);
     let candidates = wire::list(&answer, "/candidates");
     let parts = candidates.iter().flat_map(|candidate| wire::list(candidate, "/content/parts"));
-    let data = parts.filter_map(|part| {
-        Some((wire::text(part, "/inlineData/data")?, wire::text(part, "/inlineData/mimeType")?))
-    });
-    let image = |(data, kind): (&str, &str)| {
-        media::checked_image(endpoint, media::kept(endpoint, data, kind)?).map(Image::new)
-    };
+    let data = parts.filter_map(|part| wire::text(part, "/inlineData/data"));
+    let image = |text: &str| media::kept_image(endpoint, text).map(Image::new);
     let images: Vec<Image> = data.map(image).collect::<Result<_, _>>()?;
     match images.is_empty() {
         true => Err(withheld(endpoint, &answer)),
@@ -80,33 +73,4 @@ fn withheld(endpoint: &Endpoint<'_>, answer: &Value) -> StepError {
         }
         Some(reason) => endpoint.failure(Cause::Refused, &format!("{reason}: {words}")),
     }
-}
-
-fn predict(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, StepError> {
-    if order.task != Task::Generate {
-        return Err(
-            endpoint.failure(Cause::BadRequest, "Imagen edits no images: choose a Gemini image model")
-        );
-    }
-    let mut parameters = json!({"sampleCount": order.options.count});
-    if let Some(ratio) = &order.options.aspect_ratio {
-        parameters["aspectRatio"] = ratio.as_str().into();
-    }
-    endpoint.extend(&mut parameters);
-    let body = json!({"instances": [{"prompt": order.prompt}], "parameters": parameters});
-    let path = format!("/models/{}:predict", endpoint.model());
-    let answer = endpoint.send(endpoint.request("POST", &path).json(&body))?;
-    let predictions = wire::list(&answer, "/predictions");
-    let images: Vec<&str> =
-        predictions.iter().filter_map(|one| wire::text(one, "/bytesBase64Encoded")).collect();
-    paid_by_image(endpoint, endpoint.model(), images.len());
-    if images.is_empty() {
-        let reason = predictions.iter().find_map(|one| wire::text(one, "/raiFilteredReason"));
-        return Err(endpoint.failure(Cause::Refused, reason.unwrap_or("every image was filtered out")));
-    }
-    let image = |text: &str| {
-        media::checked_image(endpoint, media::kept(endpoint, text, "image/png")?).map(Image::new)
-    };
-    let images = images.into_iter().map(image).collect::<Result<_, _>>()?;
-    Ok(Made { model: endpoint.model().into(), images })
 }

@@ -5,6 +5,7 @@
 
 mod flux;
 mod gemini;
+mod imagen;
 mod job;
 mod openai;
 mod options;
@@ -32,8 +33,10 @@ pub use providers::{Editor, Generator};
 pub enum Maker {
     /// OpenAI's `/images`, or a server's that has the same.
     Openai,
-    /// Gemini's image models and Imagen.
+    /// Gemini's image models.
     Gemini,
+    /// Google's Imagen, which does not take images.
+    Imagen,
     /// Replicate's predictions.
     Replicate,
     /// Black Forest Labs' FLUX.
@@ -127,6 +130,7 @@ pub fn make(maker: Maker, endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<
     let made = match maker {
         Maker::Openai => openai::make(endpoint, order),
         Maker::Gemini => gemini::make(endpoint, order),
+        Maker::Imagen => imagen::make(endpoint, order),
         Maker::RemoveBg => remove_bg::make(endpoint, order),
         Maker::Stability if stability::is_job(endpoint) => {
             return stability::start(endpoint, order).map(Outcome::Started);
@@ -149,7 +153,7 @@ pub fn collect(maker: Maker, endpoint: &Endpoint<'_>, job: &Job) -> Result<Progr
         Maker::Replicate => replicate::collect(endpoint, job),
         Maker::BlackForestLabs => flux::collect(endpoint, job),
         Maker::Stability => stability::collect(endpoint, job),
-        Maker::Openai | Maker::Gemini | Maker::RemoveBg => {
+        Maker::Openai | Maker::Gemini | Maker::Imagen | Maker::RemoveBg => {
             Err(endpoint.failure(Cause::BadRequest, "it starts no jobs: there is nothing to collect"))
         }
     }

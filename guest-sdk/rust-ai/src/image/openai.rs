@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stepwell_sdk::StepError;
-use stepwell_sdk::http::{Multipart, Request};
+use stepwell_sdk::http::Request;
 
 use super::{Image, Made, Order, Task, fetch, none_made};
 use crate::{Endpoint, Used, media, wire};
@@ -47,12 +47,9 @@ fn fields(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Vec<(&'static str, Stri
 
 fn edit(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Request {
     let mut form =
-        Multipart::new().text("model", endpoint.model()).text("prompt", order.prompt.unwrap_or_default());
+        endpoint.form().text("model", endpoint.model()).text("prompt", order.prompt.unwrap_or_default());
     for (name, value) in fields(endpoint, order) {
         form = form.text(name, value);
-    }
-    for (name, value) in endpoint.extra() {
-        form = form.text(name, wire::as_text(value));
     }
     let field = if order.images.len() == 1 { "image" } else { "image[]" };
     for (index, image) in order.images.iter().enumerate() {
@@ -76,7 +73,7 @@ fn record(endpoint: &Endpoint<'_>, answer: &Value, made: usize) {
 
 fn image(endpoint: &Endpoint<'_>, item: &Value) -> Result<Image, StepError> {
     let blob = match (wire::text(item, "/b64_json"), wire::text(item, "/url")) {
-        (Some(text), _) => media::checked_image(endpoint, media::kept(endpoint, text, "image/png")?)?,
+        (Some(text), _) => media::kept_image(endpoint, text)?,
         (None, Some(url)) => fetch(endpoint, url)?,
         (None, None) => return Err(none_made(endpoint)),
     };

@@ -150,7 +150,7 @@ fn starts_jobs(maker: Maker, endpoint: &Endpoint<'_>) -> bool {
     match maker {
         Maker::Replicate | Maker::BlackForestLabs => true,
         Maker::Stability => super::stability::is_job(endpoint),
-        Maker::Openai | Maker::Gemini | Maker::RemoveBg => false,
+        Maker::Openai | Maker::Gemini | Maker::Imagen | Maker::RemoveBg => false,
     }
 }
 
@@ -158,6 +158,7 @@ fn can(maker: Maker, task: Task) -> bool {
     match maker {
         Maker::Replicate | Maker::Stability => true,
         Maker::Openai | Maker::Gemini | Maker::BlackForestLabs => matches!(task, Task::Generate | Task::Edit),
+        Maker::Imagen => task == Task::Generate,
         Maker::RemoveBg => task == Task::RemoveBackground,
     }
 }
@@ -189,7 +190,7 @@ fn options(order: &Order<'_>) -> [(&'static str, bool); 9] {
 fn has(maker: Maker, option: &str) -> bool {
     let options: &[&str] = match maker {
         Maker::Openai => &["mask", "size", "quality", "format", "background"],
-        Maker::Gemini => &["aspect_ratio"],
+        Maker::Gemini | Maker::Imagen => &["aspect_ratio"],
         Maker::Replicate => &["negative_prompt", "seed", "aspect_ratio", "format", "mask", "webhook"],
         Maker::BlackForestLabs => &["seed", "size", "aspect_ratio", "format", "webhook"],
         Maker::Stability => &["negative_prompt", "seed", "aspect_ratio", "format", "mask"],

@@ -48,11 +48,12 @@ pub enum Editor {
 }
 
 impl Generator {
-    /// Whose API that is.
+    /// Whose API that is, with that model.
     #[must_use]
-    pub fn maker(self) -> Maker {
+    pub fn maker(self, model: &str) -> Maker {
         match self {
             Self::Openai | Self::OpenaiCompatible => Maker::Openai,
+            Self::Gemini if model.starts_with("imagen") => Maker::Imagen,
             Self::Gemini => Maker::Gemini,
             Self::Replicate => Maker::Replicate,
             Self::BlackForestLabs => Maker::BlackForestLabs,

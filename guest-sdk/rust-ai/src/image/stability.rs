@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
-use stepwell_sdk::http::{Multipart, Request};
+use stepwell_sdk::http::{Request, Response};
 
 use super::{Image, Job, Made, Order, Progress, paid_by_image};
-use crate::{Cause, Endpoint, failure, media, wire};
+use crate::{Cause, Endpoint, media, wire};
 
 /// As Stability asks of those who poll.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -35,15 +35,12 @@ pub(super) fn start(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Job, S
 
 pub(super) fn collect(endpoint: &Endpoint<'_>, job: &Job) -> Result<Progress, StepError> {
     let request = endpoint.request("GET", &format!("/results/{}", job.id)).header("accept", "image/*");
-    let kept = request.send_and_keep().map_err(|error| failure::unanswered(endpoint.provider(), error))?;
-    match (kept.response.status, kept.body) {
-        (202, _) => Ok(Progress::Pending { status: "in-progress".into(), retry_after: Some(ASK_AGAIN) }),
-        (_, Some(body)) => {
-            let image = finished(endpoint, &kept.response.headers, body)?;
-            Ok(Progress::Done(Made { model: endpoint.model().into(), images: vec![image] }))
-        }
-        (_, None) => Err(failure::refused(endpoint.provider(), &kept.response)),
+    let (head, body) = endpoint.kept(request)?;
+    if head.status == 202 {
+        return Ok(Progress::Pending { status: "in-progress".into(), retry_after: Some(ASK_AGAIN) });
     }
+    let image = finished(endpoint, &head, body)?;
+    Ok(Progress::Done(Made { model: endpoint.model().into(), images: vec![image] }))
 }
 
 fn request(endpoint: &Endpoint<'_>, order: &Order<'_>, index: u32) -> Request {
@@ -57,14 +54,11 @@ fn request(endpoint: &Endpoint<'_>, order: &Order<'_>, index: u32) -> Request {
         ("aspect_ratio", options.aspect_ratio.clone()),
         ("output_format", options.format.map(|format| format.name().to_owned())),
     ];
-    let mut form = Multipart::new();
+    let mut form = endpoint.form();
     for (name, value) in texts {
         if let Some(value) = value {
             form = form.text(name, value);
         }
-    }
-    for (name, value) in endpoint.extra() {
-        form = form.text(name, wire::as_text(value));
     }
     let field = match endpoint.model() {
         "edit/replace-background-and-relight" => "subject_image",
@@ -80,21 +74,16 @@ fn request(endpoint: &Endpoint<'_>, order: &Order<'_>, index: u32) -> Request {
 }
 
 fn image(endpoint: &Endpoint<'_>, request: Request) -> Result<Image, StepError> {
-    let kept = request.send_and_keep().map_err(|error| failure::unanswered(endpoint.provider(), error))?;
-    match kept.body {
-        Some(body) => finished(endpoint, &kept.response.headers, body),
-        None => Err(failure::refused(endpoint.provider(), &kept.response)),
-    }
+    let (head, body) = endpoint.kept(request)?;
+    finished(endpoint, &head, body)
 }
 
 /// What the filter withheld comes as an image all the same, a blurred one.
-fn finished(endpoint: &Endpoint<'_>, headers: &[(String, String)], body: Blob) -> Result<Image, StepError> {
-    let header =
-        |name: &str| headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
-    if header("finish-reason") == Some("CONTENT_FILTERED") {
+fn finished(endpoint: &Endpoint<'_>, head: &Response, body: Blob) -> Result<Image, StepError> {
+    if head.header("finish-reason") == Some("CONTENT_FILTERED") {
         return Err(endpoint.failure(Cause::Refused, "its content filter withheld the image"));
     }
     let image = media::checked_image(endpoint, body)?;
     paid_by_image(endpoint, endpoint.model(), 1);
-    Ok(Image { seed: header("seed").and_then(|seed| seed.parse().ok()), ..Image::new(image) })
+    Ok(Image { seed: head.header("seed").and_then(|seed| seed.parse().ok()), ..Image::new(image) })
 }

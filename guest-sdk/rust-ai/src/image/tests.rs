@@ -38,7 +38,8 @@ fn generate(config: Value, mode: Mode, change: impl Fn(&mut Order<'_>)) -> Resul
     let config: ProviderConfig<Generator> = serde_json::from_value(config).unwrap();
     let mut order = order(&options);
     change(&mut order);
-    make(config.provider.maker(), &config.endpoint().unwrap(), &order)
+    let endpoint = config.endpoint().unwrap();
+    make(config.provider.maker(endpoint.model()), &endpoint, &order)
 }
 
 fn edit(config: Value, order: &Order<'_>) -> Result<Outcome, StepError> {
@@ -49,7 +50,8 @@ fn edit(config: Value, order: &Order<'_>) -> Result<Outcome, StepError> {
 fn collected(config: Value, id: &str) -> Result<Progress, StepError> {
     let config: ProviderConfig<Generator> = serde_json::from_value(config).unwrap();
     let job = Job { id: id.into(), status_url: None };
-    collect(config.provider.maker(), &config.endpoint().unwrap(), &job)
+    let endpoint = config.endpoint().unwrap();
+    collect(config.provider.maker(endpoint.model()), &endpoint, &job)
 }
 
 fn made(outcome: Result<Outcome, StepError>) -> Made {

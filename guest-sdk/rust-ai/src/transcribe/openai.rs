@@ -5,7 +5,7 @@ use stepwell_sdk::StepError;
 use stepwell_sdk::http::Multipart;
 
 use super::{Provider, Recording, Segment, Transcript};
-use crate::{Cause, Endpoint, Used, media, wire};
+use crate::{Cause, Endpoint, Used, media};
 
 #[derive(Deserialize)]
 struct Answer {
@@ -82,7 +82,7 @@ fn format(model: &str) -> &'static str {
 }
 
 fn form(endpoint: &Endpoint<'_>, recording: &Recording<'_>, format: &str) -> Multipart {
-    let mut form = Multipart::new().text("model", endpoint.model()).text("response_format", format);
+    let mut form = endpoint.form().text("model", endpoint.model()).text("response_format", format);
     if format == "diarized_json" {
         // Without it, more than 30 seconds are refused.
         form = form.text("chunking_strategy", "auto");
@@ -92,9 +92,6 @@ fn form(endpoint: &Endpoint<'_>, recording: &Recording<'_>, format: &str) -> Mul
     }
     if let Some(prompt) = recording.prompt {
         form = form.text("prompt", prompt);
-    }
-    for (name, value) in endpoint.extra() {
-        form = form.text(name, wire::as_text(value));
     }
     form.blob("file", &media::file_name(recording.sound, "sound"), recording.sound)
 }
