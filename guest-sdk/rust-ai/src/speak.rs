@@ -234,7 +234,7 @@ fn by_characters(text: &str) -> Used {
 fn joined(parts: Vec<Part>, format: Format) -> Result<Blob, StepError> {
     let mut sounds = parts.into_iter().map(|part| part.sound);
     match (sounds.next(), sounds.len()) {
-        (Some(only), 0) => return Ok(only),
+        (Some(only), 0) => Ok(only),
         (first, _) => {
             let mut whole = blob::create()?;
             for sound in first.into_iter().chain(sounds) {

@@ -13,7 +13,7 @@ const LONGEST_WAIT: &str = "wait=60";
 
 pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Outcome, StepError> {
     let input = input(endpoint, order)?;
-    let request = request(endpoint, order, Value::Object(input));
+    let request = request(endpoint, order, &input);
     let prediction = send(endpoint, request)?;
     let job = Job {
         id: id(&prediction).into(),
@@ -49,7 +49,7 @@ fn id(prediction: &Value) -> &str {
 }
 
 /// A version goes by its own path, an official model by the model's.
-fn request(endpoint: &Endpoint<'_>, order: &Order<'_>, input: Value) -> Request {
+fn request(endpoint: &Endpoint<'_>, order: &Order<'_>, input: &Map<String, Value>) -> Request {
     let model = endpoint.model();
     let is_version = model.contains(':') || !model.contains('/');
     let (path, mut body) = match is_version {

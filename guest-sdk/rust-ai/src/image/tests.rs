@@ -74,6 +74,7 @@ fn form(host: &FakeHost, index: usize) -> String {
     host.requests()[index].parts.iter().map(text).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a test writes what it means, not a reference to it")]
 fn prediction(status: &str, output: Value, error: Value) -> Answer {
     Answer::json(
         201,
