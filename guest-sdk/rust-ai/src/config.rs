@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -10,10 +10,9 @@ use stepwell_sdk::StepError;
 
 use crate::{Endpoint, Vendor, models};
 
-/// A step's config: what it says of the provider, and what is the step's own, side by side in one JSON object.
-///
-/// Serde could flatten both into one, for twice the code in the component. Fields that neither knows are refused by the schema, which the host holds each
-/// config against; so the step's own part must not deny unknown fields by itself.
+// Serde could flatten both parts into one, for 15 KB of the component. Fields that neither knows are refused by the schema, which the host holds each config
+// against; so the step's own part must not deny unknown fields by itself.
+/// What the step asks, and of whom.
 #[derive(Debug, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false))]
 pub struct Config<P: Default, C> {
@@ -36,7 +35,7 @@ impl<'de, P: Default + DeserializeOwned, C: DeserializeOwned> Deserialize<'de> f
 /// Which provider is asked, and how: the part of a step's [`Config`] that is the same in all AI steps.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct ProviderConfig<P: Default> {
-    /// Whose API is asked.
+    /// Whose API is asked; the first of these where it is left out.
     #[serde(default)]
     pub provider: P,
     /// As the provider names it; the provider's usual one where it is left out.
@@ -45,7 +44,7 @@ pub struct ProviderConfig<P: Default> {
     pub base_url: Option<String>,
     /// The secret that holds the API key: left out, the provider's usual name, such as `OPENAI_API_KEY`; null for a server that wants no key.
     #[serde(default, deserialize_with = "told")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", transform = without_default)]
     pub api_key_secret: Option<Option<String>>,
     /// Milliseconds to wait for one answer; the node's own timeout holds if it is sooner.
     pub timeout_ms: Option<u64>,
@@ -106,6 +105,11 @@ impl<P: Vendor + Default> ProviderConfig<P> {
 /// Null is told, too.
 fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// Where null says something else than nothing.
+fn without_default(schema: &mut Schema) {
+    schema.remove("default");
 }
 
 #[cfg(test)]
@@ -178,6 +182,8 @@ mod tests {
         let fits = |value: Value| jsonschema::is_valid(schema.as_value(), &value);
         assert!(fits(json!({"provider": "openai", "model": "m", "api_key_secret": null, "count": 1})));
         assert!(fits(json!({})));
+        let key = schema.as_value().pointer("/properties/api_key_secret").unwrap();
+        assert_eq!(key.get("default"), None, "null is no key, and not the default");
         for wrong in [json!({"modell": "m"}), json!({"provider": "acme"}), json!({"price": {"usd": 1}})] {
             assert!(!fits(wrong.clone()), "{wrong}");
         }

@@ -25,8 +25,7 @@ pub(crate) struct Config {
     pub(crate) threshold: f64,
     /// The output's label where the step abstains; null without one.
     pub(crate) fallback_label: Option<String>,
-    /// How much chance there is in the answer; null for the provider's default, which some models insist on.
-    #[serde(default = "none_at_all")]
+    /// 0 for the likeliest answer, where the model takes that: newer ones do not; the provider's default where it is left out.
     pub(crate) temperature: Option<f64>,
     /// The most tokens to write.
     pub(crate) max_tokens: Option<u32>,
@@ -80,8 +79,4 @@ impl Config {
 
 fn fault(what: &str) -> StepError {
     StepError::permanent(["config/", what].concat())
-}
-
-fn none_at_all() -> Option<f64> {
-    Some(0.0)
 }

@@ -35,8 +35,7 @@ struct Config {
     schema: Value,
     /// What the model should know besides: what the texts are, how a value is to be written.
     instructions: Option<String>,
-    /// How much chance there is in the answer; null for the provider's default, which some models insist on.
-    #[serde(default = "none_at_all")]
+    /// 0 for the likeliest answer, where the model takes that: newer ones do not; the provider's default where it is left out.
     temperature: Option<f64>,
     /// The most tokens to write: enough for the fields and as much again for the quotes.
     max_tokens: Option<u32>,
@@ -136,8 +135,4 @@ fn leaves(fields: &Value) -> Vec<String> {
         }
     }
     found
-}
-
-fn none_at_all() -> Option<f64> {
-    Some(0.0)
 }

@@ -13,7 +13,7 @@ pub(crate) struct Config {
     /// Questions with the answers that are wanted to them, told before the conversation.
     #[serde(default)]
     pub(crate) examples: Vec<Example>,
-    /// 0 for the likeliest answer; the provider's default where it is left out.
+    /// 0 for the likeliest answer, where the model takes that: newer ones do not; the provider's default where it is left out.
     pub(crate) temperature: Option<f64>,
     /// The most tokens to write, 4096 with Anthropic where it is left out and the provider's default with others; an answer that is cut there is an error.
     pub(crate) max_tokens: Option<u32>,

@@ -46,8 +46,7 @@ struct Config {
     #[serde(default = "at_once")]
     #[schemars(range(min = 1000, max = 1_000_000))]
     part_characters: usize,
-    /// How much chance there is in the answer; null for the provider's default, which some models insist on.
-    #[serde(default)]
+    /// 0 for the likeliest answer, where the model takes that: newer ones do not; the provider's default where it is left out.
     temperature: Option<f64>,
     /// The most tokens to write in one answer.
     max_tokens: Option<u32>,

@@ -1,6 +1,6 @@
 //! Talks with a language model, whoever serves it: one question and one answer for all providers.
 //!
-//! Each provider's own shapes stand in a file of their own, behind [`Dialect`]; nothing else knows them. What went wrong is told apart here, once for all.
+//! Each provider's own shapes stand in a file of their own, behind one trait; nothing else knows them. What went wrong is told apart here, once for all.
 //!
 //! ```
 //! use stepwell_ai::chat::{Ask, Chat, Message, Provider};
