@@ -45,6 +45,10 @@ pub enum Cause {
     Refused,
     /// The request is not as the API wants it.
     BadRequest,
+    /// What it was to do later, it could not do.
+    JobFailed,
+    /// What it was to do is not done in the time that it was waited for.
+    JobUnfinished,
 }
 
 impl Cause {
@@ -86,6 +90,8 @@ impl Cause {
             Self::UnknownModel => ("unknown_model", "there is no such model"),
             Self::Refused => ("refused", "it refused to answer"),
             Self::BadRequest => ("bad_request", "the request is not accepted"),
+            Self::JobFailed => ("job_failed", "the job failed"),
+            Self::JobUnfinished => ("job_unfinished", "the job has not ended"),
         }
     }
 }
@@ -192,6 +198,8 @@ fn by_words(told: &Value) -> Option<Cause> {
         .or_else(|| by_sentence(reason(told)?))
         .or_else(|| coded("type"))
         .or_else(|| coded("status"))
+        .or_else(|| coded("name"))
+        .or_else(|| by_code(told.pointer("/detail/status")?.as_str()?))
 }
 
 fn by_code(code: &str) -> Option<Cause> {
@@ -204,15 +212,19 @@ fn by_code(code: &str) -> Option<Cause> {
         | "DEADLINE_EXCEEDED" => Cause::ProviderFailed,
         "invalid_api_key" | "authentication_error" | "API_KEY_INVALID" | "UNAUTHENTICATED" => Cause::BadKey,
         "permission_error" | "PERMISSION_DENIED" | "unsupported_country_region_territory" => Cause::Forbidden,
-        "insufficient_quota" | "billing_error" | "billing_hard_limit_reached" | "billing_not_active" => {
-            Cause::NoCredit
-        }
+        "insufficient_quota"
+        | "quota_exceeded"
+        | "billing_error"
+        | "billing_hard_limit_reached"
+        | "billing_not_active" => Cause::NoCredit,
         "context_length_exceeded"
         | "exceed_context_size_error"
         | "request_too_large"
         | "string_above_max_length" => Cause::InputTooLong,
         "model_not_found" => Cause::UnknownModel,
-        "content_policy_violation" | "content_filter" | "moderation_blocked" => Cause::Refused,
+        "content_policy_violation" | "content_filter" | "moderation_blocked" | "content_moderation" => {
+            Cause::Refused
+        }
         _ => return None,
     })
 }
@@ -249,9 +261,20 @@ fn by_status(status: u16) -> Cause {
     }
 }
 
-/// The provider's own words: `message`, as most have it; Ollama's and others' error is a text by itself; FastAPI's is `detail`.
+/// The provider's own words: `message`, as most have it; Ollama's and others' error is a text by itself; FastAPI's is `detail`; Deepgram's `err_msg`;
+/// Stability and remove.bg list `errors`.
 fn reason(told: &Value) -> Option<&str> {
-    let places = ["/message", "/detail", "/detail/message", "/detail/0/msg", "/error", "/title"];
+    let places = [
+        "/message",
+        "/err_msg",
+        "/detail",
+        "/detail/message",
+        "/detail/0/msg",
+        "/error",
+        "/errors/0/title",
+        "/errors/0",
+        "/title",
+    ];
     told.as_str().or_else(|| places.into_iter().find_map(|place| told.pointer(place)?.as_str()))
 }
 

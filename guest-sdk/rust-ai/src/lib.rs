@@ -3,10 +3,19 @@
 mod api;
 pub mod chat;
 mod config;
+pub mod embed;
 mod endpoint;
 mod failure;
+pub mod image;
+mod media;
 mod models;
+pub mod moderate;
+pub mod rerank;
 pub mod schema;
+pub mod speak;
+pub mod transcribe;
+mod vendors;
+mod wire;
 
 pub use api::{Api, Auth, Vendor};
 pub use config::{Config, Price, ProviderConfig};

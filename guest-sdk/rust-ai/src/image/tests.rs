@@ -1,0 +1,514 @@
+use serde_json::{Value, json};
+use stepwell_sdk::StepErrorKind;
+use stepwell_sdk::testing::{Answer, FakeHost};
+
+use super::*;
+use crate::ProviderConfig;
+
+const OPENAI: &str = "https://api.openai.com/v1/images/generations";
+const GEMINI: &str =
+    "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash-image:generateContent";
+const REPLICATE: &str = "https://api.replicate.com/v1/models/black-forest-labs/flux-schnell/predictions";
+const PICTURE: &str = "https://replicate.delivery/xezq/abc/out-0.webp";
+
+/// The beginning of a PNG, and the same in base64.
+const PNG: [u8; 12] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', 0, 0, 0, 13];
+const PNG_BASE64: &str = "iVBORw0KGgoAAAAN";
+
+fn order(options: &Options) -> Order<'_> {
+    Order {
+        task: Task::Generate,
+        prompt: Some("a red fox"),
+        negative_prompt: None,
+        seed: None,
+        images: &[],
+        mask: None,
+        options,
+        webhook: None,
+        image_field: "image",
+    }
+}
+
+fn options(config: Value) -> Options {
+    serde_json::from_value(config).unwrap()
+}
+
+fn generate(config: Value, mode: Mode, change: impl Fn(&mut Order<'_>)) -> Result<Outcome, StepError> {
+    let options = Options { mode, ..options(config.clone()) };
+    let config: ProviderConfig<Generator> = serde_json::from_value(config).unwrap();
+    let mut order = order(&options);
+    change(&mut order);
+    let endpoint = config.endpoint().unwrap();
+    make(config.provider.maker(endpoint.model()), &endpoint, &order)
+}
+
+fn edit(config: Value, order: &Order<'_>) -> Result<Outcome, StepError> {
+    let config: ProviderConfig<Editor> = serde_json::from_value(config).unwrap();
+    make(config.provider.maker(), &config.endpoint().unwrap(), order)
+}
+
+fn collected(config: Value, id: &str) -> Result<Progress, StepError> {
+    let config: ProviderConfig<Generator> = serde_json::from_value(config).unwrap();
+    let job = Job { id: id.into(), status_url: None };
+    let endpoint = config.endpoint().unwrap();
+    collect(config.provider.maker(endpoint.model()), &endpoint, &job)
+}
+
+fn made(outcome: Result<Outcome, StepError>) -> Made {
+    match outcome.unwrap() {
+        Outcome::Made(made) => made,
+        Outcome::Started(job) => panic!("a job: {job:?}"),
+    }
+}
+
+fn body(host: &FakeHost, index: usize) -> Value {
+    serde_json::from_slice(&host.requests()[index].body).unwrap()
+}
+
+/// The form of a request as text, with blobs by their digests.
+fn form(host: &FakeHost, index: usize) -> String {
+    let text = |part: &http::Part| match part {
+        http::Part::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
+        http::Part::Blob(digest) => digest.clone(),
+    };
+    host.requests()[index].parts.iter().map(text).collect()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a test writes what it means, not a reference to it")]
+fn prediction(status: &str, output: Value, error: Value) -> Answer {
+    Answer::json(
+        201,
+        &json!({
+            "id": "gm3qorzdhgbfurvjtvhg6dckhu", "model": "black-forest-labs/flux-schnell", "version": "hidden",
+            "input": {"prompt": "a red fox"}, "logs": "", "output": output, "data_removed": false, "error": error, "status": status,
+            "created_at": "2025-11-20T10:00:00.000Z", "metrics": {"predict_time": 0.6},
+            "urls": {
+                "cancel": "https://api.replicate.com/v1/predictions/gm3qorzdhgbfurvjtvhg6dckhu/cancel",
+                "get": "https://api.replicate.com/v1/predictions/gm3qorzdhgbfurvjtvhg6dckhu",
+            },
+        }),
+    )
+}
+
+#[test]
+fn openais_image_becomes_a_blob_and_is_paid_by_tokens() {
+    let host = FakeHost::new();
+    let answer = json!({
+        "created": 1713833628, "background": "opaque", "output_format": "png", "size": "1024x1024", "quality": "high",
+        "data": [{"b64_json": PNG_BASE64}],
+        "usage": {"total_tokens": 4210, "input_tokens": 50, "output_tokens": 4160, "input_tokens_details": {"text_tokens": 50, "image_tokens": 0}},
+    });
+    host.answer("POST", OPENAI, Answer::json(200, &answer));
+    let config = json!({
+        "size": "1024x1024", "quality": "high", "background": "opaque", "extra": {"moderation": "low"},
+    });
+    let made = made(generate(config, Mode::Wait, |_| {}));
+    assert_eq!(host.blob(&made.images[0].image), PNG);
+    assert_eq!(made.images[0].image.media_type, "image/png");
+    let expected = json!({"model": "gpt-image-1", "prompt": "a red fox", "size": "1024x1024", "quality": "high", "background": "opaque", "moderation": "low"});
+    assert_eq!(body(&host, 0), expected);
+    let usage = &host.usage()[0];
+    assert_eq!((usage.output_tokens, usage.cost_micro_usd), (4160, Some(50 * 5 + 4160 * 40)));
+}
+
+#[test]
+fn an_image_that_comes_as_an_address_is_fetched_without_the_key() {
+    let host = FakeHost::new();
+    let url = "https://oaidalleapiprodscus.blob.core.windows.net/private/img.png?sig=x";
+    let answer = json!({"created": 1, "data": [{"url": url, "revised_prompt": "A red fox in snow"}]});
+    host.answer("POST", OPENAI, Answer::json(200, &answer));
+    host.answer("GET", url, Answer::bytes(200, PNG).header("content-type", "application/octet-stream"));
+    let made = made(generate(json!({"model": "dall-e-3"}), Mode::Wait, |_| {}));
+    assert_eq!(made.images[0].image.media_type, "image/png");
+    assert_eq!(made.images[0].revised_prompt.as_deref(), Some("A red fox in snow"));
+    assert_eq!(body(&host, 0)["response_format"], "b64_json");
+    assert_eq!(host.requests()[1].header_value("authorization"), None);
+}
+
+#[test]
+fn an_image_that_is_none_is_an_error_that_shows_what_came() {
+    for (item, words) in [
+        (json!({"b64_json": "PGh0bWw+"}), "are no image: <html>"),
+        (json!({"b64_json": "%%%"}), "no base64"),
+        (json!({}), "no image"),
+    ] {
+        let host = FakeHost::new();
+        host.answer("POST", OPENAI, Answer::json(200, &json!({"data": [item]})));
+        let error = generate(json!({}), Mode::Wait, |_| {}).unwrap_err();
+        assert_eq!(error.kind, StepErrorKind::Retryable);
+        assert!(error.message.starts_with("openai") && error.message.contains(words), "{error}");
+        assert_eq!(host.usage().len(), 1, "it is paid for all the same");
+    }
+}
+
+#[test]
+fn what_the_safety_systems_refuse_is_final() {
+    let openai = json!({"error": {"message": "Your request was rejected by the safety system. safety_violations=[violence].", "type": "image_generation_user_error", "param": null, "code": "moderation_blocked"}});
+    let blocked = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9}});
+    let filtered = json!({"candidates": [{"finishReason": "IMAGE_SAFETY", "finishMessage": "Unable to show the generated image.", "index": 0}], "usageMetadata": {"promptTokenCount": 9}});
+    let cases = [
+        (json!({}), OPENAI, 400, openai, "rejected by the safety system"),
+        (json!({"provider": "gemini"}), GEMINI, 200, blocked, "PROHIBITED_CONTENT"),
+        (json!({"provider": "gemini"}), GEMINI, 200, filtered, "IMAGE_SAFETY: Unable to show"),
+    ];
+    for (config, url, status, answer, words) in cases {
+        let host = FakeHost::new();
+        host.answer("POST", url, Answer::json(status, &answer));
+        let error = generate(config, Mode::Wait, |_| {}).unwrap_err();
+        assert_eq!(
+            (error.kind, error.detail.as_ref().unwrap()["cause"].as_str()),
+            (StepErrorKind::Permanent, Some("refused"))
+        );
+        assert!(error.message.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn gemini_makes_each_image_with_a_request_of_its_own() {
+    let host = FakeHost::new();
+    let answer = json!({
+        "candidates": [{"content": {"parts": [{"text": "Here it is."}, {"inlineData": {"mimeType": "image/png", "data": PNG_BASE64}}], "role": "model"}, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 1290, "totalTokenCount": 1300}, "modelVersion": "gemini-2.5-flash-image",
+    });
+    host.answer("POST", GEMINI, Answer::json(200, &answer));
+    host.answer("POST", GEMINI, Answer::json(200, &answer));
+    let made = made(generate(json!({"provider": "gemini", "count": 2}), Mode::Wait, |_| {}));
+    assert_eq!(made.images.len(), 2);
+    assert_eq!(body(&host, 0)["contents"][0]["parts"], json!([{"text": "a red fox"}]));
+    assert_eq!(host.usage()[1].cost_micro_usd, Some(38_703));
+}
+
+#[test]
+fn a_model_that_talks_instead_of_painting_is_asked_again() {
+    let host = FakeHost::new();
+    let answer = json!({"candidates": [{"content": {"parts": [{"text": "Which fox?"}]}, "finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 1}});
+    host.answer("POST", GEMINI, Answer::json(200, &answer));
+    let error = generate(json!({"provider": "gemini"}), Mode::Wait, |_| {}).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::Retryable);
+    assert!(error.message.contains("but says: Which fox?"), "{error}");
+}
+
+#[test]
+fn imagen_is_asked_in_its_own_way() {
+    let host = FakeHost::new();
+    let url = "https://generativelanguage.googleapis.com/v1beta/models/imagen-4.0-generate-001:predict";
+    host.answer(
+        "POST",
+        url,
+        Answer::json(
+            200,
+            &json!({"predictions": [{"mimeType": "image/png", "bytesBase64Encoded": PNG_BASE64}]}),
+        ),
+    );
+    host.answer(
+        "POST",
+        url,
+        Answer::json(
+            200,
+            &json!({"predictions": [{"raiFilteredReason": "Unable to show generated images."}]}),
+        ),
+    );
+    let config = json!({"provider": "gemini", "model": "imagen-4.0-generate-001"});
+    assert_eq!(made(generate(config.clone(), Mode::Wait, |_| {})).images.len(), 1);
+    assert_eq!(
+        body(&host, 0),
+        json!({"instances": [{"prompt": "a red fox"}], "parameters": {"sampleCount": 1}})
+    );
+    assert_eq!(host.usage()[0].cost_micro_usd, Some(40_000));
+    let error = generate(config, Mode::Wait, |_| {}).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::Permanent);
+    assert!(error.message.contains("Unable to show"), "{error}");
+}
+
+#[test]
+fn replicate_holds_its_answer_and_its_image_is_fetched() {
+    let host = FakeHost::new();
+    host.answer("POST", REPLICATE, prediction("succeeded", json!([PICTURE]), Value::Null));
+    host.answer(
+        "GET",
+        PICTURE,
+        Answer::bytes(200, b"RIFF\x10\0\0\0WEBPVP8 ".to_vec()).header("content-type", "image/webp"),
+    );
+    let made =
+        made(generate(json!({"provider": "replicate", "extra": {"go_fast": true}}), Mode::Wait, |order| {
+            order.seed = Some(7)
+        }));
+    assert_eq!(made.images[0].image.media_type, "image/webp");
+    assert_eq!(body(&host, 0), json!({"input": {"prompt": "a red fox", "seed": 7, "go_fast": true}}));
+    assert_eq!(host.requests()[0].header_value("prefer"), Some("wait=60"));
+    assert_eq!(host.usage()[0].cost_micro_usd, Some(3000));
+}
+
+#[test]
+fn what_is_not_done_in_replicates_minute_is_not_bought_again() {
+    let host = FakeHost::new();
+    host.answer("POST", REPLICATE, prediction("processing", Value::Null, Value::Null));
+    let error = generate(json!({"provider": "replicate"}), Mode::Wait, |_| {}).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::Permanent);
+    assert_eq!(error.detail.unwrap()["job"]["id"], "gm3qorzdhgbfurvjtvhg6dckhu");
+}
+
+#[test]
+fn a_job_is_submitted_with_a_webhook_and_collected_by_its_id() {
+    let host = FakeHost::new();
+    host.answer("POST", REPLICATE, prediction("starting", Value::Null, Value::Null));
+    let config = json!({"provider": "replicate"});
+    let started = generate(config.clone(), Mode::Submit, |order| {
+        order.webhook = Some("https://stepwell.example/v1/callbacks/t")
+    });
+    let Outcome::Started(job) = started.unwrap() else { panic!("no job") };
+    assert_eq!(body(&host, 0)["webhook"], "https://stepwell.example/v1/callbacks/t");
+    assert_eq!(body(&host, 0)["webhook_events_filter"], json!(["completed"]));
+    assert_eq!(host.requests()[0].header_value("prefer"), None);
+
+    let status = format!("https://api.replicate.com/v1/predictions/{}", job.id);
+    host.answer("GET", &status, prediction("processing", Value::Null, Value::Null));
+    host.answer("GET", &status, prediction("succeeded", json!(PICTURE), Value::Null));
+    host.answer("GET", PICTURE, Answer::bytes(200, PNG));
+    assert!(
+        matches!(collected(config.clone(), &job.id).unwrap(), Progress::Pending { status, .. } if status == "processing")
+    );
+    assert!(matches!(collected(config, &job.id).unwrap(), Progress::Done(_)));
+}
+
+#[test]
+fn a_job_that_failed_says_why() {
+    for (told, cause) in
+        [("CUDA out of memory", "job_failed"), ("NSFW content detected. Try a different prompt.", "refused")]
+    {
+        let host = FakeHost::new();
+        host.answer(
+            "GET",
+            "https://api.replicate.com/v1/predictions/a1",
+            prediction("failed", Value::Null, json!(told)),
+        );
+        let error = collected(json!({"provider": "replicate"}), "a1").unwrap_err();
+        assert_eq!(
+            (error.kind, &error.detail.as_ref().unwrap()["cause"]),
+            (StepErrorKind::Permanent, &json!(cause))
+        );
+        assert!(error.message.contains(told), "{error}");
+    }
+    let error = collected(json!({"provider": "replicate"}), "../account").unwrap_err();
+    assert!(error.message.contains("is no job's id"), "{error}");
+}
+
+#[test]
+fn flux_takes_a_job_and_gives_it_back_at_the_address_that_it_names() {
+    let host = FakeHost::new();
+    let polling = "https://api.eu1.bfl.ai/v1/get_result?id=7f3c";
+    host.answer(
+        "POST",
+        "https://api.bfl.ai/v1/flux-pro-1.1",
+        Answer::json(200, &json!({"id": "7f3c", "polling_url": polling})),
+    );
+    let config = json!({"provider": "black-forest-labs"});
+    let Outcome::Started(job) =
+        generate(config.clone(), Mode::Submit, |order| order.seed = Some(42)).unwrap()
+    else {
+        panic!("no job")
+    };
+    assert_eq!(job.status_url.as_deref(), Some(polling));
+    assert_eq!(body(&host, 0), json!({"prompt": "a red fox", "seed": 42}));
+    assert_eq!(host.requests()[0].header_value("x-key"), Some("{{secret.BFL_API_KEY}}"));
+
+    let sample = "https://delivery-eu1.bfl.ai/results/7f3c/sample.jpeg?se=1";
+    let status = |status: &str, result: Value| {
+        Answer::json(
+            200,
+            &json!({"id": "7f3c", "status": status, "result": result, "progress": null, "details": {"Moderation Reasons": ["Derivative Works Filter"]}}),
+        )
+    };
+    host.answer("GET", polling, status("Pending", Value::Null));
+    host.answer(
+        "GET",
+        polling,
+        status("Ready", json!({"sample": sample, "prompt": "a red fox", "seed": 42, "duration": 2.9})),
+    );
+    host.answer("GET", polling, status("Content Moderated", Value::Null));
+    host.answer(
+        "GET",
+        sample,
+        Answer::bytes(200, [0xff, 0xd8, 0xff, 0xe0]).header("content-type", "image/jpeg"),
+    );
+    let config: ProviderConfig<Generator> = serde_json::from_value(config).unwrap();
+    let endpoint = config.endpoint().unwrap();
+    let ask = || collect(Maker::BlackForestLabs, &endpoint, &job);
+    assert!(matches!(ask().unwrap(), Progress::Pending { retry_after: Some(_), .. }));
+    let Progress::Done(made) = ask().unwrap() else { panic!("not done") };
+    assert_eq!((made.images[0].seed, made.images[0].image.kind()), (Some(42), "image/jpeg".into()));
+    assert_eq!(host.usage()[0].cost_micro_usd, Some(40_000));
+    let error = ask().unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::Permanent);
+    assert!(error.message.contains("Derivative Works Filter"), "{error}");
+}
+
+#[test]
+fn what_a_provider_posts_to_a_callback_is_a_job() {
+    let posted = json!({"id": "a1", "status": "succeeded", "output": ["https://replicate.delivery/x.png"], "urls": {"get": "https://evil.example/"}});
+    assert_eq!(serde_json::from_value::<Job>(posted).unwrap(), Job { id: "a1".into(), status_url: None });
+    assert_eq!(serde_json::from_value::<Job>(json!({"task_id": "a2", "status": "Ready"})).unwrap().id, "a2");
+}
+
+#[test]
+fn stability_answers_a_form_with_the_image_itself() {
+    let host = FakeHost::new();
+    let url = "https://api.stability.ai/v2beta/stable-image/generate/core";
+    let image = || {
+        Answer::bytes(200, PNG)
+            .header("content-type", "image/png")
+            .header("finish-reason", "SUCCESS")
+            .header("seed", "343940597")
+    };
+    host.answer("POST", url, image());
+    host.answer("POST", url, image().header("finish-reason", "CONTENT_FILTERED"));
+    host.answer("POST", url, Answer::json(403, &json!({"id": "ed14db44362126aab3cbd25cca51ffe3", "name": "content_moderation", "errors": ["Your request was flagged by our content moderation system"]})));
+    let config = json!({"provider": "stability"});
+    let made = made(generate(config.clone(), Mode::Wait, |order| order.negative_prompt = Some("text")));
+    assert_eq!(made.images[0].seed, Some(343_940_597));
+    assert!(form(&host, 0).contains("name=\"negative_prompt\"\r\n\r\ntext\r\n"));
+    assert_eq!(host.requests()[0].header_value("accept"), Some("image/*"));
+    for words in ["withheld the image", "flagged by our content moderation system"] {
+        let error = generate(config.clone(), Mode::Wait, |_| {}).unwrap_err();
+        assert_eq!(
+            (error.kind, &error.detail.as_ref().unwrap()["cause"]),
+            (StepErrorKind::Permanent, &json!("refused")),
+            "{error}"
+        );
+        assert!(error.message.contains(words), "{error}");
+    }
+    assert_eq!(host.usage().len(), 1);
+}
+
+#[test]
+fn stabilitys_slow_models_are_jobs() {
+    let host = FakeHost::new();
+    host.answer(
+        "POST",
+        "https://api.stability.ai/v2beta/stable-image/upscale/creative",
+        Answer::json(200, &json!({"id": "a6dc6c6e20acda010fe14d71f180658f2896ed9b4ec25aa99a6ff06c796987c4"})),
+    );
+    let results = "https://api.stability.ai/v2beta/results/a6dc";
+    host.answer("GET", results, Answer::json(202, &json!({"id": "a6dc", "status": "in-progress"})));
+    host.answer(
+        "GET",
+        results,
+        Answer::bytes(200, PNG).header("content-type", "image/png").header("finish-reason", "SUCCESS"),
+    );
+    host.answer(
+        "GET",
+        results,
+        Answer::json(404, &json!({"id": "x", "name": "not_found", "errors": ["id: not found or expired"]})),
+    );
+    let config = json!({"provider": "stability", "model": "upscale/creative"});
+    assert!(matches!(generate(config.clone(), Mode::Submit, |_| {}).unwrap(), Outcome::Started(_)));
+    assert!(matches!(collected(config.clone(), "a6dc").unwrap(), Progress::Pending { .. }));
+    assert!(matches!(collected(config.clone(), "a6dc").unwrap(), Progress::Done(_)));
+    assert!(collected(config, "a6dc").unwrap_err().message.contains("not found or expired"));
+}
+
+#[test]
+fn openai_edits_with_a_mask_and_further_images() {
+    let host = FakeHost::new();
+    let images = [host.put_blob("image/png", "one").named("photo.png"), host.put_blob("image/jpeg", "two")];
+    let mask = host.put_blob("image/png", "mask");
+    host.answer("POST", "https://api.openai.com/v1/images/edits", Answer::json(200, &json!({"data": [{"b64_json": PNG_BASE64}], "usage": {"input_tokens": 400, "output_tokens": 1000, "input_tokens_details": {"image_tokens": 300}}})));
+    let options = options(json!({}));
+    let order = Order { task: Task::Edit, images: &images, mask: Some(&mask), ..order(&options) };
+    made(edit(json!({}), &order));
+    let form = form(&host, 0);
+    for part in [
+        "name=\"image[]\"; filename=\"photo.png\"",
+        "name=\"image[]\"; filename=\"image-2.jpg\"",
+        "name=\"mask\"; filename=\"mask.png\"",
+        &mask.digest,
+    ] {
+        assert!(form.contains(part), "{form}");
+    }
+    assert_eq!(host.usage()[0].cost_micro_usd, Some(400 * 5 + 300 * 5 + 1000 * 40));
+}
+
+#[test]
+fn replicate_gets_the_image_as_a_file_ahead_of_the_job() {
+    let host = FakeHost::new();
+    let image = host.put_blob("image/jpeg", "photo");
+    let file = "https://api.replicate.com/v1/files/cneqzikepnug6xezperrr4z55o";
+    host.answer(
+        "POST",
+        "https://api.replicate.com/v1/files",
+        Answer::json(201, &json!({"id": "cneq", "name": "image.jpg", "urls": {"get": file}})),
+    );
+    host.answer(
+        "POST",
+        "https://api.replicate.com/v1/predictions",
+        prediction("succeeded", json!({"no_bg": PICTURE}), Value::Null),
+    );
+    host.answer("GET", PICTURE, Answer::bytes(200, PNG));
+    let options = options(json!({}));
+    let order = Order {
+        task: Task::RemoveBackground,
+        prompt: None,
+        images: std::slice::from_ref(&image),
+        ..order(&options)
+    };
+    made(edit(json!({"provider": "replicate", "model": "851-labs/background-remover:a029dff3"}), &order));
+    assert_eq!(
+        body(&host, 1),
+        json!({"version": "851-labs/background-remover:a029dff3", "input": {"image": file}})
+    );
+}
+
+#[test]
+fn remove_bg_is_paid_by_what_it_charges() {
+    let host = FakeHost::new();
+    let image = host.put_blob("image/jpeg", "photo");
+    let url = "https://api.remove.bg/v1.0/removebg";
+    host.answer(
+        "POST",
+        url,
+        Answer::bytes(200, PNG).header("content-type", "image/png").header("x-credits-charged", "1"),
+    );
+    host.answer("POST", url, Answer::json(400, &json!({"errors": [{"title": "Could not identify foreground in image. For details and recommendations see https://www.remove.bg/supported-images.", "code": "unknown_foreground"}]})));
+    let options = options(json!({}));
+    let order = Order {
+        task: Task::RemoveBackground,
+        prompt: None,
+        images: std::slice::from_ref(&image),
+        ..order(&options)
+    };
+    let config = json!({"provider": "remove-bg"});
+    made(edit(config.clone(), &order));
+    assert_eq!(
+        (host.usage()[0].cost_micro_usd, host.requests()[0].header_value("x-api-key")),
+        (Some(200_000), Some("{{secret.REMOVE_BG_API_KEY}}"))
+    );
+    let error = edit(config, &order).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::Permanent);
+    assert!(error.message.contains("Could not identify foreground"), "{error}");
+}
+
+#[test]
+fn what_a_provider_does_not_have_is_an_error_before_anything_is_sent() {
+    let host = FakeHost::new();
+    let cases = [
+        (generate(json!({}), Mode::Wait, |order| order.seed = Some(1)), "it has no `seed`"),
+        (generate(json!({}), Mode::Submit, |_| {}), "starts no job"),
+        (generate(json!({"provider": "black-forest-labs"}), Mode::Wait, |_| {}), "`mode` must be `submit`"),
+        (
+            generate(json!({"provider": "replicate"}), Mode::Wait, |order| {
+                order.webhook = Some("https://a/")
+            }),
+            "needs `mode` to be `submit`",
+        ),
+        (
+            generate(json!({"provider": "gemini"}), Mode::Wait, |order| order.task = Task::Upscale),
+            "it cannot upscale images",
+        ),
+    ];
+    for (outcome, words) in cases {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind, StepErrorKind::Permanent);
+        assert!(error.message.contains(words), "{error}");
+    }
+    assert!(host.requests().is_empty());
+}
