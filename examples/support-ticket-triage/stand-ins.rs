@@ -90,6 +90,10 @@ pub(crate) fn point_at(workflow: &mut Value, model: &Model<'_>, departments_url:
     let (model_host, model_path) = host_and_path(model.url);
     if let Some(classify) = workflow.pointer_mut("/nodes/classify") {
         classify["config"]["base_url"] = json!(model.url);
+        if model_host != "api.openai.com" {
+            classify["config"]["provider"] = json!("openai-compatible");
+            classify["config"]["api_key_secret"] = json!("OPENAI_API_KEY");
+        }
         if let Some(name) = model.name {
             classify["config"]["model"] = json!(name);
         }

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use stepwell_toolchain::{BuildOptions, Progress, Toolchain, build, shared_target_dir};
 
 /// The standard steps.
-pub(crate) const STANDARD: [&str; 3] = ["transform", "http-request", "llm-chat"];
+pub(crate) const STANDARD: [&str; 6] =
+    ["transform", "http-request", "llm-chat", "classify", "extract", "summarize"];
 
 /// The steps that only tests run.
 const TEST: [&str; 2] = ["courier", "hostile"];

@@ -1,23 +1,24 @@
-//! Asks a language model that speaks OpenAI's chat completions, whoever serves it.
+//! Asks a language model, of whichever provider.
 //!
 //! With a schema, the step's output is the model's answer itself, proved to fit; a model that misses is told why and asked
 //! once more. What each call cost and what was decided is recorded with the attempt.
 
 mod config;
+mod memory;
 mod record;
-mod schema;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use stepwell_sdk::{StepError, info, warn};
+use stepwell_ai::chat::{Ask, Chat, Completion, Format, Message, News, Provider, Role};
+use stepwell_ai::schema::Schema;
+use stepwell_sdk::blob::Blob;
+use stepwell_sdk::{StepError, progress};
 
-use config::{Config, ResponseFormat};
-use schema::Schema;
-use wire::{Completion, Message, Role};
+use config::Config;
+use memory::Conversation;
 
 /// What to ask: a prompt or a conversation.
 #[derive(Deserialize, JsonSchema)]
@@ -27,104 +28,97 @@ struct Input {
     prompt: Option<String>,
     /// A conversation so far, the oldest message first. The config's system text comes before it.
     messages: Option<Vec<Message>>,
+    /// Images that the model is shown with the user's last message: PNG, JPEG, WebP or, but for Gemini, GIF; 5 MiB each with Anthropic, 20 MiB with others.
+    #[serde(default)]
+    images: Vec<Blob>,
+    /// The name of a conversation to go on with, such as the customer's number: what was said in it is told before, and remembered behind. Needs a grant of `state`.
+    #[schemars(length(min = 1, max = 200))]
+    conversation: Option<String>,
 }
 
-/// The output without a schema. With one, the output is the answer itself.
-#[derive(Serialize)]
-struct Text {
-    /// The model's answer.
-    text: String,
-    /// The model that answered, as it names itself.
-    model: String,
+#[stepwell_sdk::step(
+    http = "sends the messages to the language model's API",
+    state = "remembers conversations, of inputs that name one"
+)]
+fn llm_chat(input: Input, config: stepwell_ai::Config<Provider, Config>) -> Result<Value, StepError> {
+    let chat = Chat::new(&config.provider)?;
+    let config = config.step;
+    let schema = config.schema.as_ref().map(Schema::new).transpose()?;
+    let said = said(input.prompt, input.messages, &input.images, &chat)?;
+    let conversation = input.conversation.map(|id| Conversation::open(&id, &config.memory)).transpose()?;
+
+    let before = conversation.as_ref().map_or(&[][..], Conversation::said);
+    let mut ask = ask(&config, before, &said);
+    let (output, completion) = answer(&chat, &mut ask, schema, &config)?;
+    if let Some(conversation) = conversation {
+        let answer = Message::new(Role::Assistant, completion.text);
+        conversation.add(&said.into_iter().chain([answer]).collect::<Vec<_>>())?;
+    }
+    Ok(output)
 }
 
-#[stepwell_sdk::step(http = "sends the messages to the language model's API")]
-fn llm_chat(input: Input, config: Config) -> Result<Value, StepError> {
-    let mut messages = conversation(input, &config)?;
-    let Some(schema) = &config.schema else {
-        let completion = wire::complete(&config, &messages)?;
-        return Ok(serde_json::to_value(Text { text: completion.text, model: completion.model })?);
-    };
-    let schema = Schema::new(schema)?;
-    let (answer, completion) = fitting_answer(&config, &schema, &mut messages)?;
-    record::decision(&config, &answer, &completion.model);
-    Ok(answer)
-}
-
-fn conversation(input: Input, config: &Config) -> Result<Vec<Message>, StepError> {
-    let said = match (input.prompt, input.messages) {
-        (Some(prompt), None) => vec![Message::new(Role::User, prompt)],
+/// What is said now, with the images beside the last of what the user says.
+fn said(
+    prompt: Option<String>,
+    messages: Option<Vec<Message>>,
+    images: &[Blob],
+    chat: &Chat<'_>,
+) -> Result<Vec<Message>, StepError> {
+    let mut said = match (prompt, messages) {
+        (Some(prompt), None) => vec![Message::user(prompt)],
         (None, Some(messages)) if !messages.is_empty() => messages,
         (None, Some(_)) => {
             return Err(StepError::invalid_input("`messages` is empty: there is nothing to answer"));
         }
         _ => return Err(StepError::invalid_input("give either `prompt` or `messages`")),
     };
-    let system = system_text(config).map(|text| Message::new(Role::System, text));
-    Ok(system.into_iter().chain(said).collect())
+    if !images.is_empty() {
+        let last = said.iter_mut().rfind(|message| message.role == Role::User);
+        let last = last.ok_or_else(|| {
+            StepError::invalid_input("`images` need a message of the role `user` to be shown with")
+        })?;
+        last.images = chat.images(images)?;
+    }
+    Ok(said)
 }
 
-/// What the model is told before everything else: the config's text, and the schema where it goes in words.
-fn system_text(config: &Config) -> Option<String> {
-    let in_words = |schema: &Value| {
-        format!("Answer with one JSON document that fits this JSON Schema, and nothing else: {schema}")
-    };
-    let schema = match config.response_format {
-        ResponseFormat::Prompt => config.schema.as_ref().map(in_words),
-        ResponseFormat::JsonSchema | ResponseFormat::JsonObject => None,
-    };
-    let texts: Vec<String> = config.system.iter().cloned().chain(schema).collect();
-    (!texts.is_empty()).then(|| texts.join("\n\n"))
-}
-
-/// Asks until the answer fits, but no more than twice: a model that misses its own mistake will miss it again.
-fn fitting_answer(
-    config: &Config,
-    schema: &Schema<'_>,
-    messages: &mut Vec<Message>,
-) -> Result<(Value, Completion), StepError> {
-    let first = wire::complete(config, messages)?;
-    let violations = match check(schema, &first.text) {
-        Ok(answer) => return Ok((answer, first)),
-        Err(violations) => violations,
-    };
-    info!(violations, "the answer does not fit the schema: asking once more");
-    messages.push(Message::new(Role::Assistant, first.text));
-    messages.push(Message::new(Role::User, correction(&violations)));
-
-    let second = wire::complete(config, messages)?;
-    match check(schema, &second.text) {
-        Ok(answer) => Ok((answer, second)),
-        Err(violations) => {
-            warn!(violations, "the second answer does not fit the schema either");
-            let message = format!(
-                "{} gave twice an answer that does not fit the schema: {}",
-                second.model,
-                violations.join("; ")
-            );
-            Err(StepError::retryable(message)
-                .detail(json!({"answer": second.text, "violations": violations})))
-        }
+fn ask<'a>(config: &'a Config, before: &[Message], said: &[Message]) -> Ask<'a> {
+    let examples = config.examples.iter().flat_map(|example| example.messages());
+    Ask {
+        system: config.system.clone(),
+        messages: examples.chain(before.iter().chain(said).cloned()).collect(),
+        temperature: config.temperature,
+        max_tokens: config.max_tokens,
+        format: config.schema.as_ref().map(|schema| Format { schema, told: config.response_format }),
     }
 }
 
-fn check(schema: &Schema<'_>, text: &str) -> Result<Value, Vec<String>> {
-    let answer = serde_json::from_str(without_fence(text))
-        .map_err(|error| vec![format!("it is not JSON: {error}")])?;
-    let violations = schema.violations(&answer);
-    if violations.is_empty() { Ok(answer) } else { Err(violations) }
+/// The step's output, and the answer that it is made of.
+fn answer(
+    chat: &Chat<'_>,
+    ask: &mut Ask<'_>,
+    schema: Option<Schema<'_>>,
+    config: &Config,
+) -> Result<(Value, Completion), StepError> {
+    let mut news = show;
+    let Some(schema) = schema else {
+        let completion = match config.stream {
+            true => chat.stream(ask, &mut news)?,
+            false => chat.complete(ask)?,
+        };
+        return Ok((json!({"text": completion.text, "model": completion.model}), completion));
+    };
+    let news: Option<&mut dyn FnMut(News<'_>)> = if config.stream { Some(&mut news) } else { None };
+    let fitting = chat.fitting(ask, &schema, news)?;
+    if let Some(rule) = &config.decision {
+        record::decision(rule, &fitting.answer, chat.model_version(&fitting.completion));
+    }
+    Ok((fitting.answer, fitting.completion))
 }
 
-/// Models without constrained decoding like to wrap JSON as Markdown.
-fn without_fence(text: &str) -> &str {
-    let text = text.trim();
-    let fenced = text.strip_prefix("```").and_then(|text| text.strip_suffix("```"));
-    fenced.map_or(text, |text| text.strip_prefix("json").unwrap_or(text))
-}
-
-fn correction(violations: &[String]) -> String {
-    format!(
-        "Your answer does not fit the schema: {}. Answer again with one JSON document that fits it, and nothing else.",
-        violations.join("; ")
-    )
+fn show(news: News<'_>) {
+    match news {
+        News::Text(text) => progress::emit(&json!({"text": text})),
+        News::Again => progress::emit(&json!({"again": true})),
+    }
 }

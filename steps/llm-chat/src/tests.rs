@@ -6,6 +6,8 @@ use stepwell_sdk::testing::{Answer, FakeHost, call};
 
 use super::*;
 
+/// A model that is of no provider here.
+const LOCAL: &str = "http://localhost:8899/v1/chat/completions";
 const URL: &str = "https://api.openai.com/v1/chat/completions";
 
 fn ask(config: Value) -> Result<Value, StepError> {
@@ -60,7 +62,7 @@ fn a_prompt_is_answered_with_text() {
     let output = ask(json!({"system": "Be brief.", "temperature": 0, "max_tokens": 50})).unwrap();
     assert_eq!(output, json!({"text": "In the bank.", "model": "gpt-4o-2024-08-06"}));
     let expected = json!({
-        "model": "gpt-4o", "temperature": 0.0, "max_tokens": 50,
+        "model": "gpt-4o", "temperature": 0.0, "max_completion_tokens": 50,
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where is my money?"}],
     });
     assert_eq!(body(&host, 0), expected);
@@ -71,11 +73,19 @@ fn a_prompt_is_answered_with_text() {
 #[test]
 fn another_server_is_asked_as_configured() {
     let host = FakeHost::new();
-    host.answer("POST", "http://localhost:8899/v1/chat/completions", completion("hi"));
-    let config = json!({"base_url": "http://localhost:8899/v1/", "api_key_secret": null, "timeout_ms": 2000});
-    ask(config).unwrap();
-    assert_eq!(host.requests()[0].header_value("authorization"), None);
-    assert_eq!(host.requests()[0].timeout, Some(Duration::from_secs(2)));
+    let config = json!({"base_url": "http://localhost:8899/v1/", "timeout_ms": 2000, "max_tokens": 9});
+    for provider in [json!({"provider": "openai-compatible"}), json!({"api_key_secret": null})] {
+        host.answer("POST", LOCAL, completion("hi"));
+        let mut whole = config.clone();
+        whole.as_object_mut().unwrap().extend(provider.as_object().unwrap().clone());
+        ask(whole).unwrap();
+    }
+    for request in host.requests() {
+        assert_eq!(request.header_value("authorization"), None);
+        assert_eq!(request.timeout, Some(Duration::from_secs(2)));
+    }
+    assert_eq!(body(&host, 0)["max_tokens"], 9);
+    assert_eq!(host.usage()[0].provider, "openai-compatible");
 }
 
 #[test]
@@ -169,14 +179,17 @@ fn an_answer_that_misses_the_schema_is_asked_for_once_more() {
 
 #[test]
 fn an_answer_that_misses_twice_is_an_error_with_both_reasons() {
-    let _host = answering([completion("Billing, I think"), completion("{}")]);
+    let host = answering([completion("Billing, I think"), completion("{}")]);
     let error = ask(json!({"schema": label_schema()})).unwrap_err();
     assert_eq!(error.kind, StepErrorKind::Retryable);
     assert!(
         error.message.contains("gpt-4o-2024-08-06 gave twice") && error.message.contains("lacks `label`"),
         "{error}"
     );
-    assert_eq!(error.detail.unwrap()["answer"], "{}");
+    let detail = error.detail.unwrap();
+    assert_eq!(detail["answers"], json!(["Billing, I think", "{}"]));
+    assert_eq!(detail["violations"][1][0], "the answer lacks `label`");
+    assert_eq!(host.usage().len(), 2, "both calls are paid for");
 }
 
 #[test]
@@ -187,13 +200,17 @@ fn json_in_a_markdown_fence_is_json() {
 
 #[test]
 fn what_a_call_cost_is_recorded() {
-    let host = answering([completion("a"), completion("b")]);
-    ask(json!({"price": {"input_per_million_usd": 2.5, "output_per_million_usd": 10}})).unwrap();
-    ask(json!({"provider": "acme"})).unwrap();
-    let [priced, unpriced] = host.usage().try_into().unwrap();
-    assert_eq!((priced.input_tokens, priced.output_tokens, priced.cost_micro_usd), (100, 10, Some(350)));
-    assert_eq!((priced.provider.as_str(), priced.model.as_str()), ("openai", "gpt-4o-2024-08-06"));
-    assert_eq!((unpriced.provider.as_str(), unpriced.cost_micro_usd), ("acme", None));
+    let host = answering([completion("a"), completion("b"), completion("c")]);
+    ask(json!({"price": {"input_per_million_usd": 1, "output_per_million_usd": 10}})).unwrap();
+    ask(json!({})).unwrap();
+    host.answer("POST", LOCAL, completion("c"));
+    ask(json!({"provider": "openai-compatible", "base_url": "http://localhost:8899/v1"})).unwrap();
+    let [told, known, unknown] = host.usage().try_into().unwrap();
+    assert_eq!((told.input_tokens, told.output_tokens, told.cost_micro_usd), (100, 10, Some(200)));
+    assert_eq!((told.provider.as_str(), told.model.as_str()), ("openai", "gpt-4o-2024-08-06"));
+    assert_eq!(known.cost_micro_usd, Some(350));
+    assert_eq!(unknown.cost_micro_usd, None);
+    assert!(host.logs().iter().any(|line| line.message.contains("price is not known")));
 }
 
 #[test]
@@ -218,7 +235,8 @@ fn overload_is_retried_and_a_refusal_is_not() {
         let _host = answering([Answer::json(status, &reason).header("retry-after", "20")]);
         let error = ask(json!({})).unwrap_err();
         assert_eq!(error.kind, kind, "{status}");
-        assert!(error.message.ends_with(&format!("answered {status}: Rate limit reached")), "{error}");
+        assert!(error.message.starts_with(&format!("openai answered {status}")), "{error}");
+        assert!(error.message.ends_with(": Rate limit reached"), "{error}");
         let is_retryable = kind == StepErrorKind::Retryable;
         assert_eq!(error.retry_after, is_retryable.then_some(Duration::from_secs(20)));
     }
@@ -242,8 +260,8 @@ fn an_answer_that_was_cut_or_withheld_is_final() {
     let refusal = json!({"choices": [{"message": {"content": null, "refusal": "I will not."}, "finish_reason": "stop"}]});
     for (answer, words) in [
         (finished("{\"label\": \"Bil", "length"), "raise `max_tokens`"),
-        (finished("", "content_filter"), "content filter"),
-        (Answer::json(200, &refusal), "refused to answer: I will not."),
+        (finished("", "content_filter"), "content_filter"),
+        (Answer::json(200, &refusal), "refused to answer: gpt-4o: I will not."),
     ] {
         let _host = answering([answer]);
         let error = ask(json!({"schema": label_schema()})).unwrap_err();
@@ -258,4 +276,89 @@ fn a_schema_that_cannot_be_checked_is_refused_before_anything_is_paid() {
     let error = ask(json!({"schema": {"type": "string", "pattern": "^a"}})).unwrap_err();
     assert_eq!(error.kind, StepErrorKind::Permanent);
     assert!(host.requests().is_empty());
+}
+
+const STREAM: &str = concat!(
+    "data: {\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"In the \"},\"finish_reason\":null}]}\n\n",
+    "data: {\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"bank ä.\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+    "data: {\"model\":\"gpt-4o-2024-08-06\",\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":10}}\n\n",
+    "data: [DONE]\n\n"
+);
+
+#[test]
+fn a_streamed_answer_is_shown_while_it_comes_and_is_the_same_in_the_end() {
+    let pieces = STREAM.as_bytes().chunks(5).map(<[u8]>::to_vec);
+    let host = answering([
+        Answer::pieces(200, pieces).header("content-type", "text/event-stream"),
+        completion("In the bank ä."),
+    ]);
+    let streamed = ask(json!({"stream": true})).unwrap();
+    assert_eq!(host.progress(), [json!({"text": "In the "}), json!({"text": "bank ä."})]);
+    assert_eq!(streamed, ask(json!({})).unwrap());
+    assert_eq!(host.usage()[0], host.usage()[1]);
+}
+
+#[test]
+fn examples_come_before_the_conversation() {
+    let host = answering([completion(BILLING)]);
+    let examples =
+        json!([{"input": "Refund?", "output": {"label": "Billing"}}, {"input": "Hi", "output": "General"}]);
+    ask(json!({"system": "Sort.", "examples": examples})).unwrap();
+    let said: Vec<_> =
+        body(&host, 0)["messages"].as_array().unwrap().iter().map(|m| m["content"].clone()).collect();
+    assert_eq!(said, ["Sort.", "Refund?", "{\"label\":\"Billing\"}", "Hi", "General", "Where is my money?"]);
+}
+
+#[test]
+fn images_are_shown_with_the_last_that_the_user_says() {
+    let host = answering([completion("a cat")]);
+    let image = host.put_blob("image/png", b"\x89PNG\r\n\x1a\n...");
+    let input = json!({"messages": [{"role": "user", "content": "Look:"}, {"role": "user", "content": "what is it?"}], "images": [image]});
+    call(llm_chat, &input, &json!({})).unwrap();
+    let messages = body(&host, 0)["messages"].clone();
+    assert_eq!(messages[0]["content"], "Look:");
+    assert_eq!(messages[1]["content"][1]["image_url"]["url"], "data:image/png;base64,iVBORw0KGgouLi4=");
+
+    let fake = host.put_blob("image/png", "no image");
+    let error = call(llm_chat, &json!({"prompt": "?", "images": [fake]}), &json!({})).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::InvalidInput);
+    let nobody = json!({"messages": [{"role": "assistant", "content": "?"}], "images": [image]});
+    assert_eq!(call(llm_chat, &nobody, &json!({})).unwrap_err().kind, StepErrorKind::InvalidInput);
+    assert_eq!(host.requests().len(), 1, "nothing was paid for either");
+}
+
+#[test]
+fn a_conversation_goes_on_where_it_ended_and_others_stay_apart() {
+    let host = answering([completion("Hello Ada"), completion("Ada"), completion("No idea")]);
+    let say = |prompt: &str, conversation: &str| {
+        call(llm_chat, &json!({"prompt": prompt, "conversation": conversation}), &json!({"model": "gpt-4o"}))
+            .unwrap();
+    };
+    say("I am Ada", "1");
+    say("Who am I?", "1");
+    say("Who am I?", "2");
+    let said = |index| body(&host, index)["messages"].as_array().unwrap().len();
+    assert_eq!((said(0), said(1), said(2)), (1, 3, 1));
+    assert_eq!(body(&host, 1)["messages"][1], json!({"role": "assistant", "content": "Hello Ada"}));
+    assert_eq!(host.kept("conversations/1").unwrap()[3]["content"], "Ada");
+}
+
+#[test]
+fn a_failed_answer_is_not_remembered() {
+    let host = answering([Answer::text(500, "")]);
+    call(llm_chat, &json!({"prompt": "Hi", "conversation": "1"}), &json!({"model": "gpt-4o"})).unwrap_err();
+    assert_eq!(host.kept("conversations/1"), None);
+}
+
+#[test]
+fn changing_the_provider_is_changing_one_line() {
+    let host = FakeHost::new();
+    let answer = json!({"model": "claude-haiku-4-5", "content": [{"type": "text", "text": "In the bank."}], "stop_reason": "end_turn", "usage": {"input_tokens": 100, "output_tokens": 10}});
+    host.answer("POST", "https://api.anthropic.com/v1/messages", Answer::json(200, &answer));
+    let output =
+        call(llm_chat, &json!({"prompt": "Where is my money?"}), &json!({"provider": "anthropic"})).unwrap();
+    assert_eq!(output, json!({"text": "In the bank.", "model": "claude-haiku-4-5"}));
+    assert_eq!(host.usage()[0].cost_micro_usd, Some(150));
 }

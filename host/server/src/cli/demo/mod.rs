@@ -26,6 +26,9 @@ const TICKETS: [&str; 3] = [
     include_str!("../../../../../examples/support-ticket-triage/tickets/question.json"),
 ];
 
+/// Those that the workflow names.
+const STEPS: [&str; 3] = ["transform", "llm-chat", "http-request"];
+
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// End after the three tickets, instead of staying up to be tried.
@@ -37,7 +40,7 @@ pub(crate) struct DemoArgs {
 
 pub(crate) async fn demo(args: DemoArgs, screen: &Screen) -> Result<ExitCode, CliError> {
     let live = args.live.model()?;
-    let components = standard_steps::build_all(&standard_steps::NAMES, screen).await?;
+    let components = standard_steps::build_all(&STEPS, screen).await?;
     let stand_ins = start_stand_ins(screen).await?;
     let server = start_server(screen).await?;
     let client = server.client()?;

@@ -1,0 +1,393 @@
+//! Every provider against exchanges in its own shapes, as recorded in `recorded/`.
+
+use serde_json::{Value, json};
+use stepwell_sdk::testing::{Answer, FakeHost};
+use stepwell_sdk::{StepError, StepErrorKind};
+
+use super::*;
+use crate::schema::Schema;
+
+const TEXT: &str = "Grüße aus Köln 🙂";
+
+/// By the name of its folder, with where it is asked.
+const PROVIDERS: [(&str, &str, &str); 5] = [
+    ("openai", "https://api.openai.com/v1/chat/completions", ""),
+    ("openai-responses", "https://api.openai.com/v1/responses", ""),
+    ("anthropic", "https://api.anthropic.com/v1/messages", ""),
+    (
+        "gemini",
+        "https://generativelanguage.googleapis.com/v1beta/models/gemini-3.5-flash-lite:generateContent",
+        "https://generativelanguage.googleapis.com/v1beta/models/gemini-3.5-flash-lite:streamGenerateContent?alt=sse",
+    ),
+    ("openai-compatible", "http://localhost:8080/v1/chat/completions", ""),
+];
+
+fn config(provider: &str) -> ProviderConfig<Provider> {
+    let mut config = json!({"provider": provider});
+    if provider == "openai-compatible" {
+        config["base_url"] = "http://localhost:8080/v1".into();
+        config["model"] = "gemma".into();
+    }
+    serde_json::from_value(config).unwrap()
+}
+
+fn recorded(provider: &str, file: &str) -> Vec<u8> {
+    let path = format!("{}/src/chat/recorded/{provider}/{file}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).expect(&path)
+}
+
+fn hello() -> Ask<'static> {
+    Ask { system: Some("Greet.".into()), messages: vec![Message::user("Hello!")], ..Ask::default() }
+}
+
+/// Asks a provider that answers so, whole.
+fn asked(provider: &str, answer: Answer) -> (FakeHost, Result<Completion, StepError>) {
+    let host = FakeHost::new();
+    let (_, url, _) = PROVIDERS.iter().find(|(name, _, _)| *name == provider).unwrap();
+    host.answer("POST", url, answer);
+    let config = config(provider);
+    let completion = Chat::new(&config).unwrap().complete(&hello());
+    (host, completion)
+}
+
+/// Asks a provider that answers so, piece by piece; with what was told of it.
+fn streamed(provider: &str, answer: Answer) -> (FakeHost, Result<Completion, StepError>, Vec<String>) {
+    let host = FakeHost::new();
+    let (_, whole, stream) = PROVIDERS.iter().find(|(name, _, _)| *name == provider).unwrap();
+    host.answer("POST", if stream.is_empty() { whole } else { stream }, answer);
+    let config = config(provider);
+    let mut told = Vec::new();
+    let mut news = |news: News<'_>| {
+        if let News::Text(text) = news {
+            told.push(text.to_owned());
+        }
+    };
+    let completion = Chat::new(&config).unwrap().stream(&hello(), &mut news);
+    (host, completion, told)
+}
+
+fn json_answer(status: u16, provider: &str, file: &str) -> Answer {
+    Answer::bytes(status, recorded(provider, file)).header("content-type", "application/json")
+}
+
+fn sse(pieces: Vec<Vec<u8>>) -> Answer {
+    Answer::pieces(200, pieces).header("content-type", "text/event-stream; charset=utf-8")
+}
+
+fn cause(error: &StepError) -> &str {
+    error.detail.as_ref().unwrap()["cause"].as_str().unwrap()
+}
+
+fn sent(host: &FakeHost) -> Value {
+    serde_json::from_slice(&host.requests()[0].body).unwrap()
+}
+
+#[test]
+fn each_provider_answers_and_tells_what_it_used_up() {
+    for (provider, ..) in PROVIDERS {
+        let (host, completion) = asked(provider, json_answer(200, provider, "success.json"));
+        let completion = completion.unwrap();
+        assert_eq!(completion.text, TEXT, "{provider}");
+        let [usage] = host.usage().try_into().unwrap();
+        assert_eq!((usage.input_tokens, usage.output_tokens), (25, 9), "{provider}");
+        assert_eq!(usage.model, completion.model, "{provider}");
+        let is_priced = provider != "openai-compatible";
+        assert_eq!(usage.cost_micro_usd.is_some(), is_priced, "{provider}: {}", usage.model);
+        assert!(!completion.finish.is_empty(), "{provider}");
+    }
+}
+
+#[test]
+fn keys_go_where_each_provider_wants_them_and_never_into_a_url() {
+    let headers = [
+        ("openai", "authorization", Some("Bearer {{secret.OPENAI_API_KEY}}")),
+        ("openai-responses", "authorization", Some("Bearer {{secret.OPENAI_API_KEY}}")),
+        ("anthropic", "x-api-key", Some("{{secret.ANTHROPIC_API_KEY}}")),
+        ("anthropic", "anthropic-version", Some("2023-06-01")),
+        ("gemini", "x-goog-api-key", Some("{{secret.GEMINI_API_KEY}}")),
+        ("openai-compatible", "authorization", None),
+    ];
+    for (provider, header, value) in headers {
+        let (host, _) = asked(provider, json_answer(200, provider, "success.json"));
+        assert_eq!(host.requests()[0].header_value(header), value, "{provider}");
+        assert!(!host.requests()[0].url.contains("secret"), "{provider}");
+    }
+}
+
+#[test]
+fn a_stream_says_the_same_however_it_is_cut() {
+    for (provider, ..) in PROVIDERS {
+        let bytes = recorded(provider, "stream.sse");
+        for size in [1, 2, 3, 7, 64, 1000, bytes.len()] {
+            let pieces = bytes.chunks(size).map(<[u8]>::to_vec).collect();
+            let (host, completion, told) = streamed(provider, sse(pieces));
+            let completion = completion.unwrap();
+            assert_eq!(
+                (completion.text.as_str(), told.concat().as_str()),
+                (TEXT, TEXT),
+                "{provider}, {size}"
+            );
+            assert_eq!(told, ["Grü", "ße aus", " Köln ", "🙂"], "{provider}, {size}");
+            let [usage] = host.usage().try_into().unwrap();
+            assert_eq!((usage.input_tokens, usage.output_tokens), (25, 9), "{provider}, {size}");
+            assert_eq!(usage.model, completion.model, "{provider}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_is_asked_for_as_each_provider_wants_it() {
+    for (provider, ..) in PROVIDERS {
+        let (host, ..) = streamed(provider, sse(vec![recorded(provider, "stream.sse")]));
+        let expected = if provider == "gemini" { Value::Null } else { true.into() };
+        assert_eq!(sent(&host)["stream"], expected, "{provider}");
+        let counts = sent(&host)["stream_options"]["include_usage"] == true;
+        assert_eq!(counts, provider == "openai" || provider == "openai-compatible", "{provider}");
+    }
+}
+
+#[test]
+fn each_failure_is_understood_whole_and_streamed() {
+    let cases = [
+        ("rate_limited.json", 429, "rate_limited", StepErrorKind::Retryable),
+        ("overloaded.json", 503, "overloaded", StepErrorKind::Retryable),
+        ("bad_key.json", 401, "bad_key", StepErrorKind::Permanent),
+        ("too_long.json", 400, "input_too_long", StepErrorKind::Permanent),
+        ("unknown_model.json", 404, "unknown_model", StepErrorKind::Permanent),
+        ("error_inside.json", 200, "provider_failed", StepErrorKind::Retryable),
+    ];
+    for (provider, ..) in PROVIDERS {
+        for (file, status, expected, kind) in cases {
+            let answer = json_answer(status, provider, file);
+            let whole = asked(provider, answer.clone()).1.unwrap_err();
+            let stream = streamed(provider, answer).1.unwrap_err();
+            for error in [whole, stream] {
+                assert_eq!((cause(&error), error.kind), (expected, kind), "{provider}, {file}: {error}");
+                assert!(error.message.starts_with(config(provider).provider.api().provider), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_provider_will_not_answer_is_final_and_paid() {
+    let words = [
+        ("openai", "I'm sorry, I can't help with that."),
+        ("openai-responses", "I'm sorry, I can't help with that."),
+        ("anthropic", "This request was declined."),
+        ("gemini", "PROHIBITED_CONTENT"),
+        ("openai-compatible", "content_filter"),
+    ];
+    for (provider, words) in words {
+        let (host, completion) = asked(provider, json_answer(200, provider, "refusal.json"));
+        let error = completion.unwrap_err();
+        assert_eq!((cause(&error), error.kind), ("refused", StepErrorKind::Permanent), "{provider}");
+        assert!(error.message.contains(words), "{error}");
+        assert_eq!(host.usage().len(), 1, "{provider}");
+    }
+}
+
+#[test]
+fn an_answer_that_was_cut_at_its_length_is_final_and_shown() {
+    for (provider, ..) in PROVIDERS {
+        let (host, completion) = asked(provider, json_answer(200, provider, "cut.json"));
+        let error = completion.unwrap_err();
+        assert_eq!((cause(&error), error.kind), ("length_limit", StepErrorKind::Permanent), "{provider}");
+        assert_eq!(error.detail.unwrap()["answer"], "Grü", "{provider}");
+        assert_eq!(host.usage().len(), 1, "{provider}");
+    }
+}
+
+#[test]
+fn a_tool_that_nobody_offered_is_no_answer() {
+    for (provider, ..) in PROVIDERS {
+        let (host, completion) = asked(provider, json_answer(200, provider, "tool.json"));
+        let error = completion.unwrap_err();
+        assert_eq!((cause(&error), error.kind), ("empty", StepErrorKind::Retryable), "{provider}");
+        assert!(error.message.contains("calls the tool `get_weather`"), "{error}");
+        assert_eq!(host.usage().len(), 1, "{provider}");
+    }
+}
+
+#[test]
+fn half_a_stream_is_an_error_and_what_it_told_of_its_cost_is_recorded() {
+    for (provider, ..) in PROVIDERS {
+        let ends = sse(vec![recorded(provider, "half.sse")]);
+        let breaks = ends.clone().then_breaks(http::ErrorKind::Connection, "connection reset by peer");
+        for (answer, words) in [(ends, "half a stream"), (breaks, "connection reset by peer")] {
+            let (host, completion, told) = streamed(provider, answer);
+            let error = completion.unwrap_err();
+            assert_eq!((cause(&error), error.kind), ("cut", StepErrorKind::Retryable), "{provider}");
+            assert!(error.message.contains(words), "{error}");
+            assert_eq!(told.concat(), "Grüße aus", "{provider}");
+            let tells = provider == "anthropic" || provider == "gemini";
+            assert_eq!(host.usage().len(), usize::from(tells), "{provider}");
+            assert!(tells || host.logs().iter().any(|line| line.message.contains("no token counts")));
+        }
+    }
+}
+
+#[test]
+fn an_error_inside_a_stream_is_an_error() {
+    for (provider, ..) in PROVIDERS {
+        let (_, completion, told) = streamed(provider, sse(vec![recorded(provider, "error_in_stream.sse")]));
+        let error = completion.unwrap_err();
+        assert_eq!(error.kind, StepErrorKind::Retryable, "{provider}");
+        let expected =
+            if matches!(provider, "anthropic" | "gemini") { "overloaded" } else { "provider_failed" };
+        assert_eq!(cause(&error), expected, "{provider}: {error}");
+        assert_eq!(told.concat(), "Grüße aus", "{provider}");
+    }
+}
+
+#[test]
+fn an_event_that_is_no_json_is_shown() {
+    let broken = sse(vec![b"data: {\"choices\": [\n\n".to_vec()]);
+    let error = streamed("openai", broken).1.unwrap_err();
+    assert_eq!(cause(&error), "not_json");
+    assert!(error.message.contains("`{\"choices\": [`"), "{error}");
+    let words = sse(vec![b"event: error\ndata: out of memory\n\n".to_vec()]);
+    let error = streamed("openai", words).1.unwrap_err();
+    assert_eq!(
+        (cause(&error), error.message.as_str()),
+        ("provider_failed", "openai: it failed: out of memory")
+    );
+}
+
+#[test]
+fn a_page_half_a_document_and_nothing_at_all_are_typed_errors() {
+    let page = std::fs::read(format!("{}/src/chat/recorded/page.html", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for (provider, ..) in PROVIDERS {
+        let cases = [
+            (Answer::bytes(200, page.clone()).header("content-type", "text/html"), "not_json"),
+            (Answer::bytes(502, page.clone()).header("content-type", "text/html"), "provider_failed"),
+            (Answer::bytes(200, recorded(provider, "success.json")[..60].to_vec()), "not_json"),
+            (Answer::json(200, &json!({})), "empty"),
+            (Answer::error(http::ErrorKind::Protocol, "wrong content length"), "unreachable"),
+        ];
+        for (answer, expected) in cases {
+            let whole = asked(provider, answer.clone()).1.unwrap_err();
+            let stream = streamed(provider, answer).1.unwrap_err();
+            for error in [whole, stream] {
+                assert_eq!(
+                    (cause(&error), error.kind),
+                    (expected, StepErrorKind::Retryable),
+                    "{provider}: {error}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_server_that_does_not_stream_is_taken_at_its_word() {
+    let (_, completion, told) =
+        streamed("openai-compatible", json_answer(200, "openai-compatible", "success.json"));
+    assert_eq!((completion.unwrap().text.as_str(), told), (TEXT, vec![TEXT.to_owned()]));
+}
+
+#[test]
+fn each_provider_is_asked_in_its_own_shape() {
+    let schema = json!({"type": "object", "required": ["label"], "properties": {"label": {"type": "string"}}, "additionalProperties": false});
+    let open = json!({"type": "object"});
+    for (provider, url, _) in PROVIDERS {
+        let ask = |schema: &Value, told: ResponseFormat| {
+            let host = FakeHost::new();
+            host.answer("POST", url, json_answer(200, provider, "success.json"));
+            let image = host.put_blob("image/png", b"\x89PNG\r\n\x1a\nbits");
+            let config = config(provider);
+            let chat = Chat::new(&config).unwrap();
+            let last = Message { images: chat.images(&[image]).unwrap(), ..Message::user("What is this?") };
+            let messages = vec![
+                Message::user("Hi"),
+                Message::new(Role::Assistant, "Hello"),
+                Message::new(Role::System, "Now be brief."),
+                last,
+            ];
+            let ask = Ask {
+                system: Some("Greet.".into()),
+                messages,
+                temperature: Some(0.5),
+                max_tokens: Some(99),
+                format: Some(Format { schema, told }),
+            };
+            chat.complete(&ask).unwrap();
+            sent(&host)
+        };
+        let all = json!({
+            "closed": ask(&schema, ResponseFormat::JsonSchema),
+            "open": ask(&open, ResponseFormat::JsonSchema),
+            "in_words": ask(&schema, ResponseFormat::Prompt),
+        });
+        insta::assert_json_snapshot!(provider, all);
+    }
+}
+
+#[test]
+fn an_image_that_is_none_is_refused_before_anything_is_asked() {
+    let host = FakeHost::new();
+    let gif = host.put_blob("image/gif", b"GIF89a...");
+    let fake = host.put_blob("image/png", b"<html>not an image</html>");
+    let huge = host.put_blob("image/png", vec![0; (5 << 20) + 1]);
+    let refused = |provider: &str, blob| {
+        let config = config(provider);
+        Chat::new(&config).unwrap().images(std::slice::from_ref(blob)).unwrap_err()
+    };
+    for (error, words) in [
+        (refused("openai", &fake), "is no image"),
+        (refused("anthropic", &huge), "has 5242881 bytes: anthropic takes 5242880 at most"),
+        (refused("gemini", &gif), "is a GIF, which gemini does not take"),
+    ] {
+        assert_eq!(error.kind, StepErrorKind::InvalidInput);
+        assert!(error.message.starts_with("`images/0`") && error.message.contains(words), "{error}");
+    }
+    let config = config("openai");
+    let jpeg = host.put_blob("application/octet-stream", b"\xff\xd8\xff\xe0");
+    let webp = host.put_blob("image/webp", b"RIFF\x01\0\0\0WEBPVP8 ");
+    let images = Chat::new(&config).unwrap().images(&[gif, jpeg, webp]).unwrap();
+    let kinds: Vec<_> = images.iter().map(|image| image.media_type).collect();
+    assert_eq!(kinds, ["image/gif", "image/jpeg", "image/webp"]);
+}
+
+#[test]
+fn an_answer_that_must_fit_is_asked_for_once_more_in_either_way() {
+    let schema = json!({"type": "object", "required": ["label", "confidence"]});
+    for (provider, url, _) in PROVIDERS {
+        let host = FakeHost::new();
+        host.answer("POST", url, json_answer(200, provider, "success.json"));
+        host.answer("POST", url, json_answer(200, provider, "structured.json"));
+        let config = config(provider);
+        let fitting =
+            Chat::new(&config).unwrap().fitting(&mut hello(), &Schema::new(&schema).unwrap(), None).unwrap();
+        assert_eq!(fitting.answer["label"], "Billing", "{provider}");
+        assert_eq!(host.usage().len(), 2, "{provider}");
+    }
+    let host = FakeHost::new();
+    for _ in 0..2 {
+        host.answer("POST", PROVIDERS[0].1, sse(vec![recorded("openai", "stream.sse")]));
+    }
+    let config = config("openai");
+    let mut told = String::new();
+    let mut news = |news: News<'_>| match news {
+        News::Text(text) => told.push_str(text),
+        News::Again => told.push_str(" | "),
+    };
+    let chat = Chat::new(&config).unwrap();
+    let error = chat.fitting(&mut hello(), &Schema::new(&schema).unwrap(), Some(&mut news)).unwrap_err();
+    assert_eq!((cause(&error), error.kind), ("misfit", StepErrorKind::Retryable));
+    assert_eq!(error.detail.unwrap()["violations"].as_array().unwrap().len(), 2);
+    assert_eq!(told, format!("{TEXT} | {TEXT}"));
+    assert_eq!(host.usage().len(), 2);
+}
+
+#[test]
+fn several_questions_are_asked_at_once_and_fail_alone() {
+    let host = FakeHost::new();
+    host.answer("POST", PROVIDERS[0].1, json_answer(200, "openai", "success.json"));
+    host.answer("POST", PROVIDERS[0].1, json_answer(429, "openai", "rate_limited.json"));
+    let config = config("openai");
+    let answers = Chat::new(&config).unwrap().complete_all(&[hello(), hello()]);
+    assert_eq!(answers[0].as_ref().unwrap().text, TEXT);
+    assert_eq!(cause(answers[1].as_ref().unwrap_err()), "rate_limited");
+    assert_eq!(host.usage().len(), 1);
+}
