@@ -60,6 +60,8 @@ pub(crate) struct Cutter<'a> {
     overlap: usize,
     /// Where the next chunk starts, in bytes and in characters; none at the end.
     next: Option<(usize, usize)>,
+    /// Where the last chunk ended, in bytes.
+    reached: usize,
 }
 
 impl<'a> Cutter<'a> {
@@ -71,7 +73,15 @@ impl<'a> Cutter<'a> {
         overlap: usize,
     ) -> Self {
         let next = (!text.is_empty()).then_some((0, 0));
-        Self { text, breaks, unit, size: size.saturating_mul(4), overlap: overlap.saturating_mul(4), next }
+        Self {
+            text,
+            breaks,
+            unit,
+            size: size.saturating_mul(4),
+            overlap: overlap.saturating_mul(4),
+            next,
+            reached: 0,
+        }
     }
 
     pub(crate) fn next(&mut self) -> Option<Piece> {
@@ -79,6 +89,7 @@ impl<'a> Cutter<'a> {
         let to = self.end(from);
         let text = &self.text[from..to];
         let end = start + text.chars().count();
+        self.reached = to;
         self.next = (to < self.text.len()).then(|| {
             let again = self.again(from, to);
             (again, start + self.text[from..again].chars().count())
@@ -86,10 +97,11 @@ impl<'a> Cutter<'a> {
         Some(Piece { bytes: from..to, start, end, tokens: Unit::Tokens.cost(text).div_ceil(4) })
     }
 
-    /// Where a chunk ends that starts here.
+    /// Where a chunk ends that starts here: further on than the last one.
     fn end(&self, from: usize) -> usize {
         let (least, most) = self.reach(from);
-        let first = self.breaks.partition_point(|(at, _)| *at <= from);
+        let least = least.max(self.reached + 1);
+        let first = self.breaks.partition_point(|(at, _)| *at <= from.max(self.reached));
         let ahead = || self.breaks[first..].iter().take_while(|(at, _)| *at <= most);
         if let Some((at, _)) = ahead().find(|(_, must)| *must) {
             return *at;
@@ -146,7 +158,7 @@ impl<'a> Cutter<'a> {
             .filter(move |at| *at > 0 && (starts_word(*at) || unspaced(*at)))
     }
 
-    /// Where the next chunk starts: at a word within the overlap, and further on than the last one.
+    /// Where the next chunk starts: at a word within the overlap, from where it reaches further than the last one.
     fn again(&self, from: usize, to: usize) -> usize {
         let mut cost = 0;
         let mut earliest = to;
@@ -159,6 +171,8 @@ impl<'a> Cutter<'a> {
         }
         let starts_here = self.text[..earliest].ends_with(char::is_whitespace);
         let first = self.word_starts(&self.text[earliest..to]).next().map(|at| earliest + at);
-        if starts_here { earliest } else { first.unwrap_or(earliest) }
+        let again = if starts_here { earliest } else { first.unwrap_or(earliest) };
+        // What comes next may be too large to stand behind what comes again.
+        if self.reach(again).1 > to { again } else { to }
     }
 }

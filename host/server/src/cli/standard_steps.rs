@@ -9,8 +9,18 @@ pub(super) use stepwell_toolchain::Component;
 use super::{CliError, Client, Screen, screen, step, toolchain};
 
 /// Those that there are.
-pub(super) const NAMES: [&str; 6] =
-    ["transform", "llm-chat", "classify", "extract", "summarize", "http-request"];
+pub(super) const NAMES: [&str; 10] = [
+    "transform",
+    "llm-chat",
+    "classify",
+    "extract",
+    "summarize",
+    "http-request",
+    "text-from",
+    "ocr",
+    "chunk",
+    "report",
+];
 
 /// Builds these of the standard steps, the toolchain first where it is missing.
 pub(super) async fn build_all(names: &[&'static str], screen: &Screen) -> Result<Vec<Component>, CliError> {
