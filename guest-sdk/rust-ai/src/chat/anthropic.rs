@@ -63,7 +63,7 @@ impl Dialect for Anthropic {
     }
 
     fn images(&self) -> Limits {
-        Limits { size: 5 << 20, gif: true }
+        Limits { size: 5 << 20, gif: true, pdf: true }
     }
 }
 
@@ -72,7 +72,9 @@ fn message(message: &Message) -> Value {
     if message.images.is_empty() {
         return json!({"role": message.role, "content": message.content});
     }
-    let image = |image: &super::Image| json!({"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": image.data}});
+    let kind =
+        |image: &super::Image| if image.media_type == super::image::PDF { "document" } else { "image" };
+    let image = |image: &super::Image| json!({"type": kind(image), "source": {"type": "base64", "media_type": image.media_type, "data": image.data}});
     let text = json!({"type": "text", "text": message.content});
     let parts: Vec<Value> = message.images.iter().map(image).chain([text]).collect();
     json!({"role": message.role, "content": parts})

@@ -46,7 +46,7 @@ impl Dialect for Completions {
     }
 
     fn images(&self) -> Limits {
-        Limits { size: 20 << 20, gif: true }
+        Limits { size: 20 << 20, gif: true, pdf: false }
     }
 }
 

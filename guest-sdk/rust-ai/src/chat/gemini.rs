@@ -62,7 +62,7 @@ impl Dialect for Gemini {
     }
 
     fn images(&self) -> Limits {
-        Limits { size: 20 << 20, gif: false }
+        Limits { size: 20 << 20, gif: false, pdf: true }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Images that a model is shown: proved to be some before anything is paid.
 
+use std::io::Read as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use stepwell_sdk::StepError;
-use stepwell_sdk::blob::Blob;
+use stepwell_sdk::blob::{self, Blob};
 
 use super::Chat;
 
@@ -14,7 +16,14 @@ pub(super) struct Limits {
     pub(super) size: u64,
     /// Whether it takes GIF; all take PNG, JPEG and WebP.
     pub(super) gif: bool,
+    /// Whether it takes PDF where it takes images.
+    pub(super) pdf: bool,
 }
+
+pub(super) const PDF: &str = "application/pdf";
+
+/// The most bytes of a PDF: those who take one have a limit on the whole request.
+const PDF_SIZE: u64 = 20 << 20;
 
 /// An image, as providers take it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +51,18 @@ impl Chat<'_> {
         blobs.iter().enumerate().map(|(index, blob)| self.image(index, blob)).collect()
     }
 
+    /// Reads a document that a step was given: an image, or a PDF where the provider takes those.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither, or not as the provider takes it: the input is at fault.
+    pub fn document(&self, index: usize, blob: &Blob) -> Result<Image, StepError> {
+        if !self.dialect.images().pdf || !is_pdf(blob)? {
+            return self.image(index, blob);
+        }
+        Ok(Image { media_type: PDF, data: STANDARD.encode(blob.bytes(PDF_SIZE)?) })
+    }
+
     fn image(&self, index: usize, blob: &Blob) -> Result<Image, StepError> {
         let limits = self.dialect.images();
         let provider = self.endpoint.provider();
@@ -62,6 +83,12 @@ impl Chat<'_> {
         }
         Ok(Image { media_type, data: STANDARD.encode(bytes) })
     }
+}
+
+fn is_pdf(blob: &Blob) -> Result<bool, StepError> {
+    let mut head = Vec::new();
+    blob::open(blob)?.take(5).read_to_end(&mut head).map_err(blob::Error::from)?;
+    Ok(head == b"%PDF-")
 }
 
 fn kind(bytes: &[u8]) -> Option<&'static str> {

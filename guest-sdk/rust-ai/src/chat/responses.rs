@@ -59,7 +59,7 @@ impl Dialect for Responses {
     }
 
     fn images(&self) -> Limits {
-        Limits { size: 20 << 20, gif: true }
+        Limits { size: 20 << 20, gif: true, pdf: false }
     }
 }
 
