@@ -168,7 +168,7 @@ impl Start {
         let headers = response.headers_mut();
         headers.extend(applied);
         headers.extend(location.ok().map(|url| (LOCATION, url)));
-        mark_replayed(&started, headers);
+        mark_replayed(started.existing, headers);
         Ok(response)
     }
 
@@ -180,14 +180,14 @@ impl Start {
     ) -> Result<Response, Problem> {
         let started = app.engine.start(self.into_request()).await?;
         if let Some(mut response) = answer(&started)? {
-            mark_replayed(&started, response.headers_mut());
+            mark_replayed(started.existing, response.headers_mut());
             return Ok(response);
         }
         let answer = RunAnswer::bare(started.run, started.status);
         let location = HeaderValue::from_str(&answer.status_url);
         let mut response = (StatusCode::ACCEPTED, axum::Json(answer)).into_response();
         response.headers_mut().extend(location.ok().map(|url| (LOCATION, url)));
-        mark_replayed(&started, response.headers_mut());
+        mark_replayed(started.existing, response.headers_mut());
         Ok(response)
     }
 
@@ -207,8 +207,8 @@ impl Start {
     }
 }
 
-fn mark_replayed(started: &Started, headers: &mut HeaderMap) {
-    if started.existing {
+fn mark_replayed(existing: bool, headers: &mut HeaderMap) {
+    if existing {
         headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
 }

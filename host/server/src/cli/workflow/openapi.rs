@@ -38,7 +38,7 @@ pub(crate) fn openapi(args: &OpenApiArgs, screen: &Screen) -> Result<ExitCode, C
         }
         add(&mut paths, source.definition());
     }
-    let text = format!("{:#}\n", document(&args.title, &args.version, paths));
+    let text = format!("{:#}\n", document(&args.title, &args.version, &paths));
     match &args.output {
         None => screen.line(text.trim_end())?,
         Some(path) => {
@@ -48,7 +48,7 @@ pub(crate) fn openapi(args: &OpenApiArgs, screen: &Screen) -> Result<ExitCode, C
     Ok(ExitCode::SUCCESS)
 }
 
-fn document(title: &str, version: &str, paths: Map<String, Value>) -> Value {
+fn document(title: &str, version: &str, paths: &Map<String, Value>) -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
