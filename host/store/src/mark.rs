@@ -48,11 +48,15 @@ pub enum MarkKind {
     Child,
     /// What time it was.
     Clock,
+    /// A blob, and when to look whether anybody still needs it.
+    Blob,
+    /// Somebody needs a blob.
+    BlobUse,
 }
 
 impl MarkKind {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Timer,
         Self::Approval,
         Self::Callback,
@@ -62,6 +66,8 @@ impl MarkKind {
         Self::Cron,
         Self::Child,
         Self::Clock,
+        Self::Blob,
+        Self::BlobUse,
     ];
 
     /// As written for people and programs.
@@ -77,6 +83,8 @@ impl MarkKind {
             Self::Cron => "cron",
             Self::Child => "child",
             Self::Clock => "clock",
+            Self::Blob => "blob",
+            Self::BlobUse => "blob-use",
         }
     }
 }

@@ -194,6 +194,8 @@ fn letter(kind: MarkKind) -> u8 {
         MarkKind::Cron => b'r',
         MarkKind::Child => b'h',
         MarkKind::Clock => b'k',
+        MarkKind::Blob => b'b',
+        MarkKind::BlobUse => b'u',
     }
 }
 
