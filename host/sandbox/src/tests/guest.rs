@@ -4,13 +4,15 @@ use bytes::Bytes;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, SourceMap};
 
-const CONTRACT: [(&str, &str); 7] = [
+const CONTRACT: [(&str, &str); 9] = [
     ("step.wit", include_str!("../../../../wit/step.wit")),
+    ("blob.wit", include_str!("../../../../wit/blob.wit")),
     ("context.wit", include_str!("../../../../wit/context.wit")),
     ("decision.wit", include_str!("../../../../wit/decision.wit")),
     ("http.wit", include_str!("../../../../wit/http.wit")),
     ("log.wit", include_str!("../../../../wit/log.wit")),
     ("progress.wit", include_str!("../../../../wit/progress.wit")),
+    ("state.wit", include_str!("../../../../wit/state.wit")),
     ("usage.wit", include_str!("../../../../wit/usage.wit")),
 ];
 
