@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 use stepwell_core::id::{TenantId, WorkflowName};
 use stepwell_core::mistake::Mistake;
-use stepwell_core::plan::Plan;
+use stepwell_core::plan::{Plan, TriggerBody};
 
 /// A workflow's HTTP trigger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Hook {
     pub path: String,
     /// Whether a call needs no API key.
     pub open: bool,
+    /// What becomes of a call's body.
+    pub body: TriggerBody,
 }
 
 /// What became of a look for a hook.
@@ -58,6 +60,7 @@ impl HookTable {
                 workflow: plan.name.clone(),
                 path: trigger.path.clone(),
                 open: trigger.open,
+                body: trigger.body,
             };
             self.0.entry(trigger.path.clone()).or_default().insert(trigger.method.clone(), hook);
         }

@@ -35,6 +35,18 @@ pub struct HttpTrigger {
     pub method: String,
     /// Whether a call needs no API key.
     pub open: bool,
+    /// What becomes of a call's body.
+    pub body: TriggerBody,
+}
+
+/// What becomes of the body of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TriggerBody {
+    /// It is JSON, and the run's input.
+    #[default]
+    Json,
+    /// It is kept as a blob, whatever it is, and the reference to it is the run's input.
+    Blob,
 }
 
 /// A cron trigger.

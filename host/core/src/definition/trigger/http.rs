@@ -2,7 +2,7 @@
 
 use crate::definition::cursor::Cursor;
 use crate::mistake::code;
-use crate::plan::HttpTrigger;
+use crate::plan::{HttpTrigger, TriggerBody};
 
 const METHODS: &[&str] = &["POST", "GET", "PUT", "PATCH", "DELETE"];
 
@@ -12,7 +12,7 @@ const PATH_FORM: &str =
     "write it like `/tickets` or `/shop/orders`: parts of a-z, A-Z, 0-9, `-`, `_` and `.`, each after a `/`";
 
 pub(super) fn read(http: &Cursor<'_>) -> Option<HttpTrigger> {
-    let http = http.fields(&["path", "method", "open"])?;
+    let http = http.fields(&["path", "method", "open", "body"])?;
     let path = http.require("path", PATH_FORM).and_then(|path| read_path(&path));
     let method = match http.get("method") {
         Some(method) => read_method(&method),
@@ -22,7 +22,11 @@ pub(super) fn read(http: &Cursor<'_>) -> Option<HttpTrigger> {
         Some(open) => open.boolean(),
         None => Some(false),
     };
-    Some(HttpTrigger { path: path?, method: method?, open: open? })
+    let body = match http.get("body") {
+        Some(body) => read_body(&body),
+        None => Some(TriggerBody::Json),
+    };
+    Some(HttpTrigger { path: path?, method: method?, open: open?, body: body? })
 }
 
 fn read_path(path: &Cursor<'_>) -> Option<String> {
@@ -46,4 +50,16 @@ fn read_method(method: &Cursor<'_>) -> Option<String> {
     }
     method.wrong(code::BAD_TRIGGER, format!("`{text}` is none of the methods {}", METHODS.join(", ")));
     None
+}
+
+fn read_body(body: &Cursor<'_>) -> Option<TriggerBody> {
+    match body.text()? {
+        "json" => Some(TriggerBody::Json),
+        "blob" => Some(TriggerBody::Blob),
+        other => {
+            let help = "`json`: it is the run's input; `blob`: it is kept as a blob, and the reference to it is the input";
+            body.wrong_with_help(code::BAD_TRIGGER, format!("`{other}` is neither `json` nor `blob`"), help);
+            None
+        }
+    }
 }
