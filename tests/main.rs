@@ -10,6 +10,7 @@
 
 mod api;
 mod bench;
+mod blobs;
 mod cli;
 mod control;
 mod durability;

@@ -10,7 +10,7 @@ use stepwell_toolchain::{BuildOptions, Progress, Toolchain, build, shared_target
 pub(crate) const STANDARD: [&str; 3] = ["transform", "http-request", "llm-chat"];
 
 /// The steps that only tests run.
-const TEST: [&str; 2] = ["courier", "hostile"];
+const TEST: [&str; 3] = ["copyist", "courier", "hostile"];
 
 /// One of the standard steps.
 pub(crate) fn standard(name: &str) -> Vec<u8> {

@@ -10,7 +10,7 @@ use stepwell_core::destination::Destination;
 use stepwell_core::digest::Digest;
 use stepwell_core::effect::Effect;
 use stepwell_core::failure::{Failure, FailureKind};
-use stepwell_sandbox::{AttemptHost, EffectStandIn, HttpAnswer, HttpAsked, Leave};
+use stepwell_sandbox::{AttemptHost, BlobStore, EffectStandIn, HttpAnswer, HttpAsked, Leave};
 
 /// Which recorded effect answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,10 +46,15 @@ struct State {
 
 impl Recorded {
     /// From now on these effects answer. What comes of it, the witness sees.
-    pub(super) fn begin(&self, effects: &[Effect], matching: Match) -> Arc<Witness> {
+    pub(super) fn begin(
+        &self,
+        effects: &[Effect],
+        matching: Match,
+        blobs: Arc<dyn BlobStore>,
+    ) -> Arc<Witness> {
         let left = effects.iter().map(|effect| (effect.index, effect.clone())).collect();
         *lock(&self.0) = State { matching, left, refused: None };
-        Arc::default()
+        Arc::new(Witness { effects: Mutex::default(), blobs })
     }
 
     pub(super) fn refused(&self) -> Option<Refused> {
@@ -108,23 +113,29 @@ impl State {
 }
 
 /// Sees the effects of one attempt as they are answered.
-#[derive(Default)]
-pub(super) struct Witness(Mutex<Vec<Effect>>);
+pub(super) struct Witness {
+    effects: Mutex<Vec<Effect>>,
+    blobs: Arc<dyn BlobStore>,
+}
 
 impl Witness {
     pub(super) fn effects(&self) -> Vec<Effect> {
-        lock(&self.0).clone()
+        lock(&self.effects).clone()
     }
 }
 
 #[async_trait]
 impl AttemptHost for Witness {
+    fn blobs(&self) -> Arc<dyn BlobStore> {
+        Arc::clone(&self.blobs)
+    }
+
     async fn before_effect(&self, _: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
         Ok(Box::new(()))
     }
 
     fn answered(&self, effect: Effect) {
-        lock(&self.0).push(effect);
+        lock(&self.effects).push(effect);
     }
 
     fn used(&self, _: &ModelCall) {}
@@ -145,7 +156,7 @@ mod tests {
     use serde_json::json;
     use stepwell_core::id::{AttemptNumber, Part, RunId};
     use stepwell_core::manifest::Capability;
-    use stepwell_sandbox::AttemptContext;
+    use stepwell_sandbox::{AttemptContext, NoBlobs};
     use url::Url;
     use uuid::Uuid;
 
@@ -199,11 +210,11 @@ mod tests {
     async fn in_order_each_request_must_be_the_one_that_was_recorded_in_its_place() {
         let recorded = Recorded::default();
         let effects = [effect(0, "a"), effect(1, "b")];
-        recorded.begin(&effects, Match::InOrder);
+        recorded.begin(&effects, Match::InOrder, Arc::new(NoBlobs));
         assert_eq!(ask(&recorded, &["a", "b"]).await.unwrap(), ["a", "b"]);
         assert_eq!(recorded.refused(), None);
 
-        recorded.begin(&effects, Match::InOrder);
+        recorded.begin(&effects, Match::InOrder, Arc::new(NoBlobs));
         let refused = ask(&recorded, &["b", "a"]).await.unwrap_err();
         assert!(refused.contains("`GET https://a.example/b`"), "{refused}");
         assert!(refused.contains("in its place is `GET https://a.example/a`"), "{refused}");
@@ -214,7 +225,7 @@ mod tests {
     async fn another_step_may_ask_in_another_order_but_nothing_that_was_never_asked() {
         let recorded = Recorded::default();
         let effects = [effect(0, "a"), effect(1, "b"), effect(2, "a")];
-        recorded.begin(&effects, Match::Anywhere);
+        recorded.begin(&effects, Match::Anywhere, Arc::new(NoBlobs));
         assert_eq!(ask(&recorded, &["b", "a", "a"]).await.unwrap(), ["b", "a", "a"]);
         let refused = ask(&recorded, &["c"]).await.unwrap_err();
         assert!(refused.contains("no request"), "each answer is given once: {refused}");

@@ -9,6 +9,7 @@ use stepwell_sandbox::{HttpAnswer, HttpAsked, HttpResponse};
 
 use super::definitions::Names;
 use super::fault::Fault;
+use super::files::Files;
 use crate::cli::difference::{Extent, differences};
 
 const FIELDS: &[&str] = &["name", "match", "answer", "fault", "times"];
@@ -50,7 +51,12 @@ struct Response {
 
 impl StandIn {
     /// Reads one. `name` is what it is called without a name of its own.
-    pub(super) fn read<'a>(stand_in: &Cursor<'a>, name: String, names: &Names<'a>) -> Option<Self> {
+    pub(super) fn read<'a>(
+        stand_in: &Cursor<'a>,
+        name: String,
+        names: &Names<'a>,
+        files: &Files,
+    ) -> Option<Self> {
         let fields = stand_in.fields(FIELDS)?;
         let fault = fields.get("fault").map(|it| it.word(&Fault::words()));
         let answer = fields.get("answer");
@@ -65,7 +71,7 @@ impl StandIn {
             name: fields.get("name").map_or(Some(name), |it| it.text().map(str::to_owned))?,
             times: fields.get("times").and_then(|it| it.count(1, MAX_TIMES)),
             cover: fields.get("match").and_then(|it| Cover::read(&it, names)).unwrap_or_default(),
-            response: answer.map_or_else(|| Some(Response::empty()), |it| Response::read(&it))?,
+            response: answer.map_or_else(|| Some(Response::empty()), |it| Response::read(&it, files))?,
             fault: fault.flatten(),
         })
     }
@@ -107,35 +113,43 @@ impl Response {
         Self { status: 200, headers: Vec::new(), body: Bytes::new() }
     }
 
-    fn read(answer: &Cursor<'_>) -> Option<Self> {
-        let fields = answer.fields(&["status", "headers", "json", "text"])?;
+    fn read(answer: &Cursor<'_>, files: &Files) -> Option<Self> {
+        let fields = answer.fields(&["status", "headers", "json", "text", "body"])?;
         let status = match fields.get("status") {
             Some(status) => status.count(100, 599).and_then(|status| u16::try_from(status).ok()),
             None => Some(StatusCode::OK.as_u16()),
         };
-        let (kind, body) = read_body(answer, &fields);
+        let (kind, body) = read_body(answer, &fields, files)?;
         let mut headers: Vec<_> =
             fields.get("headers").map(|it| read_headers(&it)).unwrap_or_default().into_iter().collect();
         if let Some(kind) = kind.filter(|_| headers.iter().all(|(name, _)| name != "content-type")) {
-            headers.push(("content-type".to_owned(), kind.to_owned()));
+            headers.push(("content-type".to_owned(), kind));
         }
         Some(Self { status: status?, headers, body })
     }
 }
 
 /// A body and the type that it has unless a header says otherwise.
-fn read_body(answer: &Cursor<'_>, fields: &Fields<'_>) -> (Option<&'static str>, Bytes) {
-    match (fields.get("json"), fields.get("text")) {
-        (Some(_), Some(_)) => {
-            answer.wrong(code::DUPLICATE, "an answer has one body: give `json` or `text`, not both");
-            (None, Bytes::new())
-        }
-        (Some(json), None) => (Some("application/json"), json.value.to_string().into()),
-        (None, Some(text)) => {
-            (Some("text/plain; charset=utf-8"), text.text().unwrap_or_default().to_owned().into())
-        }
-        (None, None) => (None, Bytes::new()),
+fn read_body(answer: &Cursor<'_>, fields: &Fields<'_>, files: &Files) -> Option<(Option<String>, Bytes)> {
+    let bodies = ["json", "text", "body"].map(|name| fields.get(name));
+    if bodies.iter().flatten().count() > 1 {
+        answer.wrong(code::DUPLICATE, "an answer has one body: give one of `json`, `text` and `body`");
+        return None;
     }
+    let [json, text, file] = bodies;
+    let (kind, body) = match (json, text, file) {
+        (Some(json), _, _) => ("application/json".to_owned(), json.value.to_string().into()),
+        (_, Some(text), _) => ("text/plain; charset=utf-8".to_owned(), text.text()?.to_owned().into()),
+        (_, _, Some(body)) => {
+            let Some(file) = files.of(body.value) else {
+                body.wrong(code::WRONG_TYPE, "a body is a file: write `{\"$file\": \"photo.png\"}`");
+                return None;
+            };
+            (file.media_type.to_string(), file.bytes.clone())
+        }
+        (None, None, None) => return Some((None, Bytes::new())),
+    };
+    Some((Some(kind), body))
 }
 
 fn read_headers(headers: &Cursor<'_>) -> Vec<(String, String)> {
