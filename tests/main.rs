@@ -11,6 +11,7 @@
 mod ai;
 mod api;
 mod bench;
+mod blobs;
 mod cli;
 mod control;
 mod durability;

@@ -159,6 +159,8 @@ pub struct Named {
     pub pointer: String,
     /// What it says, or what is wrong with it.
     pub reference: Result<BlobRef, String>,
+    /// Of the blob that it names, however wrong the rest is.
+    pub digest: Option<Digest>,
 }
 
 /// Every reference in a value, in the order in which they stand.
@@ -175,7 +177,8 @@ fn collect(value: &Value, place: String, found: &mut Vec<Named>) {
     match value {
         Value::Object(fields) if fields.contains_key(KEY) => {
             let reference = BlobRef::deserialize(value).map_err(|error| error.to_string());
-            found.push(Named { pointer: place, reference });
+            let digest = fields[KEY].as_str().and_then(|digest| digest.parse().ok());
+            found.push(Named { pointer: place, reference, digest });
         }
         Value::Object(fields) => {
             fields.iter().for_each(|(name, value)| collect(value, pointer::field(&place, name), found));

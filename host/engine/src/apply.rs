@@ -14,7 +14,7 @@ use stepwell_store::{Reason, Release, StoreError, WorkflowVersion};
 
 use crate::hooks::HookLookup;
 use crate::surroundings::Present;
-use crate::{ApplyError, Engine, EngineError, plans, subworkflows};
+use crate::{ApplyError, Engine, EngineError, blobs, plans, subworkflows};
 
 /// A workflow that was applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +80,11 @@ impl Engine {
             lock: plan.lock.clone(),
             applied_at: Timestamp::now(),
         };
+        // Before the version is kept: a blob that it names must not go meanwhile.
+        let uses = blobs::of_version(&plan.name, &plan.version, &offered.definition);
+        if !uses.is_empty() {
+            self.0.journal.note(tenant, uses).durable().await.map_err(ApplyError::Store)?;
+        }
         let kept = self.0.catalogue.put_workflow(tenant, &offered, release).await;
         let created = kept.map_err(|error| match error {
             StoreError::Conflict(message) => ApplyError::Conflict(message),
@@ -112,6 +117,8 @@ impl Engine {
         let workflows = subworkflows::published(tenant, definition, &*self.0.catalogue).await?;
         let present = Present { shelf: &shelf, workflows, ceiling: self.0.config.ceiling };
         let mut out_of_place = misnamed(name, definition);
+        let missing = self.0.check_blobs_of_definition(tenant, definition).await;
+        out_of_place.extend(missing.map_err(|fault| ApplyError::Store(fault.into()))?);
         let hooks = self.0.hooks.read().unwrap_or_else(PoisonError::into_inner);
         out_of_place.extend(hooks.mistakes(tenant, name, definition));
         drop(hooks);

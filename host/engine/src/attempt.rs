@@ -21,10 +21,11 @@ use stepwell_core::id::{AttemptNumber, NodeId, Part, SecretName};
 use stepwell_core::plan::Call;
 use stepwell_core::run::{Action, AttemptInFlight, Event};
 use stepwell_core::state::{StateCall, version_of};
-use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, AttemptReport, Leave, Step};
+use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, AttemptReport, BlobStore, Leave, Step};
 use tracing::Instrument;
 
 use crate::Shared;
+use crate::blobs::AttemptBlobs;
 use crate::destinations::Deadline;
 use crate::ledger::Happened;
 use crate::live::LiveRun;
@@ -303,6 +304,11 @@ impl AttemptHost for Attendant {
         let place = self.engine.gate.enter(self.run.priority).await;
         self.deadline();
         Box::new(place)
+    }
+
+    fn blobs(&self) -> Arc<dyn BlobStore> {
+        let (engine, tenant) = (Arc::clone(&self.engine), self.run.tenant.clone());
+        Arc::new(AttemptBlobs::new(engine, tenant, self.run.id))
     }
 
     async fn before_effect(&self, to: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stepwell_core::limits::Limits;
+use stepwell_store::Blobs;
 
 use crate::Sink;
 use crate::destinations::FlowConfig;
@@ -35,6 +36,24 @@ pub struct EngineConfig {
     pub clock_check: Duration,
     /// Where the events that workflows emit are sent, beside the workflows here.
     pub sinks: Vec<Sink>,
+    /// Values that are not JSON.
+    pub blobs: BlobConfig,
+}
+
+/// Where blobs are kept, and how long.
+#[derive(Debug, Clone)]
+pub struct BlobConfig {
+    /// Their bytes.
+    pub store: Blobs,
+    /// How long a blob is kept that no run and no workflow names, counted from when that was last looked for, or it was uploaded; none: for ever.
+    pub keep_unused: Option<Duration>,
+}
+
+impl Default for BlobConfig {
+    /// In memory: whoever wants them to last says where.
+    fn default() -> Self {
+        Self { store: Blobs::in_memory(1 << 30), keep_unused: None }
+    }
 }
 
 impl Default for EngineConfig {
@@ -51,6 +70,7 @@ impl Default for EngineConfig {
             run_schedules: true,
             clock_check: Duration::from_millis(500),
             sinks: Vec::new(),
+            blobs: BlobConfig::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use stepwell_store::{Append, Journal, MarkChange, MarkKind, RunSummary, StoreErr
 use tokio::time::Instant;
 
 use crate::attempt::Order;
+use crate::blobs::Uses;
 use crate::children::Unwanted;
 use crate::marks::Kept;
 use crate::mint::Random;
@@ -51,6 +52,8 @@ pub(crate) struct Ledger {
     has_timer: bool,
     /// Events that it told of, and nobody has taken.
     told: Vec<CloudEvent>,
+    /// The blobs that it needs.
+    blobs: Uses,
 }
 
 /// Whether a run stays in memory.
@@ -126,6 +129,7 @@ impl Ledger {
             has_timer: listed.is_some_and(|listed| listed != RunStatus::Running && !listed.is_final()),
             listed,
             told: Vec::new(),
+            blobs: Uses::default(),
             stay: Stay::Here,
             state,
         }
@@ -292,6 +296,7 @@ impl Ledger {
     }
 
     fn hold(&mut self, entry: Entry) {
+        self.blobs.note(self.state.run(), &entry.event, &mut self.changes);
         self.held.push(entry);
         self.held_since.get_or_insert_with(Instant::now);
     }

@@ -18,6 +18,7 @@ mod ai;
 mod apply;
 mod attempt;
 mod attempts;
+mod blobs;
 mod children;
 mod clock;
 mod config;
@@ -67,7 +68,8 @@ use tokio_util::task::TaskTracker;
 
 pub use ai::{AiQuery, AiReport};
 pub use apply::Applied;
-pub use config::EngineConfig;
+pub use blobs::{BlobFault, BlobInfo, BlobUpload};
+pub use config::{BlobConfig, EngineConfig};
 pub use control::{
     ApprovalAnswer, ApprovalError, CallbackError, Cancel, CancelOutcome, ControlError, DeadLetterError,
     NotAsked, Reopen, ReopenError,
@@ -94,6 +96,7 @@ pub(crate) struct Shared {
     catalogue: Arc<dyn Catalogue>,
     journal: Arc<dyn Journal>,
     sandbox: Arc<Sandbox>,
+    blobs: blobs::Shelf,
     steps: steps::Shelves,
     plans: plans::Plans,
     hooks: RwLock<hooks::HookTable>,
@@ -144,6 +147,7 @@ impl Engine {
         let (stranded, to_recover) = mpsc::unbounded_channel();
         let engine = Self(Arc::new(Shared {
             gate: Arc::new(gate::Gate::new(config.max_live_attempts)),
+            blobs: blobs::Shelf::new(&config.blobs),
             outbox: outbox::Outbox::new(&config.sinks),
             meters: meters::Meters::new(),
             destinations: destinations::Destinations::new(config.flow.clone(), meters::FlowMeters::new()),
@@ -175,6 +179,9 @@ impl Engine {
         engine.0.tasks.spawn(recovery::keep(Arc::clone(&engine.0), queued, to_recover));
         engine.0.tasks.spawn(timers::keep(Arc::clone(&engine.0)));
         engine.0.tasks.spawn(outbox::keep(engine.clone()));
+        if let Some(keep_unused) = engine.0.config.blobs.keep_unused {
+            engine.0.tasks.spawn(blobs::keep(Arc::clone(&engine.0), keep_unused));
+        }
         if let Some(retention) = engine.0.config.retention {
             engine.0.tasks.spawn(retention::keep(Arc::clone(&engine.0), retention));
         }

@@ -36,7 +36,13 @@ impl Memo {
         }
         let mark = engine.journal.mark(&run.tenant, MarkKind::Memo, &key).await;
         let mark = mark.map_err(|error| internal(format!("what was remembered cannot be read: {error}")))?;
-        let fresh = mark.filter(|mark| mark.due.is_some_and(|due| clock::now() < due));
+        let mut fresh = mark.filter(|mark| mark.due.is_some_and(|due| clock::now() < due));
+        if let Some(mark) = &fresh
+            && !engine.has_blobs_of(&run.tenant, &mark.body).await?
+        {
+            // The run that made them is gone, and they with it.
+            fresh = None;
+        }
         Ok((Self { key, ttl, found: fresh.is_some() }, fresh.map(|mark| mark.body)))
     }
 

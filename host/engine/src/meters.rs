@@ -21,6 +21,7 @@ pub(crate) use self::ai::Place;
 const RUNS_STARTED: &str = "stepwell_runs_started_total";
 const RUNS_RECOVERED: &str = "stepwell_runs_recovered_total";
 const RUNS_PURGED: &str = "stepwell_runs_purged_total";
+const BLOBS_REMOVED: &str = "stepwell_blobs_removed_total";
 const RUNS_ENDED: &str = "stepwell_runs_ended_total";
 const ATTEMPTS: &str = "stepwell_attempts_total";
 const ATTEMPT_SECONDS: &str = "stepwell_attempt_seconds";
@@ -38,6 +39,7 @@ fn describe() {
     describe_counter!(RUNS_STARTED, "Runs accepted");
     describe_counter!(RUNS_RECOVERED, "Runs that were taken up again from the journal");
     describe_counter!(RUNS_PURGED, "Runs removed because they ended long ago");
+    describe_counter!(BLOBS_REMOVED, "Blobs removed because nothing needed them any more");
     describe_counter!(RUNS_ENDED, "Runs ended, by `status`");
     describe_counter!(ATTEMPTS, "Attempts ended, by `outcome`: `succeeded` or the kind of the failure");
     describe_histogram!(ATTEMPT_SECONDS, Unit::Seconds, "Wall-clock time of attempts");
@@ -121,6 +123,7 @@ pub(crate) struct Meters {
     pub(crate) runs_started: Counter,
     pub(crate) runs_recovered: Counter,
     pub(crate) runs_purged: Counter,
+    pub(crate) blobs_removed: Counter,
     pub(crate) effects_answered: Counter,
     runs_ended: [(RunStatus, Counter); 3],
     attempts_succeeded: Counter,
@@ -137,6 +140,7 @@ impl Meters {
             runs_started: counter!(RUNS_STARTED),
             runs_recovered: counter!(RUNS_RECOVERED),
             runs_purged: counter!(RUNS_PURGED),
+            blobs_removed: counter!(BLOBS_REMOVED),
             effects_answered: counter!(EFFECTS),
             runs_ended: [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled]
                 .map(|status| (status, counter!(RUNS_ENDED, "status" => status.as_str()))),

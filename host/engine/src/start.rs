@@ -91,6 +91,7 @@ impl Engine {
         let id = RunId(Uuid::now_v7());
         let choice = self.plan_for(&request, id).await?;
         self.check_input(&choice.plan, &request.input)?;
+        self.0.check_blobs_of_input(&request.tenant, &request.input).await?;
         self.0.journal.admit()?;
 
         let once = once.map(|once| (self.claim(&request, once.key), once.marks));
@@ -114,6 +115,7 @@ impl Engine {
     pub(crate) async fn start_child(&self, id: RunId, request: StartRequest) -> Result<(), StartError> {
         let choice = self.plan_for(&request, id).await?;
         self.check_input(&choice.plan, &request.input)?;
+        self.0.check_blobs_of_input(&request.tenant, &request.input).await?;
         let _turn = self.0.runs.load_turn(id).await;
         if self.0.runs.contains(id) || self.0.journal.summary(&request.tenant, id).await?.is_some() {
             return Ok(());

@@ -39,7 +39,7 @@ mod tests;
 mod wasi;
 
 pub use attempt::{Attempt, AttemptContext, AttemptHost, AttemptReport, Exchange, Leave};
-pub use blob::{BlobError, BlobStore, NewBlob, OpenBlob};
+pub use blob::{BlobError, BlobStore, NewBlob, NoBlobs, OpenBlob};
 pub use capability::check_grants;
 pub use config::SandboxConfig;
 pub use error::{PublishError, SandboxError};

@@ -17,9 +17,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use stepwell_core::id::TenantId;
-use stepwell_engine::{Engine, EngineConfig, EngineError};
+use stepwell_engine::{BlobConfig, Engine, EngineConfig, EngineError};
 use stepwell_sandbox::{NetworkPolicy, Sandbox, SandboxConfig, SandboxError};
-use stepwell_store::{EmbeddedStore, OpenOptions, StoreError};
+use stepwell_store::{BlobUrlError, Blobs, EmbeddedStore, OpenOptions, StoreError};
 
 use crate::api::{self, App};
 use crate::auth::Keys;
@@ -62,6 +62,9 @@ pub enum ServeError {
     /// The data folder cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no such place for blobs.
+    #[error("`blobs.url`: {0}")]
+    BlobUrl(#[from] BlobUrlError),
     /// The sandbox cannot be set up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -95,8 +98,9 @@ pub async fn start(config: Config) -> Result<Server, ServeError> {
     let (listener, address) = bind(config.listen).await?;
     let store = open_store(&config).await?;
     let sandbox = Arc::new(Sandbox::new(sandbox_config(&config))?);
-    let engine =
-        Engine::open(engine_config(&config, address)?, store.catalogue(), store.journal(), sandbox).await?;
+    let blobs = open_blobs(&config).await?;
+    let engine_config = engine_config(&config, address, blobs)?;
+    let engine = Engine::open(engine_config, store.catalogue(), store.journal(), sandbox).await?;
     let (keys, generated_admin_key) =
         Keys::open(engine.catalogue(), &TenantId::default(), config.admin_key.as_ref()).await?;
 
@@ -198,7 +202,17 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
     }
 }
 
-fn engine_config(config: &Config, address: SocketAddr) -> Result<EngineConfig, ServeError> {
+async fn open_blobs(config: &Config) -> Result<BlobConfig, ServeError> {
+    let location = config.blobs.location(&config.data)?;
+    let store = Blobs::open(&location, config.blobs.max_bytes).await?;
+    Ok(BlobConfig { store, keep_unused: config.blobs.keep_unused })
+}
+
+fn engine_config(
+    config: &Config,
+    address: SocketAddr,
+    blobs: BlobConfig,
+) -> Result<EngineConfig, ServeError> {
     let public_url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     Ok(EngineConfig {
         max_live_attempts: config.engine.max_live_attempts,
@@ -210,6 +224,7 @@ fn engine_config(config: &Config, address: SocketAddr) -> Result<EngineConfig, S
         public_url: public_url.into(),
         flow: policies(&config.breaker, &config.destinations),
         sinks: sinks::open(&config.event_sinks).map_err(ServeError::Sinks)?,
+        blobs,
         ..EngineConfig::default()
     })
 }

@@ -1,8 +1,10 @@
-//! What Stepwell remembers: the **catalogue** (what people wrote) and the **journal** (what runs did).
+//! What Stepwell remembers: the **catalogue** (what people wrote), the **journal** (what runs did) and the **blobs** (values that are not
+//! JSON).
 //!
-//! Both are traits, narrow and batch-shaped, that know nothing of the embedded store that implements them here.
+//! The first two are traits, narrow and batch-shaped, that know nothing of the embedded store that implements them here.
 //! A new implementation passes the same conformance suite. This crate runs nothing and decides nothing.
 
+mod blobs;
 mod catalogue;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -13,6 +15,7 @@ mod mark;
 pub mod memory;
 mod release;
 
+pub use blobs::{BlobError, BlobLocation, BlobUrlError, Blobs, ByteStream, NewBlob, SealedBlob};
 pub use catalogue::{ApiKeyRecord, Catalogue, WorkflowVersion};
 pub use embedded::{DEFAULT_RESERVE_BYTES, EmbeddedStore, OpenOptions};
 pub use error::StoreError;

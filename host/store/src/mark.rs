@@ -52,11 +52,15 @@ pub enum MarkKind {
     Ai,
     /// A value that a workflow keeps. Once it is due it is removed, sooner or later.
     State,
+    /// A blob, and when to look whether anybody still needs it.
+    Blob,
+    /// Somebody needs a blob.
+    BlobUse,
 }
 
 impl MarkKind {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Timer,
         Self::Approval,
         Self::Callback,
@@ -68,6 +72,8 @@ impl MarkKind {
         Self::Clock,
         Self::Ai,
         Self::State,
+        Self::Blob,
+        Self::BlobUse,
     ];
 
     /// Those that go by themselves once they are due.
@@ -88,6 +94,8 @@ impl MarkKind {
             Self::Clock => "clock",
             Self::Ai => "ai",
             Self::State => "state",
+            Self::Blob => "blob",
+            Self::BlobUse => "blob-use",
         }
     }
 }

@@ -31,7 +31,9 @@ use crate::schema::Schema;
 pub use self::compile::{compile, lint, restore};
 pub use self::concurrency::{Concurrency, OnFull};
 pub use self::lock::{Lock, LockSlot, Locked, LockedStep, LockedWorkflow};
-pub use self::trigger::{CronTrigger, EventTrigger, HttpTrigger, Overlap, PlannedTrigger, Respond};
+pub use self::trigger::{
+    CronTrigger, EventTrigger, HttpTrigger, Overlap, PlannedTrigger, Respond, TriggerBody,
+};
 pub use self::work::{
     Again, ApprovalWork, Budget, Call, CallbackWork, EmitWork, Escalation, Gate, MapWork, NodeKind, OnError,
     OnFailure, OnItemError, OnReject, OnTimeout, StepWork, Until, WaitWork, WhenOpen, Work, WorkflowWork,

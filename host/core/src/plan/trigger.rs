@@ -37,6 +37,8 @@ pub struct HttpTrigger {
     pub method: String,
     /// Whether a call needs no API key.
     pub open: bool,
+    /// What becomes of a request's body.
+    pub body: TriggerBody,
     /// The input of its runs; none: the request's body.
     pub input: Option<Template>,
     /// How the request is answered; none: as a start by the API is.
@@ -92,6 +94,16 @@ fn status_of(status: &Value) -> Result<u16, Failure> {
             format!("the trigger's `respond.status` gives {status}, which is no HTTP status from 200 to 599");
         Failure::new(FailureKind::Expression, message)
     })
+}
+
+/// What becomes of the body of a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TriggerBody {
+    /// It is JSON.
+    #[default]
+    Json,
+    /// It is kept as a blob, whatever it is, and the reference to it stands for it.
+    Blob,
 }
 
 /// A cron trigger.

@@ -13,7 +13,7 @@ use futures::stream::BoxStream;
 use stepwell_core::blob::{BlobRef, MediaType};
 use stepwell_core::digest::Digest;
 
-pub(crate) use session::{BlobSession, BlobSink, prepare};
+pub(crate) use session::{BlobSession, BlobSink, BlobSource, prepare};
 
 /// The blobs of an attempt's tenant.
 #[async_trait]
@@ -61,7 +61,8 @@ pub enum BlobError {
 }
 
 /// For hosts that keep no blobs.
-pub(crate) struct NoBlobs;
+#[derive(Debug, Clone, Copy)]
+pub struct NoBlobs;
 
 #[async_trait]
 impl BlobStore for NoBlobs {

@@ -4,9 +4,10 @@
 //! life reads and writes all of it again. While it waits here it keeps its instance: only an errand of `http` can be taken up by
 //! another guest.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::BoxStream;
 use stepwell_core::blob::MediaType;
 use stepwell_core::failure::{Failure, FailureKind};
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -14,7 +15,7 @@ use wasmtime::component::{HasSelf, Linker, Resource};
 use crate::bindings::stepwell::step::blob::{
     BlobError as WitError, BlobRef, Host, HostReader, HostWriter, add_to_linker,
 };
-use crate::blob::{BlobError, BlobSession, BlobSink, OpenBlob};
+use crate::blob::{BlobError, BlobSession, BlobSink, BlobSource};
 use crate::guest::{GuestState, Work};
 
 /// The most that one call gives.
@@ -23,8 +24,7 @@ const MAX_PIECE: usize = 1 << 20;
 /// A blob that is read.
 #[expect(unreachable_pub, reason = "the generated bindings name it as if it were public")]
 pub struct BlobReader {
-    size: u64,
-    bytes: BoxStream<'static, Result<Bytes, BlobError>>,
+    source: BlobSource,
     /// What came and was not read yet.
     rest: Bytes,
 }
@@ -48,7 +48,7 @@ impl Host for GuestState {
     ) -> wasmtime::Result<Result<Resource<BlobReader>, WitError>> {
         let blobs = self.enter("blob.open")?.blobs()?;
         Ok(match blobs.open(&digest, offset).await {
-            Ok(open) => Ok(self.table.push(BlobReader::new(open))?),
+            Ok(source) => Ok(self.table.push(BlobReader::new(source))?),
             Err(error) => Err(error.into()),
         })
     }
@@ -65,7 +65,7 @@ impl Host for GuestState {
 impl HostReader for GuestState {
     async fn size(&mut self, reader: Resource<BlobReader>) -> wasmtime::Result<u64> {
         self.enter("blob.reader.size")?;
-        Ok(self.table.get(&reader)?.size)
+        Ok(self.table.get(&reader)?.source.size)
     }
 
     async fn read(
@@ -128,14 +128,14 @@ impl HostWriter for GuestState {
 }
 
 impl BlobReader {
-    fn new(open: OpenBlob) -> Self {
-        Self { size: open.size, bytes: open.bytes, rest: Bytes::new() }
+    fn new(source: BlobSource) -> Self {
+        Self { source, rest: Bytes::new() }
     }
 
     /// The next bytes, at least one; none at the end.
     async fn read(&mut self, most: usize) -> Result<Vec<u8>, BlobError> {
         while self.rest.is_empty() {
-            match self.bytes.next().await {
+            match self.source.bytes.next().await {
                 Some(piece) => self.rest = piece?,
                 None => return Ok(Vec::new()),
             }
@@ -164,7 +164,7 @@ fn broken() -> BlobError {
 }
 
 impl Work {
-    fn blobs(&self) -> Result<std::sync::Arc<BlobSession>, Failure> {
+    fn blobs(&self) -> Result<Arc<BlobSession>, Failure> {
         self.blobs.clone().ok_or_else(|| {
             Failure::new(FailureKind::Internal, "a component that imports `blob` was started without blobs")
         })

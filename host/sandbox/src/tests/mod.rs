@@ -1,5 +1,6 @@
 //! The whole sandbox, with guests of a few instructions each.
 
+mod blobs;
 mod caching;
 mod contract;
 mod guest;

@@ -253,13 +253,13 @@ impl BodyLimit {
     }
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Lets the rest of a refused body run into the sand for a moment: a connection that is closed while its client still
 /// sends is reset, and the client never reads why.
-fn discard(mut rest: BodyDataStream) {
+pub(crate) fn discard(mut rest: BodyDataStream) {
     const PATIENCE: Duration = Duration::from_secs(5);
     tokio::spawn(tokio::time::timeout(PATIENCE, async move { while let Some(Ok(_)) = rest.next().await {} }));
 }

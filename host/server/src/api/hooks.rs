@@ -6,22 +6,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, CONTENT_DISPOSITION, COOKIE, PROXY_AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use stepwell_core::plan::Respond;
+use stepwell_core::blob::{BlobName, BlobRef};
+use stepwell_core::id::TenantId;
+use stepwell_core::plan::{Respond, TriggerBody};
 use stepwell_core::run::{RunOutcome, Trigger};
 use stepwell_engine::{Hook, HookLookup, Started};
 
-use super::App;
 use super::edge::Traceparent;
 use super::extract::{Caller, Json};
 use super::preferences::StartPreferences;
 use super::start::{RunAnswer, Start};
+use super::{App, blobs};
 use crate::problem::Problem;
 
 const PREFIX: &str = "/hooks";
@@ -31,9 +33,10 @@ const CONFIDENTIAL: [http::HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHOR
 
 /// Start a run by its workflow's HTTP trigger.
 ///
-/// The body is the run's input; without a body it is an empty object. A trigger may take other methods than POST, may
-/// be declared `open`: then no key is needed; and may make another input of the request. The answer, `Prefer` and `Idempotency-Key` are
-/// those of starting a run, unless the trigger says how it responds: then the answer is what the workflow makes it.
+/// The body is the run's input; without a body it is an empty object. A trigger with `"body": "blob"` takes any body, keeps it as a blob, and the
+/// reference to that stands for it. A trigger may take other methods than POST, may be declared `open`: then no key is needed; and may make
+/// another input of the request. The answer, `Prefer` and `Idempotency-Key` are those of starting a run, unless the trigger says how it
+/// responds: then the answer is what the workflow makes it.
 #[utoipa::path(
     post, path = "/hooks/{path}", tag = "runs",
     params(
@@ -61,7 +64,7 @@ pub(crate) async fn hook(
             return Err(Problem::UnknownHook(hook.trigger.path.to_string()));
         }
     }
-    let shown = Arc::new(show(&app, request, params).await?);
+    let shown = Arc::new(show(&app, &hook, request, params).await?);
     let input =
         hook.trigger.input(&shown).map_err(|failure| Problem::UnfitRequest { message: failure.message })?;
     let preferences = match &hook.trigger.respond {
@@ -98,19 +101,37 @@ fn find(app: &App, request: &Request) -> Result<(Hook, BTreeMap<String, String>)
 }
 
 /// The request as expressions see it.
-async fn show(app: &App, request: Request, params: BTreeMap<String, String>) -> Result<Value, Problem> {
+async fn show(
+    app: &App,
+    hook: &Hook,
+    request: Request,
+    params: BTreeMap<String, String>,
+) -> Result<Value, Problem> {
     let (parts, body) = request.into_parts();
     let Parts { method, uri, headers, .. } = parts.clone();
     let request = Request::from_parts(parts, body);
-    let body = <Option<Json<Value>> as axum::extract::FromRequest<App>>::from_request(request, app).await?;
+    let body = match hook.trigger.body {
+        TriggerBody::Json => {
+            let body = <Option<Json<Value>> as FromRequest<App>>::from_request(request, app).await?;
+            body.map(|Json(body)| body)
+        }
+        TriggerBody::Blob => Some(keep(app, &hook.tenant, request).await?.to_json()),
+    };
     Ok(json!({
         "method": method.as_str(),
         "path": uri.path().strip_prefix(PREFIX).unwrap_or_default(),
         "params": params,
         "query": query(uri.query().unwrap_or_default()),
         "headers": readable(&headers),
-        "body": body.map(|Json(body)| body),
+        "body": body,
     }))
+}
+
+/// The body as a blob, called as its sender says.
+async fn keep(app: &App, tenant: &TenantId, request: Request) -> Result<BlobRef, Problem> {
+    let name = file_name(request.headers());
+    let blob = blobs::receive(app, tenant, request).await?;
+    Ok(BlobRef { name, ..blob })
 }
 
 /// By name; of a name that comes more than once, the last.
@@ -153,4 +174,29 @@ fn failed(hook: &Hook, started: &Started, outcome: &RunOutcome) -> Problem {
         _ => None,
     };
     Problem::RunFailed { run: started.run, status: outcome.status(), failure }
+}
+
+/// What the body is called, where its sender says so: `Content-Disposition: attachment; filename="invoice.pdf"`.
+fn file_name(headers: &HeaderMap) -> Option<BlobName> {
+    let header = headers.get(CONTENT_DISPOSITION)?.to_str().ok()?;
+    let parameters = header.split(';').skip(1).filter_map(|parameter| parameter.trim().split_once('='));
+    let (_, name) = { parameters }.find(|(key, _)| key.eq_ignore_ascii_case("filename"))?;
+    name.trim().trim_matches('"').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_called_as_its_sender_says() {
+        let of = |text: &str| {
+            let headers = HeaderMap::from_iter([(CONTENT_DISPOSITION, text.parse().unwrap())]);
+            file_name(&headers).map(|name| name.to_string())
+        };
+        assert_eq!(of("attachment; filename=\"an invoice.pdf\"").as_deref(), Some("an invoice.pdf"));
+        assert_eq!(of("attachment; FileName=a.png").as_deref(), Some("a.png"));
+        assert_eq!(of("inline"), None);
+        assert_eq!(of("attachment; filename=\"\""), None);
+    }
 }

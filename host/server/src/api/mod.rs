@@ -6,6 +6,7 @@
 
 mod ai;
 mod approvals;
+mod blobs;
 mod callbacks;
 mod cloud_events;
 mod control;
@@ -115,6 +116,8 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(control::resume))
         .routes(routes!(control::signal))
         .routes(routes!(control::retry))
+        .routes(routes!(blobs::upload))
+        .routes(routes!(blobs::download))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::decide))
         .routes(routes!(callbacks::receive))
@@ -149,6 +152,7 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         (name = "steps", description = "WebAssembly components, published under `name@version`."),
         (name = "workflows", description = "Graphs of steps."),
         (name = "runs", description = "Executions of workflows."),
+        (name = "blobs", description = "Values that are not JSON: images, sound, documents."),
         (name = "operation", description = "Secrets, keys, destinations, health."),
     )
 )]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
@@ -76,6 +76,27 @@ impl Client {
 
     pub(crate) async fn post_bytes(&self, path: &str, kind: &str, body: Vec<u8>) -> Result<Value, CliError> {
         self.answer(self.request(Method::POST, path).header(CONTENT_TYPE, kind).body(body)).await
+    }
+
+    /// Sends what may be larger than memory.
+    pub(crate) async fn post_stream(
+        &self,
+        path: &str,
+        kind: &str,
+        size: Option<u64>,
+        body: reqwest::Body,
+    ) -> Result<Value, CliError> {
+        let request = self.request(Method::POST, path).header(CONTENT_TYPE, kind).body(body);
+        self.answer(match size {
+            Some(size) => request.header(CONTENT_LENGTH, size),
+            None => request,
+        })
+        .await
+    }
+
+    /// Fetches what may be larger than memory.
+    pub(crate) async fn get_stream(&self, path: &str) -> Result<Response, CliError> {
+        self.accepted(self.request(Method::GET, path)).await
     }
 
     /// Starts a run, and waits so long for its end.

@@ -6,6 +6,7 @@
 mod ai;
 mod approvals;
 mod bench;
+mod blob;
 mod client;
 mod control;
 mod dead_letters;
@@ -71,6 +72,9 @@ enum Command {
     /// See what failed for good, try it again, or let it be.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
+    /// Upload and download values that are not JSON: images, sound, documents.
+    #[command(subcommand)]
+    Blob(blob::BlobCommand),
     /// Set secrets, and list their names.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -116,6 +120,7 @@ async fn dispatch(command: Command, screen: &Screen) -> Result<ExitCode, CliErro
         Command::Ai(args) => ai::ai(args, screen).await,
         Command::Approvals(args) => approvals::approvals(args, screen).await,
         Command::DeadLetters(command) => dead_letters::dead_letters(command, screen).await,
+        Command::Blob(command) => blob::blob(command, screen).await,
         Command::Secret(command) => secret::secret(command, screen).await,
         Command::Destinations(command) => destinations::destinations(command, screen).await,
         Command::Key(command) => key::key(command, screen).await,

@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize as _;
 use toml::de::{DeTable, DeValue};
@@ -13,6 +14,7 @@ use toml::{Spanned, Table, Value};
 
 use stepwell_core::id::SinkName;
 use stepwell_core::spelling::nearest;
+use stepwell_store::BlobUrlError;
 
 use super::{Config, EventSinkConfig, LogFormat, MIN_ADMIN_KEY_LENGTH};
 
@@ -87,6 +89,12 @@ pub enum ConfigError {
          gone. Keep runs for longer, or their keys for less long"
     )]
     ShortRetention,
+    /// Blobs cannot be kept there.
+    #[error("`blobs.url`: {0}")]
+    BlobUrl(#[from] BlobUrlError),
+    /// A blob would be removed before a run can name it.
+    #[error("`blobs.keep_unused` is shorter than a second: a blob would be removed before a run can name it")]
+    ShortKeepUnused,
     /// An event sink cannot be.
     #[error("the event sink `{name}` cannot be used: {why}")]
     EventSink {
@@ -171,8 +179,12 @@ impl Config {
             _ if self.engine.retention.is_some_and(|kept| kept < self.engine.idempotency_ttl) => {
                 return Err(ConfigError::ShortRetention);
             }
+            _ if self.blobs.keep_unused.is_some_and(|kept| kept < Duration::from_secs(1)) => {
+                return Err(ConfigError::ShortKeepUnused);
+            }
             _ => {}
         }
+        self.blobs.location(&self.data)?;
         self.event_sinks.iter().enumerate().try_for_each(|(at, sink)| {
             let twice = self.event_sinks[..at].iter().any(|other| other.name == sink.name);
             let why = if twice { Some("another one has this name".to_owned()) } else { what_is_wrong(sink) };

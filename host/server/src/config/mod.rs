@@ -10,7 +10,7 @@ mod retention;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -20,6 +20,7 @@ use stepwell_core::destination::Destination;
 use stepwell_core::id::SinkName;
 use stepwell_core::limits::Limits;
 use stepwell_core::wildcard::Wildcard;
+use stepwell_store::{BlobLocation, BlobUrlError};
 
 pub(crate) use flow::policies;
 pub use flow::{BreakerChanges, BreakerChoice, BreakerConfig, DestinationConfig};
@@ -60,6 +61,8 @@ pub struct Config {
     pub engine: EngineSection,
     /// The data folder.
     pub store: StoreConfig,
+    /// Values that are not JSON.
+    pub blobs: BlobsConfig,
     /// The server's own log.
     pub log: LogConfig,
     /// Where the events that workflows emit are sent.
@@ -80,6 +83,7 @@ impl Default for Config {
             http: HttpConfig::default(),
             engine: EngineSection::default(),
             store: StoreConfig::default(),
+            blobs: BlobsConfig::default(),
             log: LogConfig::default(),
             event_sinks: Vec::new(),
         }
@@ -118,6 +122,35 @@ pub enum EventMode {
     Structured,
     /// The body is the event's data, and headers are its attributes.
     Binary,
+}
+
+/// `[blobs]`: values that are not JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlobsConfig {
+    /// Where their bytes are kept: `s3://bucket/prefix`, `gs://...`, `az://...` or `file:///...`. Empty: in the data folder.
+    pub url: String,
+    /// The largest blob.
+    pub max_bytes: u64,
+    /// How long a blob is kept that no run and no workflow names; none: for ever, written `"forever"`.
+    #[serde(with = "retention")]
+    pub keep_unused: Option<Duration>,
+}
+
+impl Default for BlobsConfig {
+    fn default() -> Self {
+        Self { url: String::new(), max_bytes: 1 << 30, keep_unused: Some(Duration::from_secs(24 * 3600)) }
+    }
+}
+
+impl BlobsConfig {
+    /// Where their bytes are kept.
+    pub(crate) fn location(&self, data: &Path) -> Result<BlobLocation, BlobUrlError> {
+        match self.url.as_str() {
+            "" => Ok(BlobLocation::Folder(data.join("blobs"))),
+            url => url.parse(),
+        }
+    }
 }
 
 /// `[limits]`: what attempts may use.

@@ -2,10 +2,10 @@
 
 use stepwell_core::schema::SchemaViolation;
 use stepwell_engine::{
-    ApplyError, ApprovalError, CallbackError, ControlError, DeadLetterError, EngineError, PublishError,
-    ReleaseError, ReopenError, StartError,
+    ApplyError, ApprovalError, BlobFault, CallbackError, ControlError, DeadLetterError, EngineError,
+    PublishError, ReleaseError, ReopenError, StartError,
 };
-use stepwell_store::StoreError;
+use stepwell_store::{BlobError, StoreError};
 
 use super::Problem;
 use crate::document::SyntaxError;
@@ -27,6 +27,22 @@ impl From<StoreError> for Problem {
             }
             StoreError::Closed => Self::ShuttingDown,
             broken => Self::internal(broken),
+        }
+    }
+}
+
+impl From<BlobFault> for Problem {
+    fn from(fault: BlobFault) -> Self {
+        match fault {
+            BlobFault::Blob(BlobError::Unknown(digest)) => Self::UnknownBlob(digest),
+            BlobFault::Blob(BlobError::TooLarge { limit }) => {
+                Self::TooLarge { limit: usize::try_from(limit).unwrap_or(usize::MAX), key: "blobs.max_bytes" }
+            }
+            BlobFault::Blob(error @ BlobError::Unavailable { .. }) => {
+                tracing::error!(%error, "a call for a blob was refused");
+                Self::BlobsUnavailable
+            }
+            BlobFault::Store(error) => error.into(),
         }
     }
 }

@@ -63,6 +63,7 @@ kinds! {
     UNKNOWN_HOOK = 404 "unknown-hook" "No workflow listens at this path";
     UNKNOWN_KEY = 404 "unknown-key" "There is no such API key";
     UNKNOWN_APPROVAL = 404 "unknown-approval" "There is no such approval";
+    UNKNOWN_BLOB = 404 "unknown-blob" "There is no such blob";
     UNKNOWN_CALLBACK = 404 "unknown-callback" "There is no such callback";
     UNKNOWN_DEAD_LETTER = 404 "unknown-dead-letter" "There is no such dead letter";
     UNKNOWN_DESTINATION = 404 "unknown-destination" "The destination is not known";
@@ -84,6 +85,7 @@ kinds! {
     CALLBACK_GONE = 410 "callback-gone" "Nobody waits for this callback any more";
     TOO_LARGE = 413 "too-large" "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = 415 "unsupported-media-type" "The body's content type is not taken here";
+    RANGE_NOT_SATISFIABLE = 416 "range-not-satisfiable" "The blob has no such bytes";
     INVALID_COMPONENT = 422 "invalid-component" "The component cannot be published";
     INVALID_DEFINITION = 422 "invalid-definition" "The workflow's definition has mistakes";
     INVALID_INPUT = 422 "invalid-input" "The input does not match the workflow's schema";
@@ -97,6 +99,7 @@ kinds! {
     RUN_FAILED = 500 "run-failed" "The run that was to answer did not succeed";
     NOT_READY = 503 "not-ready" "The server is not ready";
     RUN_UNAVAILABLE = 503 "run-unavailable" "The run is not being driven at the moment";
+    BLOBS_UNAVAILABLE = 503 "blobs-unavailable" "The blob store does not answer as it should";
     SHUTTING_DOWN = 503 "shutting-down" "The server is stopping";
     DISK_FULL = 507 "disk-full" "The server's disk is full";
 }

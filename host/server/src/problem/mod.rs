@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue};
 use semver::Version;
 use serde_json::{Map, Value, json};
@@ -28,6 +28,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use stepwell_core::cloud_event::AttributeMistake;
 use stepwell_core::destination::Destination;
+use stepwell_core::digest::Digest;
 use stepwell_core::failure::Failure;
 use stepwell_core::id::{RunId, WorkflowName};
 use stepwell_core::mistake::Mistake;
@@ -73,6 +74,17 @@ pub(crate) enum Problem {
     /// No run of that id.
     #[error("there is no run {0}: GET /v1/runs lists the runs")]
     UnknownRun(RunId),
+    /// No blob of that digest.
+    #[error(
+        "there is no blob {0}: it was never uploaded, or no run and no workflow named it for a while; POST /v1/blobs uploads one"
+    )]
+    UnknownBlob(Digest),
+    /// The blob is shorter.
+    #[error("the range lies behind the blob's end: it has {size} bytes")]
+    RangeNotSatisfiable { size: u64 },
+    /// The store of blobs failed. Why is for the log alone.
+    #[error("the blob store failed: try again in a moment; if it stays so, the server's log says why")]
+    BlobsUnavailable,
     /// No workflow declares this path.
     #[error("no workflow has an HTTP trigger for `/hooks{0}`: a workflow declares one under `triggers`")]
     UnknownHook(String),
@@ -245,6 +257,9 @@ impl Problem {
             Self::UnknownStep(_) => &Kind::UNKNOWN_STEP,
             Self::UnknownWorkflow(_) => &Kind::UNKNOWN_WORKFLOW,
             Self::UnknownRun(_) => &Kind::UNKNOWN_RUN,
+            Self::UnknownBlob(_) => &Kind::UNKNOWN_BLOB,
+            Self::RangeNotSatisfiable { .. } => &Kind::RANGE_NOT_SATISFIABLE,
+            Self::BlobsUnavailable => &Kind::BLOBS_UNAVAILABLE,
             Self::UnknownHook(_) => &Kind::UNKNOWN_HOOK,
             Self::UnknownKey(_) => &Kind::UNKNOWN_KEY,
             Self::UnknownDestination(_) => &Kind::UNKNOWN_DESTINATION,
@@ -319,6 +334,7 @@ impl Problem {
                 json!({"limit": limit, "max_queued": max_queued})
             }
             Self::WorkflowFull { limit, max_queued: None, .. } => json!({"limit": limit}),
+            Self::RangeNotSatisfiable { size } => json!({"size": size}),
             Self::DiskFull { free, reserve } => json!({"free_bytes": free, "reserve_bytes": reserve}),
             _ => json!({}),
         };
@@ -335,7 +351,9 @@ impl Problem {
             Self::MethodNotAllowed { allowed, .. } if !allowed.is_empty() => {
                 Some((ALLOW, allowed.join(", ").into()))
             }
+            Self::RangeNotSatisfiable { size } => Some((CONTENT_RANGE, format!("bytes */{size}").into())),
             Self::NotReady
+            | Self::BlobsUnavailable
             | Self::RunUnavailable(_)
             | Self::ShuttingDown
             | Self::TooManySignals(_)

@@ -3,7 +3,7 @@
 mod blocking;
 mod catalogue;
 mod components;
-mod files;
+pub(crate) mod files;
 mod folder;
 mod journal;
 mod panics;

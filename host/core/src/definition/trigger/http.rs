@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::definition::cursor::{Cursor, Mistakes};
 use crate::expression::{Setting, Template};
 use crate::mistake::code;
-use crate::plan::{HttpTrigger, Respond};
+use crate::plan::{HttpTrigger, Respond, TriggerBody};
 use crate::route::{InvalidRoute, Route};
 
 const METHODS: &[&str] = &["POST", "GET", "PUT", "PATCH", "DELETE"];
@@ -20,7 +20,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 
 /// All of it is read, also behind a mistake.
 pub(super) fn read(http: &Cursor<'_>, mistakes: &Mistakes) -> Option<HttpTrigger> {
-    let http = http.fields(&["path", "method", "open", "input", "respond"])?;
+    let http = http.fields(&["path", "method", "open", "body", "input", "respond"])?;
     let path = http.require("path", PATH_FORM).and_then(|path| read_path(&path));
     let method = match http.get("method") {
         Some(method) => read_method(&method),
@@ -36,7 +36,11 @@ pub(super) fn read(http: &Cursor<'_>, mistakes: &Mistakes) -> Option<HttpTrigger
         Some(respond) => read_respond(&respond, mistakes).map(Some),
         None => Some(None),
     };
-    Some(HttpTrigger { path: path?, method: method?, open: open?, input, respond: respond? })
+    let body = match http.get("body") {
+        Some(body) => read_body(&body),
+        None => Some(TriggerBody::Json),
+    };
+    Some(HttpTrigger { path: path?, method: method?, open: open?, body: body?, input, respond: respond? })
 }
 
 fn read_path(path: &Cursor<'_>) -> Option<Route> {
@@ -75,4 +79,16 @@ fn is_status(status: &Cursor<'_>) -> bool {
         status.wrong(code::BAD_VALUE, message);
     }
     good
+}
+
+fn read_body(body: &Cursor<'_>) -> Option<TriggerBody> {
+    match body.text()? {
+        "json" => Some(TriggerBody::Json),
+        "blob" => Some(TriggerBody::Blob),
+        other => {
+            let help = "`json`: it is the run's input; `blob`: it is kept as a blob, and the reference to it is the input";
+            body.wrong_with_help(code::BAD_TRIGGER, format!("`{other}` is neither `json` nor `blob`"), help);
+            None
+        }
+    }
 }

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! fetch     run, journal, workflow, components: over the HTTP API, before anything runs
+//! blobs     those that the run read, fetched when they are asked for; those that it writes again
 //! recorded  what answers the attempts: the answers that the journal kept, and nothing else
 //! verdict   what was recorded against what was replayed
 //! ```
 
+mod blobs;
 mod fetch;
 mod recorded;
 mod verdict;
@@ -20,6 +22,7 @@ use stepwell_core::limits::{LimitKind, Limits};
 use stepwell_core::plan::Plan;
 use stepwell_engine::replay::{self, RecordedAttempt, Recording};
 
+use self::blobs::ServersBlobs;
 use self::fetch::Fetched;
 use self::recorded::{Match, Recorded};
 use self::verdict::{Report, Verdict};
@@ -61,7 +64,8 @@ pub(crate) async fn replay(args: ReplayArgs, screen: &Screen) -> Result<ExitCode
         }
         _ => Match::InOrder,
     };
-    let stage = Stage { fetched, recording, recorded, offline, matching };
+    let blobs = Arc::new(ServersBlobs::new(client));
+    let stage = Stage { fetched, recording, recorded, offline, matching, blobs };
     let report = stage.perform(node.as_ref()).await?;
     screen.data(&report.to_json(), || report.describe())?;
     Ok(if report.is_same() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -120,6 +124,7 @@ struct Stage {
     recorded: Arc<Recorded>,
     offline: OfflineSandbox,
     matching: Match,
+    blobs: Arc<ServersBlobs>,
 }
 
 impl Stage {
@@ -151,7 +156,7 @@ impl Stage {
             .compile(component)
             .await
             .map_err(|source| CliError::failed(format!("compiling {step}"), source))?;
-        let witness = self.recorded.begin(&attempt.effects, self.matching);
+        let witness = self.recorded.begin(&attempt.effects, self.matching, self.blobs.clone());
         let report = self
             .recording
             .again(&self.offline.sandbox, &compiled, plan, call, attempt, witness.clone())

@@ -11,7 +11,7 @@ use stepwell_core::digest::Digest;
 use stepwell_core::effect::{Effect, EffectAsked};
 use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::state::StateCall;
-use stepwell_sandbox::{AttemptHost, EffectStandIn, HttpAnswer, HttpAsked, Leave};
+use stepwell_sandbox::{AttemptHost, BlobStore, EffectStandIn, HttpAnswer, HttpAsked, Leave};
 
 /// Which recorded effect answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,10 +47,15 @@ struct State {
 
 impl Recorded {
     /// From now on these effects answer. What comes of it, the witness sees.
-    pub(super) fn begin(&self, effects: &[Effect], matching: Match) -> Arc<Witness> {
+    pub(super) fn begin(
+        &self,
+        effects: &[Effect],
+        matching: Match,
+        blobs: Arc<dyn BlobStore>,
+    ) -> Arc<Witness> {
         let left = effects.iter().map(|effect| (effect.index, effect.clone())).collect();
         *lock(&self.0) = State { matching, left, refused: None };
-        Arc::new(Witness { effects: Mutex::default(), recorded: Arc::clone(&self.0) })
+        Arc::new(Witness { effects: Mutex::default(), recorded: Arc::clone(&self.0), blobs })
     }
 
     pub(super) fn refused(&self) -> Option<Refused> {
@@ -108,6 +113,7 @@ impl State {
 pub(super) struct Witness {
     effects: Mutex<Vec<Effect>>,
     recorded: Arc<Mutex<State>>,
+    blobs: Arc<dyn BlobStore>,
 }
 
 impl Witness {
@@ -118,6 +124,10 @@ impl Witness {
 
 #[async_trait]
 impl AttemptHost for Witness {
+    fn blobs(&self) -> Arc<dyn BlobStore> {
+        Arc::clone(&self.blobs)
+    }
+
     async fn before_effect(&self, _: Option<&Destination>) -> Result<Box<dyn Leave>, Failure> {
         Ok(Box::new(()))
     }
@@ -151,7 +161,7 @@ mod tests {
     use serde_json::json;
     use stepwell_core::id::{AttemptNumber, Part, RunId};
     use stepwell_core::manifest::Capability;
-    use stepwell_sandbox::AttemptContext;
+    use stepwell_sandbox::{AttemptContext, NoBlobs};
     use url::Url;
     use uuid::Uuid;
 
@@ -205,11 +215,11 @@ mod tests {
     async fn in_order_each_request_must_be_the_one_that_was_recorded_in_its_place() {
         let recorded = Recorded::default();
         let effects = [effect(0, "a"), effect(1, "b")];
-        recorded.begin(&effects, Match::InOrder);
+        recorded.begin(&effects, Match::InOrder, Arc::new(NoBlobs));
         assert_eq!(ask(&recorded, &["a", "b"]).await.unwrap(), ["a", "b"]);
         assert_eq!(recorded.refused(), None);
 
-        recorded.begin(&effects, Match::InOrder);
+        recorded.begin(&effects, Match::InOrder, Arc::new(NoBlobs));
         let refused = ask(&recorded, &["b", "a"]).await.unwrap_err();
         assert!(refused.contains("`GET https://a.example/b`"), "{refused}");
         assert!(refused.contains("in its place is `GET https://a.example/a`"), "{refused}");
@@ -220,7 +230,7 @@ mod tests {
     async fn another_step_may_ask_in_another_order_but_nothing_that_was_never_asked() {
         let recorded = Recorded::default();
         let effects = [effect(0, "a"), effect(1, "b"), effect(2, "a")];
-        recorded.begin(&effects, Match::Anywhere);
+        recorded.begin(&effects, Match::Anywhere, Arc::new(NoBlobs));
         assert_eq!(ask(&recorded, &["b", "a", "a"]).await.unwrap(), ["b", "a", "a"]);
         let refused = ask(&recorded, &["c"]).await.unwrap_err();
         assert!(refused.contains("no request"), "each answer is given once: {refused}");

@@ -12,6 +12,7 @@ use super::acts::Act;
 use super::definitions::{Names, Written, name_of};
 use super::expect::Expectation;
 use super::fault::Fault;
+use super::files::Files;
 use super::stand_in::StandIn;
 use super::steps::Source;
 use crate::cli::CliError;
@@ -29,6 +30,8 @@ pub(super) struct TestFile {
     /// Where steps come from, by their names.
     pub(super) steps: BTreeMap<String, Source>,
     pub(super) cases: Vec<Case>,
+    /// What blobs there are from the beginning.
+    pub(super) files: Files,
 }
 
 /// One run to try.
@@ -72,10 +75,15 @@ pub(super) fn beside(workflow: &Path) -> Result<PathBuf, CliError> {
     })
 }
 
-/// Reads a test file of the workflow `tried`, or tells every mistake. `beside` is where the file is.
-pub(super) fn read(document: &Value, tried: &Value, beside: &Path) -> Result<TestFile, Vec<Mistake>> {
+/// Reads a test file of the workflow `tried`, or tells every mistake. `files` are those that it names, and `beside` is where it is.
+pub(super) fn read(
+    document: &Value,
+    files: Files,
+    tried: &Value,
+    beside: &Path,
+) -> Result<TestFile, Vec<Mistake>> {
     let mistakes = Mistakes::default();
-    let file = read_file(&Cursor::new(document, "", &mistakes), tried, beside);
+    let file = read_file(&Cursor::new(document, "", &mistakes), files, tried, beside);
     let mut mistakes = mistakes.into_inner();
     mistakes.sort();
     mistakes.dedup();
@@ -85,7 +93,7 @@ pub(super) fn read(document: &Value, tried: &Value, beside: &Path) -> Result<Tes
     }
 }
 
-fn read_file(file: &Cursor<'_>, tried: &Value, beside: &Path) -> Option<TestFile> {
+fn read_file(file: &Cursor<'_>, files: Files, tried: &Value, beside: &Path) -> Option<TestFile> {
     let fields = file.fields(&["steps", "workflows", "effects", "cases"])?;
     let steps = fields.get("steps").map(|it| it.entries()).unwrap_or_default();
     let steps =
@@ -93,22 +101,29 @@ fn read_file(file: &Cursor<'_>, tried: &Value, beside: &Path) -> Option<TestFile
     let steps = steps.collect();
     let workflows = fields.get("workflows");
     let workflows = workflows.map(|it| Written::read_others(&it, name_of(tried), beside)).unwrap_or_default();
-    let cases = read_cases(&fields, &Names::new(tried, workflows.iter().map(Written::definition)));
-    Some(TestFile { steps, cases: cases?, workflows })
+    let names = Names::new(tried, workflows.iter().map(Written::definition));
+    let cases = read_cases(&fields, &names, &files);
+    Some(TestFile { steps, cases: cases?, workflows, files })
 }
 
-fn read_cases<'a>(file: &Fields<'a>, names: &Names<'a>) -> Option<Vec<Case>> {
-    let shared = read_stand_ins(file, "shared ", names);
+fn read_cases<'a>(file: &Fields<'a>, names: &Names<'a>, files: &Files) -> Option<Vec<Case>> {
+    let shared = read_stand_ins(file, "shared ", names, files);
     let cases =
         file.require("cases", "write `\"cases\": {\"a name\": {\"input\": {...}, \"expect\": {...}}}`")?;
     let entries = cases.entries();
     if entries.is_empty() && cases.value.is_object() {
         cases.wrong(code::MISSING_FIELD, "a test has one case at least");
     }
-    Some(entries.iter().filter_map(|(name, case)| read_case(name, case, &shared, names)).collect())
+    Some(entries.iter().filter_map(|(name, case)| read_case(name, case, &shared, names, files)).collect())
 }
 
-fn read_case<'a>(name: &str, case: &Cursor<'a>, shared: &[StandIn], names: &Names<'a>) -> Option<Case> {
+fn read_case<'a>(
+    name: &str,
+    case: &Cursor<'a>,
+    shared: &[StandIn],
+    names: &Names<'a>,
+    files: &Files,
+) -> Option<Case> {
     if name.is_empty() || name.contains('/') {
         case.wrong(
             code::BAD_NAME,
@@ -116,7 +131,7 @@ fn read_case<'a>(name: &str, case: &Cursor<'a>, shared: &[StandIn], names: &Name
         );
     }
     let fields = case.fields(CASE_FIELDS)?;
-    let mut stand_ins = read_stand_ins(&fields, "", names);
+    let mut stand_ins = read_stand_ins(&fields, "", names, files);
     stand_ins.extend_from_slice(shared);
     let called: Vec<&str> = stand_ins.iter().map(|stand_in| stand_in.name.as_str()).collect();
     let expect = fields
@@ -148,12 +163,12 @@ fn read_state(state: &Cursor<'_>) -> Vec<(StateKey, Value)> {
 }
 
 /// Those without a name of their own are called by their place.
-fn read_stand_ins<'a>(fields: &Fields<'a>, prefix: &str, names: &Names<'a>) -> Vec<StandIn> {
+fn read_stand_ins<'a>(fields: &Fields<'a>, prefix: &str, names: &Names<'a>, files: &Files) -> Vec<StandIn> {
     let items = fields.get("effects").map(|it| it.items()).unwrap_or_default();
     let read: Vec<_> = items
         .iter()
         .enumerate()
-        .map(|(place, it)| StandIn::read(it, format!("{prefix}{place}"), names))
+        .map(|(place, it)| StandIn::read(it, format!("{prefix}{place}"), names, files))
         .collect();
     for (place, stand_in) in read.iter().enumerate() {
         let Some(stand_in) = stand_in else { continue };
@@ -194,7 +209,9 @@ mod tests {
     }
 
     fn places(document: &Value) -> Vec<String> {
-        let Err(mistakes) = read(document, &tried(), Path::new("")) else { return Vec::new() };
+        let Err(mistakes) = read(document, Files::default(), &tried(), Path::new("")) else {
+            return Vec::new();
+        };
         mistakes.into_iter().map(|mistake| mistake.pointer).collect()
     }
 
@@ -211,6 +228,7 @@ mod tests {
                     "expect_under_faults": {"any": {"status": "failed"}, "429": {}}
                 }}
             }),
+            Files::default(),
             &tried(),
             Path::new(""),
         )

@@ -17,6 +17,7 @@ mod disruption;
 mod expect;
 mod fault;
 mod file;
+mod files;
 mod journal;
 mod occasion;
 mod script;
@@ -74,7 +75,10 @@ pub(crate) async fn test(args: TestArgs, screen: &Screen) -> Result<ExitCode, Cl
     let tests = args.tests.clone().map_or_else(|| file::beside(&args.file), Ok)?;
     let source = Source::read(&tests)?;
     let beside = tests.parent().unwrap_or(Path::new(""));
-    let test_file = match file::read(source.definition(), workflow.definition(), beside) {
+    let resolved = files::resolve(source.definition(), beside);
+    let test_file =
+        resolved.and_then(|(document, files)| file::read(&document, files, workflow.definition(), beside));
+    let test_file = match test_file {
         Ok(file) => file,
         Err(mistakes) => return refuse(&source, &tests, &mistakes, screen),
     };
@@ -140,7 +144,8 @@ async fn set_stage(
     let all: Vec<&Value> = all.collect();
     let used = all.iter().flat_map(|definition| steps::used(definition)).collect();
     let components = steps::gather(&used, &test_file.steps, beside, connection, screen).await?;
-    Stage::set(workflow.name(), &definitions::in_order(&all), components).await
+    let files = test_file.files.clone();
+    Stage::set(workflow.name(), &definitions::in_order(&all), components, files).await
 }
 
 /// Which takes are to be played.

@@ -224,6 +224,7 @@ mod tests {
 
     use super::*;
     use crate::cli::workflow_test::file;
+    use crate::cli::workflow_test::files::Files;
 
     fn run() -> RunId {
         RunId(Uuid::from_u128(7))
@@ -232,7 +233,8 @@ mod tests {
     fn script(stand_ins: &serde_json::Value, disruption: Option<&Disruption>) -> Arc<Script> {
         let document = json!({"cases": {"one": {"effects": stand_ins, "expect": {}}}});
         let tried = json!({"name": "flow", "nodes": {"ask": {"step": "ask@^1"}}});
-        let case = file::read(&document, &tried, Path::new("")).ok().unwrap().cases.remove(0);
+        let case =
+            file::read(&document, Files::default(), &tried, Path::new("")).ok().unwrap().cases.remove(0);
         Script::new(Arc::new(case), CutJournal::new(None), disruption)
     }
 

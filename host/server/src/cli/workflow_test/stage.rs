@@ -12,16 +12,20 @@ use stepwell_core::grant::Grants;
 use stepwell_core::id::{SecretName, TenantId, WorkflowName};
 use stepwell_core::limits::Limits;
 use stepwell_core::mistake::Mistake;
-use stepwell_engine::{ApplyError, Engine, EngineConfig};
+use stepwell_engine::{ApplyError, BlobConfig, Engine, EngineConfig};
 use stepwell_sandbox::Sandbox;
-use stepwell_store::Catalogue;
 use stepwell_store::memory::{MemoryCatalogue, MemoryJournal};
+use stepwell_store::{Blobs, Catalogue};
 
 use super::definitions::name_of;
+use super::files::Files;
 use super::script::Prompter;
 use super::take::FOR_EVER;
 use crate::cli::CliError;
 use crate::cli::offline::OfflineSandbox;
+
+/// Bytes that a blob may have in a test.
+const MAX_BLOB_BYTES: u64 = 1 << 30;
 
 /// Where takes are played.
 pub(super) struct Stage {
@@ -29,6 +33,10 @@ pub(super) struct Stage {
     pub(super) catalogue: Arc<MemoryCatalogue>,
     pub(super) prompter: Arc<Prompter>,
     offline: OfflineSandbox,
+    /// What blobs there are from the beginning.
+    files: Files,
+    /// The bytes of all blobs, those of all takes.
+    blobs: Blobs,
 }
 
 /// Why there is no stage.
@@ -52,12 +60,14 @@ impl Stage {
         tried: &str,
         definitions: &[&Value],
         components: Vec<(String, Vec<u8>)>,
+        files: Files,
     ) -> Result<Self, NoStage> {
-        let stage = Self::bare(tried)?;
+        let stage = Self::bare(tried, files)?;
         let engine = stage.engine(Arc::<MemoryJournal>::default()).await?;
         for (name, component) in components {
             publish(&engine, &name, component.into()).await?;
         }
+        stage.upload_files(&engine).await?;
         for definition in definitions {
             stage.set_secrets(definition).await?;
             apply(&engine, definition).await?;
@@ -66,20 +76,29 @@ impl Stage {
         Ok(stage)
     }
 
-    fn bare(tried: &str) -> Result<Self, CliError> {
+    fn bare(tried: &str, files: Files) -> Result<Self, CliError> {
         let prompter = Arc::<Prompter>::default();
         let offline = OfflineSandbox::new(prompter.clone(), Limits::default_ceiling())?;
-        Ok(Self { workflow: workflow_name(tried)?, catalogue: Arc::default(), prompter, offline })
+        let (workflow, blobs) = (workflow_name(tried)?, Blobs::in_memory(MAX_BLOB_BYTES));
+        Ok(Self { workflow, catalogue: Arc::default(), prompter, offline, files, blobs })
     }
 
     /// An engine over this journal.
     pub(super) async fn engine(&self, journal: Arc<dyn stepwell_store::Journal>) -> Result<Engine, CliError> {
         let sandbox: Arc<Sandbox> = Arc::clone(&self.offline.sandbox);
         // What starts runs by the clock would start others beside the one that is tried, and nobody puts the clock of a take forward.
-        let config = EngineConfig { run_schedules: false, clock_check: FOR_EVER, ..EngineConfig::default() };
+        let blobs = BlobConfig { store: self.blobs.clone(), keep_unused: None };
+        let config =
+            EngineConfig { run_schedules: false, clock_check: FOR_EVER, blobs, ..EngineConfig::default() };
         Engine::open(config, self.catalogue.clone(), journal, sandbox)
             .await
             .map_err(|source| CliError::failed("opening an engine", source))
+    }
+
+    /// Gives an engine the blobs that there are from the beginning.
+    pub(super) async fn upload_files(&self, engine: &Engine) -> Result<(), CliError> {
+        let kept = self.files.upload(engine, &tenant()).await;
+        kept.map_err(|source| CliError::failed("keeping the test's files as blobs", source))
     }
 
     /// Gives every secret that a node is granted a value, so that none is missed. No value leaves the sandbox.

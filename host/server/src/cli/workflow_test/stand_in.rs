@@ -9,6 +9,7 @@ use stepwell_sandbox::{HttpAnswer, HttpAsked, HttpResponse, HttpStream, StreamEn
 
 use super::definitions::Names;
 use super::fault::Fault;
+use super::files::Files;
 use crate::cli::difference::{Extent, differences};
 
 const FIELDS: &[&str] = &["name", "match", "answer", "fault", "times"];
@@ -60,7 +61,12 @@ enum Body {
 
 impl StandIn {
     /// Reads one. `name` is what it is called without a name of its own.
-    pub(super) fn read<'a>(stand_in: &Cursor<'a>, name: String, names: &Names<'a>) -> Option<Self> {
+    pub(super) fn read<'a>(
+        stand_in: &Cursor<'a>,
+        name: String,
+        names: &Names<'a>,
+        files: &Files,
+    ) -> Option<Self> {
         let fields = stand_in.fields(FIELDS)?;
         let fault = fields.get("fault").map(|it| it.word(&Fault::words()));
         let answer = fields.get("answer");
@@ -75,7 +81,7 @@ impl StandIn {
             name: fields.get("name").map_or(Some(name), |it| it.text().map(str::to_owned))?,
             times: fields.get("times").and_then(|it| it.count(1, MAX_TIMES)),
             cover: fields.get("match").and_then(|it| Cover::read(&it, names)).unwrap_or_default(),
-            response: answer.map_or_else(|| Some(Response::empty()), |it| Response::read(&it))?,
+            response: answer.map_or_else(|| Some(Response::empty()), |it| Response::read(&it, files))?,
             fault: fault.flatten(),
         })
     }
@@ -126,37 +132,47 @@ impl Response {
         Self { status: 200, headers: Vec::new(), body: Body::Whole(Bytes::new()) }
     }
 
-    fn read(answer: &Cursor<'_>) -> Option<Self> {
-        let fields = answer.fields(&["status", "headers", "json", "text", "chunks"])?;
+    fn read(answer: &Cursor<'_>, files: &Files) -> Option<Self> {
+        let fields = answer.fields(&["status", "headers", "json", "text", "chunks", "body"])?;
         let status = match fields.get("status") {
             Some(status) => status.count(100, 599).and_then(|status| u16::try_from(status).ok()),
             None => Some(StatusCode::OK.as_u16()),
         };
-        let (kind, body) = read_body(answer, &fields);
+        let (kind, body) = read_body(answer, &fields, files)?;
         let mut headers: Vec<_> =
             fields.get("headers").map(|it| read_headers(&it)).unwrap_or_default().into_iter().collect();
         if let Some(kind) = kind.filter(|_| headers.iter().all(|(name, _)| name != "content-type")) {
-            headers.push(("content-type".to_owned(), kind.to_owned()));
+            headers.push(("content-type".to_owned(), kind));
         }
         Some(Self { status: status?, headers, body })
     }
 }
 
 /// A body and the type that it has unless a header says otherwise.
-fn read_body(answer: &Cursor<'_>, fields: &Fields<'_>) -> (Option<&'static str>, Body) {
-    let whole = |text: String| Body::Whole(text.into());
-    match (fields.get("json"), fields.get("text"), fields.get("chunks")) {
-        (Some(json), None, None) => (Some("application/json"), whole(json.value.to_string())),
-        (None, Some(text), None) => {
-            (Some("text/plain; charset=utf-8"), whole(text.text().unwrap_or_default().to_owned()))
-        }
-        (None, None, Some(chunks)) => (Some(CHUNKS_TYPE), Body::Chunks(read_chunks(&chunks))),
-        (None, None, None) => (None, whole(String::new())),
-        _ => {
-            answer.wrong(code::DUPLICATE, "an answer has one body: give one of `json`, `text` and `chunks`");
-            (None, whole(String::new()))
-        }
+fn read_body(answer: &Cursor<'_>, fields: &Fields<'_>, files: &Files) -> Option<(Option<String>, Body)> {
+    let bodies = ["json", "text", "chunks", "body"].map(|name| fields.get(name));
+    if bodies.iter().flatten().count() > 1 {
+        let message = "an answer has one body: give one of `json`, `text`, `chunks` and `body`";
+        answer.wrong(code::DUPLICATE, message);
+        return None;
     }
+    let [json, text, chunks, file] = bodies;
+    let (kind, body) = match (json, text, chunks, file) {
+        (Some(json), ..) => ("application/json".to_owned(), Body::Whole(json.value.to_string().into())),
+        (_, Some(text), ..) => {
+            ("text/plain; charset=utf-8".to_owned(), Body::Whole(text.text()?.to_owned().into()))
+        }
+        (_, _, Some(chunks), _) => (CHUNKS_TYPE.to_owned(), Body::Chunks(read_chunks(&chunks))),
+        (_, _, _, Some(body)) => {
+            let Some(file) = files.of(body.value) else {
+                body.wrong(code::WRONG_TYPE, "a body is a file: write `{\"$file\": \"photo.png\"}`");
+                return None;
+            };
+            (file.media_type.to_string(), Body::Whole(file.bytes.clone()))
+        }
+        (None, None, None, None) => return Some((None, Body::Whole(Bytes::new()))),
+    };
+    Some((Some(kind), body))
 }
 
 fn read_chunks(chunks: &Cursor<'_>) -> Vec<String> {

@@ -140,6 +140,7 @@ fn live(
     let runtime = one_thread()?;
     runtime.block_on(async {
         let engine = stage.engine(journal.clone()).await?;
+        stage.upload_files(&engine).await?;
         let (_alive, patience_ends) = patience()?;
         tokio::select! {
             biased;

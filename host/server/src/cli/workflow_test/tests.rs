@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::disruption::Disruption;
 use super::file::{self, Case};
+use super::files::Files;
 use super::journal::CutJournal;
 use super::stage::{NoStage, Stage};
 use super::take::{self, Take};
@@ -22,7 +23,7 @@ fn review() -> Value {
 
 fn stage(definition: &Value) -> Stage {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    match runtime.block_on(Stage::set("flow", &[definition], Vec::new())) {
+    match runtime.block_on(Stage::set("flow", &[definition], Vec::new(), Files::default())) {
         Ok(stage) => stage,
         Err(NoStage::Mistakes(_, mistakes)) => panic!("{mistakes:?}"),
         Err(NoStage::Error(error)) => panic!("{error}"),
@@ -31,8 +32,8 @@ fn stage(definition: &Value) -> Stage {
 
 fn case(definition: &Value, case: &Value) -> Arc<Case> {
     let document = json!({"cases": {"one": case}});
-    let read =
-        file::read(&document, definition, Path::new("")).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let read = file::read(&document, Files::default(), definition, Path::new(""))
+        .unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     Arc::new(read.cases.into_iter().next().unwrap())
 }
 

@@ -150,3 +150,17 @@ fn every_key_is_documented() {
     let missing: Vec<_> = paths.iter().map(key).filter(|key| !page.contains(&format!("`{key}`"))).collect();
     assert!(missing.is_empty(), "docs/configuration.md lacks {missing:?}");
 }
+
+#[test]
+fn a_place_for_blobs_that_cannot_be_is_told_before_anything_starts() {
+    for (file, words) in [
+        ("[blobs]\nurl = \"ftp://host/blobs\"", "`blobs.url`: `ftp:` is no store for blobs"),
+        ("[blobs]\nurl = \"s3://key:secret@bucket\"", "credentials come from the environment"),
+        ("[blobs]\nkeep_unused = \"10ms\"", "`blobs.keep_unused` is shorter than a second"),
+    ] {
+        let error = load(file, &[]).unwrap_err().to_string();
+        assert!(error.contains(words), "{file}: {error}");
+    }
+    let config = load("[blobs]\nmax_bytes = 5\n", &[("STEPWELL_BLOBS_URL", "file:///srv/blobs")]).unwrap();
+    assert_eq!((config.blobs.url.as_str(), config.blobs.max_bytes), ("file:///srv/blobs", 5));
+}

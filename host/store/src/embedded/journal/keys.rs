@@ -196,6 +196,8 @@ fn letter(kind: MarkKind) -> u8 {
         MarkKind::Clock => b'k',
         MarkKind::Ai => b'i',
         MarkKind::State => b's',
+        MarkKind::Blob => b'b',
+        MarkKind::BlobUse => b'u',
     }
 }
 

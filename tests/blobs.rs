@@ -1,0 +1,306 @@
+//! Blobs: up and down, through steps, over a crash, and away again when nobody needs them.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use stepwell_core::digest::Digest;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::client::{client, output};
+use crate::support::guests;
+use crate::support::server::{KEY, PATIENCE, Server};
+
+/// A run, and what it is told to copy.
+fn copying() -> Value {
+    json!({
+        "name": "copying", "version": "1.0.0",
+        "nodes": {"copy": {"step": "copyist@^1", "input": "{{ input }}"}},
+        "output": "{{ nodes.copy.output }}"
+    })
+}
+
+async fn upload(server: &Server, bytes: impl Into<reqwest::Body>, kind: &str) -> Value {
+    let request = server.request(Method::POST, "/v1/blobs?name=a%20note.txt").header("content-type", kind);
+    let (status, reference) = server.json(request.body(bytes)).await;
+    assert_eq!(status, StatusCode::CREATED, "{reference}");
+    reference
+}
+
+fn path_of(reference: &Value) -> String {
+    format!("/v1/blobs/{}", reference["$blob"].as_str().expect("a digest"))
+}
+
+/// Files below the folder of blobs.
+fn kept(server: &Server) -> usize {
+    fn count(folder: &std::path::Path) -> usize {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
+    }
+    count(&server.data().join("blobs"))
+}
+
+#[tokio::test]
+async fn a_blob_goes_up_and_comes_down_whole_and_in_ranges() {
+    let server = Server::start().await;
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n ^ (n >> 8)) as u8).collect();
+    let reference = upload(&server, bytes.clone(), "Text/HTML; charset=utf-8").await;
+    let digest = Digest::of(&bytes).to_string();
+    assert_eq!(
+        reference,
+        json!({"$blob": digest, "size": 3_000_000, "media_type": "Text/HTML; charset=utf-8", "name": "a note.txt"})
+    );
+
+    let whole = server.request(Method::GET, &path_of(&reference)).send().await.unwrap();
+    let header = |name: &str| whole.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("content-type"), "Text/HTML; charset=utf-8");
+    assert_eq!(header("content-length"), "3000000");
+    assert_eq!(
+        (header("content-disposition"), header("x-content-type-options")),
+        ("attachment".into(), "nosniff".into())
+    );
+    let etag = header("etag");
+    assert_eq!(whole.bytes().await.unwrap(), bytes);
+
+    for (range, from, to) in
+        [("bytes=0-9", 0, 10), ("bytes=2999990-", 2_999_990, 3_000_000), ("bytes=-5", 2_999_995, 3_000_000)]
+    {
+        let part =
+            server.request(Method::GET, &path_of(&reference)).header("range", range).send().await.unwrap();
+        assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(part.headers()["content-range"], format!("bytes {from}-{}/3000000", to - 1));
+        assert_eq!(part.bytes().await.unwrap(), bytes[from..to]);
+    }
+    let behind = server
+        .request(Method::GET, &path_of(&reference))
+        .header("range", "bytes=3000000-")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (behind.status().as_u16(), &behind.headers()["content-range"].to_str().unwrap()[..]),
+        (416, "bytes */3000000")
+    );
+
+    let again =
+        server.request(Method::GET, &path_of(&reference)).header("if-none-match", etag).send().await.unwrap();
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    let head = server.request(Method::HEAD, &path_of(&reference)).send().await.unwrap();
+    assert_eq!(
+        (head.status(), &head.headers()["content-length"]),
+        (StatusCode::OK, &"3000000".parse().unwrap())
+    );
+    assert!(head.bytes().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_blob_is_refused_and_says_why() {
+    let server = Server::start_with("[blobs]\nmax_bytes = 1000\n").await;
+    let (status, problem) = server.get("/v1/blobs/sha256:12").await;
+    assert_eq!(
+        (status.as_u16(), problem["type"].as_str()),
+        (400, Some("https://stepwell.dev/errors/invalid-request"))
+    );
+    assert!(problem["detail"].as_str().unwrap().contains("64 hexadecimal digits"), "{problem}");
+    let (status, problem) = server.get(&format!("/v1/blobs/{}", Digest::of(b"nobody's"))).await;
+    assert_eq!(
+        (status.as_u16(), problem["type"].as_str()),
+        (404, Some("https://stepwell.dev/errors/unknown-blob"))
+    );
+
+    // Announced and not announced.
+    let endless = futures::stream::iter((0..3).map(|_| Ok::<_, std::io::Error>(vec![1_u8; 500])));
+    for body in [reqwest::Body::from(vec![0_u8; 1001]), reqwest::Body::wrap_stream(endless)] {
+        let (status, problem) = server.json(server.request(Method::POST, "/v1/blobs").body(body)).await;
+        assert_eq!(
+            (status.as_u16(), problem["type"].as_str()),
+            (413, Some("https://stepwell.dev/errors/too-large"))
+        );
+        assert_eq!(problem["limit"], 1000);
+    }
+    let odd = server.request(Method::POST, "/v1/blobs").header("content-type", "png").body("x");
+    let (status, problem) = server.json(odd).await;
+    assert_eq!((status.as_u16(), problem["header"].as_str()), (400, Some("Content-Type")));
+    assert_eq!(kept(&server), 0);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_cut_leaves_nothing() {
+    let server = Server::start().await;
+    let address = server.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/blobs HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\ncontent-length: 5000000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![7; 3_000_000]).await.unwrap();
+    let is_under_way = async {
+        while kept(&server) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, is_under_way).await.expect("a part of it is written");
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let is_gone = async {
+        while kept(&server) > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, is_gone).await.expect("nothing is left");
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_kill() {
+    let mut server = Server::start().await;
+    let small = upload(&server, "small", "text/plain").await;
+    let large = upload(&server, vec![b'x'; 2_500_000], "text/plain").await;
+    server.kill().await;
+    server.restart().await;
+    for (reference, length) in [(small, 5), (large, 2_500_000)] {
+        let whole = server.request(Method::GET, &path_of(&reference)).send().await.unwrap();
+        assert_eq!(whole.bytes().await.unwrap().len(), length);
+    }
+}
+
+#[tokio::test]
+async fn a_step_reads_the_blob_that_it_was_given_and_writes_another() {
+    let server = Server::start().await;
+    let published = server.publish(&guests::test("copyist")).await;
+    assert_eq!(published["effect_free"], true, "blobs are no effect: {published}");
+    server.apply(&copying()).await;
+    let text = "quiet, ".repeat(200_000);
+    let reference = upload(&server, text.clone(), "text/plain").await;
+
+    let run = server.run_to_end("copying", &json!({"blob": reference, "offset": 7})).await;
+    assert_eq!(run["status"], "succeeded", "{run}");
+    let copy = &run["output"]["copy"];
+    assert_eq!((copy["size"].as_u64(), copy["name"].as_str()), (Some(1_399_993), Some("copy.txt")));
+    let whole = server.request(Method::GET, &path_of(copy)).send().await.unwrap();
+    assert_eq!(whole.text().await.unwrap(), text.to_uppercase()[7..]);
+
+    // That another knows its digest is not enough.
+    let run = server.run_to_end("copying", &json!({"digest": reference["$blob"]})).await;
+    let refused = run["output"]["refused"].as_str().unwrap();
+    assert!(refused.starts_with("Denied: ") && refused.contains("in the node's `input`"), "{refused}");
+
+    // What it reads counts.
+    let mut limited = copying();
+    limited["version"] = "1.1.0".into();
+    limited["nodes"]["copy"]["limits"] = json!({"received_bytes": 1000});
+    server.apply(&limited).await;
+    let run = server.run_to_end("copying", &json!({"blob": reference})).await;
+    assert_eq!(run["failure"]["limit"]["name"], "received_bytes", "{run}");
+}
+
+#[tokio::test]
+async fn a_run_is_not_started_with_a_blob_that_is_not_there() {
+    let server = Server::start().await;
+    server.publish(&guests::test("copyist")).await;
+    server.apply(&copying()).await;
+    let ghost = json!({"$blob": Digest::of(b"nobody's"), "size": 1, "media_type": "text/plain"});
+    for (input, place) in [(json!({"blob": ghost}), "/blob"), (json!({"blob": {"$blob": "x"}}), "/blob")] {
+        let (status, problem) = server.post("/v1/workflows/copying/runs", &json!({"input": input})).await;
+        assert_eq!(status.as_u16(), 422, "{problem}");
+        assert_eq!(problem["violations"][0]["pointer"], place, "{problem}");
+    }
+    let mut definition = copying();
+    definition["version"] = "2.0.0".into();
+    definition["nodes"]["copy"]["input"] = json!({"blob": ghost});
+    let (status, problem) = server.put("/v1/workflows/copying", &definition).await;
+    assert_eq!(
+        (status.as_u16(), problem["mistakes"][0]["pointer"].as_str()),
+        (422, Some("/nodes/copy/input/blob")),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn a_trigger_keeps_a_body_as_a_blob() {
+    let server = Server::start().await;
+    let workflow = json!({
+        "name": "documents", "version": "1.0.0",
+        "triggers": [{"http": {"path": "/documents", "body": "blob"}}],
+        "input": {"properties": {"media_type": {"const": "application/pdf"}}},
+        "nodes": {"hold": {"wait": "1ms"}},
+        "output": "{{ input }}"
+    });
+    server.apply(&workflow).await;
+    let send = |kind: &str| {
+        let request = server.request(Method::POST, "/hooks/documents").header("prefer", "wait=30");
+        request
+            .header("content-type", kind)
+            .header("content-disposition", "attachment; filename=\"a.pdf\"")
+            .body("%PDF-1.7")
+    };
+    let (status, run) = server.json(send("application/pdf")).await;
+    assert_eq!(status, StatusCode::OK, "{run}");
+    let expected = json!({
+        "$blob": Digest::of(b"%PDF-1.7"), "size": 8, "media_type": "application/pdf", "name": "a.pdf"
+    });
+    assert_eq!(run["output"], expected);
+    let (status, problem) = server.json(send("image/png")).await;
+    assert_eq!((status.as_u16(), problem["violations"][0]["pointer"].as_str()), (422, Some("/media_type")));
+}
+
+#[tokio::test]
+async fn a_blob_goes_when_the_last_run_that_names_it_is_gone() {
+    let config = "[blobs]\nkeep_unused = \"1s\"\n[engine]\nretention = \"forever\"\n";
+    let mut server = Server::start_with(config).await;
+    let unused = upload(&server, "unused", "text/plain").await;
+    let used = upload(&server, "used", "text/plain").await;
+    let workflow = json!({"name": "passing", "version": "1.0.0", "nodes": {"hold": {"wait": "1ms"}}, "output": "{{ input }}"});
+    server.apply(&workflow).await;
+    server.run_to_end("passing", &json!({"blob": used})).await;
+
+    let is_there = async |server: &Server, reference: &Value| {
+        server.request(Method::HEAD, &path_of(reference)).send().await.unwrap().status() == StatusCode::OK
+    };
+    let goes = async |server: &Server, reference: &Value| {
+        let gone = async { while is_there(server, reference).await {} };
+        timeout(PATIENCE, gone).await.expect("what nobody needs goes");
+    };
+    goes(&server, &unused).await;
+    assert!(is_there(&server, &used).await, "a run names it");
+
+    server.stop().await;
+    server.configure(
+        "[blobs]\nkeep_unused = \"1s\"\n[engine]\nretention = \"1ms\"\nidempotency_ttl = \"1ms\"\n",
+    );
+    server.restart().await;
+    goes(&server, &used).await;
+    assert_eq!(kept(&server), 0);
+}
+
+#[tokio::test]
+async fn the_command_line_puts_and_gets() {
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (photo, back) = (folder.path().join("photo.png"), folder.path().join("back"));
+    std::fs::write(&photo, vec![9; 700_000]).unwrap();
+    let put = output(client(&server, &["blob", "put", photo.to_str().unwrap()])).await;
+    let reference: Value = serde_json::from_slice(&put.stdout).expect("a reference");
+    assert_eq!(
+        (reference["media_type"].as_str(), reference["name"].as_str()),
+        (Some("image/png"), Some("photo.png"))
+    );
+    let digest = reference["$blob"].as_str().unwrap();
+    let get = output(client(&server, &["blob", "get", digest, "-o", back.to_str().unwrap()])).await;
+    assert!(get.status.success(), "{get:?}");
+    assert_eq!(std::fs::read(&back).unwrap(), vec![9; 700_000]);
+    let bare = output(client(&server, &["blob", "get", digest])).await;
+    assert_eq!(bare.stdout.len(), 700_000);
+}
+
+#[tokio::test]
+async fn a_start_with_a_wrong_place_for_blobs_says_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = crate::support::server::stepwell();
+    let data = folder.path().join("data");
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+    command.env("STEPWELL_BLOBS_URL", "ftp://host/blobs");
+    let refused = output(command).await;
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && words.contains("`ftp:` is no store for blobs"), "{words}");
+}
