@@ -114,8 +114,7 @@ async fn what_breaks_off_or_is_too_large_leaves_no_blob() {
     let attempt = setup().granting(&[&peer]).start();
     let keep = || HttpRequest { keep: true, ..get(peer.url("/a")) };
     assert!(matches!(attempt.exchange(keep()).await, Answer::Error(HttpError::Connection(_))));
-    let mut small = MemoryBlobs::default();
-    small.most = Some(3);
+    let small = MemoryBlobs::of_at_most(3);
     let attempt = Setup { blobs: small, ..setup() }.granting(&[&peer]).start();
     assert!(matches!(attempt.exchange(keep()).await, Answer::Error(HttpError::TooLarge(_))));
     assert_eq!(attempt.host.blobs.count(), 0);
