@@ -20,10 +20,14 @@ const PIECE: usize = 1000;
 pub(crate) struct MemoryBlobs {
     blobs: Arc<Mutex<BTreeMap<Digest, Bytes>>>,
     /// Bytes that a blob may have; `None` for any number.
-    pub(crate) most: Option<u64>,
+    most: Option<u64>,
 }
 
 impl MemoryBlobs {
+    pub(crate) fn of_at_most(bytes: u64) -> Self {
+        Self { most: Some(bytes), ..Self::default() }
+    }
+
     pub(crate) fn put(&self, bytes: impl Into<Bytes>) -> Digest {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);

@@ -166,7 +166,7 @@ async fn a_blob_that_is_dropped_leaves_nothing() {
 
 #[tokio::test]
 async fn a_blob_that_is_too_large_is_the_guests_to_hear_of() {
-    let blobs = MemoryBlobs { most: Some(3), ..MemoryBlobs::default() };
+    let blobs = MemoryBlobs::of_at_most(3);
     let failure = run(&writer(&finish()), attempt("12"), &blobs).await.result.expect_err("too large");
     assert_eq!(failure.kind, FailureKind::Permanent, "2 is `too-large`");
     assert!(failure.message.contains("3 bytes at most"), "{failure}");

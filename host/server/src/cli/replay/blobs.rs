@@ -48,7 +48,8 @@ impl BlobStore for ServersBlobs {
             let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
             return Ok(OpenBlob { size, bytes: stream::iter([Ok(bytes.slice(from..))]).boxed() });
         }
-        let answer = self.client.get_stream(&format!("/v1/blobs/{digest}")).await.map_err(told)?;
+        let answer =
+            self.client.get_stream(&format!("/v1/blobs/{digest}")).await.map_err(|error| told(&error))?;
         let size = answer.content_length().unwrap_or_default();
         let failed = |error: reqwest::Error| BlobError::Unavailable(error.without_url().to_string());
         let bytes = skip(answer.bytes_stream().map_err(failed), offset);
@@ -72,8 +73,8 @@ fn skip(
     })
 }
 
-fn told(error: CliError) -> BlobError {
-    match &error {
+fn told(error: &CliError) -> BlobError {
+    match error {
         CliError::Problem(problem) if problem["status"] == 404 => BlobError::Unknown(error.to_string()),
         _ => BlobError::Unavailable(error.to_string()),
     }
