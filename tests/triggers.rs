@@ -100,7 +100,8 @@ async fn a_run_that_takes_longer_is_accepted_and_the_same_request_again_is_the_s
     let (status, accepted) = ask("wait=0").await;
     assert_eq!(status, StatusCode::ACCEPTED, "{accepted:#}");
     let run = accepted["run_id"].as_str().unwrap();
-    server.post(&format!("/v1/runs/{run}/signals/go"), &json!({})).await;
+    let (status, _) = server.post(&format!("/v1/runs/{run}/signals"), &json!({"name": "go"})).await;
+    assert!(status.is_success(), "{status}");
     let (status, answer) = ask("wait=60").await;
     assert_eq!((status, &answer), (StatusCode::OK, &json!({"a": 1})));
 }

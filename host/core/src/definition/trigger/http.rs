@@ -61,11 +61,10 @@ fn read_method(method: &Cursor<'_>) -> Option<String> {
 fn read_respond(respond: &Cursor<'_>, mistakes: &Mistakes) -> Option<Respond> {
     let fields = respond.fields(&["wait", "status", "body"])?;
     let template = |it: Cursor<'_>| mistakes.note(Template::examine(it.value, &it.pointer, Setting::Answer));
-    Some(Respond {
-        wait: fields.get("wait").map_or(Some(DEFAULT_WAIT), |it| it.duration())?,
-        status: fields.get("status").map_or(Some(None), |it| is_status(&it).then(|| Some(template(it))))?,
-        body: fields.get("body").map(template),
-    })
+    let wait = fields.get("wait").map_or(Some(DEFAULT_WAIT), |it| it.duration());
+    let status = fields.get("status").map_or(Some(None), |it| is_status(&it).then(|| Some(template(it))));
+    let body = fields.get("body").map(template);
+    Some(Respond { wait: wait?, status: status?, body })
 }
 
 /// What is no expression must be a status that an answer may have.
