@@ -40,6 +40,16 @@ fn kept(server: &Server) -> usize {
     count(&server.data().join("blobs"))
 }
 
+/// Waits until no file is there: they go after nobody finds them any more.
+async fn none_is_left(server: &Server) {
+    let is_gone = async {
+        while kept(server) > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, is_gone).await.expect("nothing is left");
+}
+
 #[tokio::test]
 async fn a_blob_goes_up_and_comes_down_whole_and_in_ranges() {
     let server = Server::start().await;
@@ -143,12 +153,7 @@ async fn an_upload_that_is_cut_leaves_nothing() {
     stream.shutdown().await.unwrap();
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
-    let is_gone = async {
-        while kept(&server) > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, is_gone).await.expect("nothing is left");
+    none_is_left(&server).await;
 }
 
 #[tokio::test]
@@ -270,7 +275,7 @@ async fn a_blob_goes_when_the_last_run_that_names_it_is_gone() {
     );
     server.restart().await;
     goes(&server, &used).await;
-    assert_eq!(kept(&server), 0);
+    none_is_left(&server).await;
 }
 
 #[tokio::test]
@@ -303,4 +308,51 @@ async fn a_start_with_a_wrong_place_for_blobs_says_what_is_wrong() {
     let refused = output(command).await;
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && words.contains("`ftp:` is no store for blobs"), "{words}");
+}
+
+#[tokio::test]
+async fn a_test_of_a_workflow_has_files_for_blobs_and_goes_through_crashes_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("copyist.wasm", &guests::test("copyist"));
+    write("note.txt", b"quiet");
+    write("loud.txt", b"QUIET");
+    let workflow = json!({
+        "name": "copying", "version": "1.0.0",
+        "nodes": {
+            "copy": {"step": "copyist@^1", "input": "{{ input }}"},
+            "again": {"needs": ["copy"], "step": "copyist@^1", "input": {"blob": "{{ nodes.copy.output.copy }}"}}
+        },
+        "output": "{{ nodes.again.output }}"
+    });
+    write("workflow.json", workflow.to_string().as_bytes());
+    let expect = json!({"output_includes": {"copy": {"$file": "loud.txt"}, "read": 5}});
+    let cases = json!({"loud": {"input": {"blob": {"$file": "note.txt"}}, "expect": expect}});
+    let tests = json!({"steps": {"copyist": {"file": "copyist.wasm"}}, "cases": cases});
+    write("workflow.test.json", tests.to_string().as_bytes());
+
+    let mut command = crate::support::server::stepwell();
+    command.args(["workflow", "test", "--chaos"]).arg(folder.path().join("workflow.json"));
+    let tested = output(command).await;
+    let words = String::from_utf8_lossy(&[tested.stdout, tested.stderr].concat()).into_owned();
+    assert!(tested.status.success(), "{words}");
+
+    write("workflow.test.json", tests.to_string().replace("note.txt", "gone.txt").as_bytes());
+    let mut command = crate::support::server::stepwell();
+    command.args(["workflow", "test"]).arg(folder.path().join("workflow.json"));
+    let tested = output(command).await;
+    let words = String::from_utf8_lossy(&tested.stderr).into_owned();
+    assert!(!tested.status.success() && words.contains("gone.txt"), "{words}");
+}
+
+#[tokio::test]
+async fn a_replay_reads_the_blobs_that_the_run_read() {
+    let server = Server::start().await;
+    server.publish(&guests::test("copyist")).await;
+    server.apply(&copying()).await;
+    let reference = upload(&server, "quiet ".repeat(100_000), "text/plain").await;
+    let run = server.run_to_end("copying", &json!({"blob": reference, "offset": 300_000})).await;
+    let replayed = output(client(&server, &["run", "replay", run["id"].as_str().unwrap()])).await;
+    let words = String::from_utf8_lossy(&[replayed.stdout, replayed.stderr].concat()).into_owned();
+    assert!(replayed.status.success() && words.contains("1 same"), "{words}");
 }

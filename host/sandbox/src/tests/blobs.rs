@@ -28,11 +28,11 @@ const IMPORTS: &str = r#"
 /// The digest in an input of the form `{"$blob":"sha256:...`.
 const GIVEN: &str = "(i32.add (local.get $input) (i32.const 10)) (i32.const 71)";
 
-/// Ends with the words of an error whose kind (0: unknown, 1: denied, 2: too large) is at an address, if an answer at 4096 is one.
+/// Ends with the words of an error whose kind (0: unknown or unavailable, 1: denied, 2: too large) is at an address, if an answer at 4096 is one.
 fn unless_refused(kind_at: u32) -> String {
     let (kind, text) = (kind_at, kind_at + 4);
     format!(
-        "(if (i32.load8_u (i32.const 4096)) (then (return (call $fail (i32.load8_u (i32.const {kind}))
+        "(if (i32.load8_u (i32.const 4096)) (then (return (call $fail (i32.rem_u (i32.load8_u (i32.const {kind})) (i32.const 3))
             (i32.load (i32.const {text})) (i32.load (i32.const {})))))) ",
         text + 4
     )
@@ -67,6 +67,9 @@ fn finish() -> String {
         unless_refused(4104)
     )
 }
+
+/// Answers the input.
+const ECHO: &str = "(call $answer (local.get $input) (local.get $input_len))";
 
 struct Host(MemoryBlobs);
 
@@ -167,7 +170,8 @@ async fn a_blob_that_is_dropped_leaves_nothing() {
 #[tokio::test]
 async fn a_blob_that_is_too_large_is_the_guests_to_hear_of() {
     let blobs = MemoryBlobs::of_at_most(3);
-    let failure = run(&writer(&finish()), attempt("12"), &blobs).await.result.expect_err("too large");
+    let failure =
+        run(&writer(&(finish() + ECHO)), attempt("12"), &blobs).await.result.expect_err("too large");
     assert_eq!(failure.kind, FailureKind::Permanent, "2 is `too-large`");
     assert!(failure.message.contains("3 bytes at most"), "{failure}");
 }
@@ -178,7 +182,7 @@ async fn what_is_read_and_written_counts() {
     let digest = blobs.put("1".repeat(900));
     for (kind, code, attempt) in [
         (LimitKind::ReceivedBytes, reader(0, 1000), given(&digest)),
-        (LimitKind::SentBytes, writer(&finish()), attempt(&"1".repeat(900))),
+        (LimitKind::SentBytes, writer(&(finish() + ECHO)), attempt(&"1".repeat(900))),
         (LimitKind::HostCalls, reader(0, 1000), given(&digest)),
     ] {
         let mut limits = Limits::default();
