@@ -132,15 +132,19 @@ impl BlobReader {
         Self { source, rest: Bytes::new() }
     }
 
-    /// The next bytes, at least one; none at the end.
+    /// The next bytes: as many as are asked for, fewer only at the blob's end. How the store cuts a blob differs from one read to the
+    /// next, and a guest that saw it would not do the same when it runs again.
     async fn read(&mut self, most: usize) -> Result<Vec<u8>, BlobError> {
-        while self.rest.is_empty() {
-            match self.source.bytes.next().await {
-                Some(piece) => self.rest = piece?,
-                None => return Ok(Vec::new()),
+        let mut bytes = Vec::new();
+        while bytes.len() < most {
+            if self.rest.is_empty() {
+                let Some(piece) = self.source.bytes.next().await else { break };
+                self.rest = piece?;
             }
+            let length = self.rest.len().min(most - bytes.len());
+            bytes.extend_from_slice(&self.rest.split_to(length));
         }
-        Ok(self.rest.split_to(most.min(self.rest.len())).into())
+        Ok(bytes)
     }
 }
 
