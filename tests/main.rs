@@ -21,6 +21,7 @@ mod flow;
 mod hostile;
 mod late;
 mod replay;
+mod secrets;
 mod sequencing;
 mod soak;
 mod standard_steps;

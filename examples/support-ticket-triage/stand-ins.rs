@@ -16,9 +16,9 @@ use tokio::net::TcpListener;
 
 /// The stand-ins, serving until dropped.
 pub(crate) struct StandIns {
-    /// The model's base URL, as `config.base_url` of `llm-chat` wants it.
+    /// Where the model is, in place of `https://api.openai.com`.
     pub(crate) model_url: String,
-    /// The departments' base URL.
+    /// Where the departments are, in place of `https://departments.example.com`.
     pub(crate) departments_url: String,
     /// Where to read what they were asked, oldest first.
     pub(crate) requests_url: String,
@@ -53,7 +53,7 @@ impl StandIns {
             }
         });
         Ok(Self {
-            model_url: format!("http://{address}/model/v1"),
+            model_url: format!("http://{address}/model"),
             departments_url: format!("http://{address}/departments"),
             requests_url: format!("http://{address}/requests"),
             model_key: model_key.to_owned(),
@@ -62,66 +62,19 @@ impl StandIns {
     }
 }
 
-/// A language model for the workflow to ask.
-#[derive(Clone, Copy)]
-pub(crate) struct Model<'a> {
-    pub(crate) url: &'a str,
-    /// Instead of the one that the workflow names.
-    pub(crate) name: Option<&'a str>,
-    /// How it takes a schema, instead of the step's default.
-    pub(crate) response_format: Option<&'a str>,
-}
-
 impl StandIns {
-    /// The stand-in for the model.
-    pub(crate) fn model(&self) -> Model<'_> {
-        Model { url: &self.model_url, name: None, response_format: None }
+    /// Configuration by which a server sends to the stand-ins what the workflow asks of the services that it names.
+    pub(crate) fn routes(&self) -> String {
+        format!(
+            "[network.routes]\n\"api.openai.com\" = \"{}\"\n\"departments.example.com\" = \"{}\"\n",
+            self.model_url, self.departments_url
+        )
     }
 }
 
 impl Drop for StandIns {
     fn drop(&mut self) {
         self.server.abort();
-    }
-}
-
-/// Points the example's workflow at other services than those it names.
-pub(crate) fn point_at(workflow: &mut Value, model: &Model<'_>, departments_url: &str) {
-    let (model_host, model_path) = host_and_path(model.url);
-    if let Some(classify) = workflow.pointer_mut("/nodes/classify") {
-        classify["config"]["base_url"] = json!(model.url);
-        if model_host != "api.openai.com" {
-            classify["config"]["provider"] = json!("openai-compatible");
-            classify["config"]["api_key_secret"] = json!("OPENAI_API_KEY");
-        }
-        if let Some(name) = model.name {
-            classify["config"]["model"] = json!(name);
-        }
-        if let Some(format) = model.response_format {
-            classify["config"]["response_format"] = json!(format);
-        }
-        classify["grants"] = json!({
-            "http": [{"host": model_host, "methods": ["POST"], "paths": [format!("{model_path}/chat/completions")]}],
-            "secrets": {"OPENAI_API_KEY": [model_host]},
-        });
-    }
-    let (departments_host, departments_path) = host_and_path(departments_url);
-    for department in ["billing", "technical", "general"] {
-        if let Some(node) = workflow.pointer_mut(&format!("/nodes/{department}")) {
-            node["input"]["url"] = json!(format!("{departments_url}/{department}/tickets"));
-            let path = format!("{departments_path}/{department}/tickets");
-            node["grants"] =
-                json!({"http": [{"host": departments_host, "methods": ["POST"], "paths": [path]}]});
-        }
-    }
-}
-
-/// `http://127.0.0.1:8080/v1` is at `127.0.0.1:8080`, below `/v1`.
-fn host_and_path(url: &str) -> (&str, &str) {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    match rest.find('/') {
-        Some(slash) => (&rest[..slash], rest[slash..].trim_end_matches('/')),
-        None => (rest, ""),
     }
 }
 
@@ -175,7 +128,7 @@ fn classify(ticket: &str) -> Value {
         words => format!("It mentions {}.", words.join(", ")),
     };
     let confidence = if words.is_empty() { 0.6 } else { (0.7 + 0.1 * words.len() as f64).min(0.95) };
-    json!({"label": label, "confidence": confidence, "explanation": explanation})
+    json!({"because": explanation, "choice": label, "confidence": confidence})
 }
 
 async fn receive_ticket(

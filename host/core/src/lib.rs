@@ -34,6 +34,7 @@ pub mod route;
 pub mod run;
 pub mod schedule;
 pub mod schema;
+pub mod secret;
 pub mod spelling;
 pub mod split;
 pub mod state;

@@ -1,7 +1,6 @@
 //! One attempt, from its order to the event that records its outcome: find the step, fetch the secrets, run the guest,
 //! check the output. The [`Attendant`] is what the sandbox talks to meanwhile.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,29 +9,27 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde_json::Value;
 use stepwell_core::attempt::{Account, LogLevel, LogLine, ModelCall};
 use stepwell_core::destination::Destination;
 use stepwell_core::digest::Digest;
 use stepwell_core::effect::{Effect, EffectAsked};
 use stepwell_core::failure::{Failure, FailureKind};
-use stepwell_core::id::{AttemptNumber, NodeId, Part, SecretName};
+use stepwell_core::id::{AttemptNumber, NodeId, Part};
 use stepwell_core::plan::Call;
 use stepwell_core::run::{Action, AttemptInFlight, Event};
 use stepwell_core::state::{StateCall, version_of};
 use stepwell_sandbox::{Attempt, AttemptContext, AttemptHost, AttemptReport, BlobStore, Leave, Step};
 use tracing::Instrument;
 
-use crate::Shared;
 use crate::blobs::AttemptBlobs;
 use crate::destinations::Deadline;
 use crate::ledger::Happened;
 use crate::live::LiveRun;
 use crate::memo::Memo;
 use crate::meters::Place;
-use crate::state;
 use crate::watch::WatchItem;
+use crate::{Shared, credentials, state};
 
 /// An attempt that is to run, for the first time or again after a crash.
 pub(crate) struct Order {
@@ -191,7 +188,7 @@ async fn prepare(
 ) -> Result<Prepared, Failure> {
     let call = chosen.call;
     let step = load_step(engine, &call.step.digest).await?;
-    let secrets = granted_secrets(engine, run, call).await?;
+    let secrets = credentials::granted(engine, &run.tenant, &call.grants).await.map_err(internal)?;
     let limits = call.limits.at_most(&engine.config.ceiling);
     let attendant = Arc::new(Attendant {
         engine: Arc::clone(engine),
@@ -246,22 +243,6 @@ async fn load_step(engine: &Shared, digest: &Digest) -> Result<Step, Failure> {
         Ok(None) => Err(cannot_load("it is not in the catalogue".to_owned())),
         Err(error) => Err(cannot_load(error.to_string())),
     }
-}
-
-/// The values of the secrets that the node is granted, of those that are set.
-async fn granted_secrets(
-    engine: &Shared,
-    run: &LiveRun,
-    call: &Call,
-) -> Result<BTreeMap<SecretName, SecretString>, Failure> {
-    let mut secrets = BTreeMap::new();
-    for name in call.grants.secrets.keys() {
-        let secret = engine.catalogue.secret(&run.tenant, name).await;
-        let secret =
-            secret.map_err(|error| internal(format!("the secret {name} cannot be read: {error}")))?;
-        secrets.extend(secret.map(|value| (name.clone(), value)));
-    }
-    Ok(secrets)
 }
 
 pub(crate) fn check_output(call: &Call, output: Value) -> Result<Value, Failure> {

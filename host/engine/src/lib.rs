@@ -23,6 +23,7 @@ mod children;
 mod clock;
 mod config;
 mod control;
+mod credentials;
 mod destinations;
 mod drive;
 mod error;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde_json::Value;
 use stepwell_core::attempt::Account;
 use stepwell_core::effect::Effect;
@@ -145,7 +144,7 @@ impl Recording {
         let mut limits = call.limits;
         limits.set(LimitKind::TimeMs, u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX));
         // Values are not known here, and go nowhere: but a secret without one would be refused.
-        let unknown = |name| (name, SecretString::from("a value that is not known to a replay"));
+        let unknown = |name| (name, "a-value-that-no-replay-knows".into());
         let attempt = Attempt {
             context,
             input: as_text(&recorded.input),

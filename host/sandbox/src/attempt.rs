@@ -20,6 +20,7 @@ use stepwell_core::state::StateCall;
 use stepwell_core::trace;
 
 use crate::blob::{BlobStore, NoBlobs};
+use crate::http::HttpError;
 
 /// One attempt: everything that a guest may see or use.
 pub struct Attempt {
@@ -31,12 +32,27 @@ pub struct Attempt {
     pub config: Arc<str>,
     /// What the node is granted.
     pub grants: Arc<Grants>,
-    /// The values of the granted secrets that are set.
-    pub secrets: BTreeMap<SecretName, SecretString>,
+    /// What stands for the granted secrets that are set.
+    pub secrets: BTreeMap<SecretName, Credential>,
     /// What it may use at most.
     pub limits: Limits,
     /// Effects that an earlier life of this attempt was answered, by index: given again instead of being sent again.
     pub replay: Vec<Effect>,
+}
+
+/// What stands for a secret's placeholder in a request.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The text itself, or why it could not be had: a request that names the secret then fails so, and no other does.
+    pub value: Result<SecretString, HttpError>,
+    /// What it was made of: is taken out of all that comes back, too.
+    pub hidden: Vec<SecretString>,
+}
+
+impl<T: Into<SecretString>> From<T> for Credential {
+    fn from(value: T) -> Self {
+        Self { value: Ok(value.into()), hidden: Vec::new() }
+    }
 }
 
 /// Where an attempt stands. The same for every life of the attempt.

@@ -38,14 +38,14 @@ mod step;
 mod tests;
 mod wasi;
 
-pub use attempt::{Attempt, AttemptContext, AttemptHost, AttemptReport, Exchange, Leave};
+pub use attempt::{Attempt, AttemptContext, AttemptHost, AttemptReport, Credential, Exchange, Leave};
 pub use blob::{BlobError, BlobStore, NewBlob, NoBlobs, OpenBlob};
 pub use capability::check_grants;
 pub use config::SandboxConfig;
 pub use error::{PublishError, SandboxError};
 pub use http::{
     EffectStandIn, HostPattern, HttpAnswer, HttpAsked, HttpError, HttpKept, HttpResponse, HttpStream,
-    InvalidHost, NetworkPolicy, StreamEnd,
+    InvalidHost, InvalidRoute, NetworkPolicy, Route, StreamEnd,
 };
 pub use sandbox::{Sandbox, SandboxStats};
 pub use step::Step;

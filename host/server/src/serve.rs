@@ -196,6 +196,7 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
         network: NetworkPolicy {
             allow_networks: config.network.allow_networks.clone(),
             allow_hosts: config.network.allow_hosts.clone(),
+            routes: config.network.routes.clone(),
         },
         max_component_bytes: config.http.max_component_bytes,
         ..SandboxConfig::default()

@@ -36,7 +36,7 @@ struct Config {
     /// `mailgun`: the sending domain.
     domain: Option<String>,
     /// The secret that holds the API key: `RESEND_API_KEY`, `SENDGRID_API_KEY`, `POSTMARK_SERVER_TOKEN`, `MAILGUN_BASIC` where it is left out. Mailgun's is
-    /// `api:` and the key, in base64.
+    /// a user, `api`, with the key as password.
     api_key_secret: Option<String>,
     /// Where the API is, in place of the provider's usual place: `https://api.eu.mailgun.net`, `https://api.eu.sendgrid.com`.
     base_url: Option<String>,

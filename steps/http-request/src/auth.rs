@@ -9,6 +9,8 @@ use serde::Deserialize;
 pub(crate) enum Auth {
     /// `Authorization: Bearer`, with the secret of this name.
     Bearer(String),
+    /// `Authorization: Basic`, with the secret of this name: one that is a user with a password.
+    Basic(String),
     /// `Authorization: Bearer`, with the current access token of the OAuth2 client that the secret of this name is. The host fetches
     /// the token and renews it.
     Oauth2(String),
@@ -33,6 +35,7 @@ impl Auth {
             Self::Bearer(secret) | Self::Oauth2(secret) => {
                 ("authorization", format!("Bearer {}", placeholder(secret)))
             }
+            Self::Basic(secret) => ("authorization", format!("Basic {}", placeholder(secret))),
             Self::Header(Named { name, secret }) => (name, placeholder(secret)),
         }
     }

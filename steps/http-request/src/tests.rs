@@ -166,6 +166,7 @@ fn whoever_asks_is_known_by_a_secret_that_the_step_never_sees() {
     for (auth, header, value) in [
         (json!({"bearer": "KEY"}), "authorization", "Bearer {{secret.KEY}}"),
         (json!({"oauth2": "CLIENT"}), "authorization", "Bearer {{secret.CLIENT}}"),
+        (json!({"basic": "PAIR"}), "authorization", "Basic {{secret.PAIR}}"),
         (json!({"header": {"name": "X-Api-Key", "secret": "KEY"}}), "x-api-key", "{{secret.KEY}}"),
     ] {
         let host = FakeHost::new();

@@ -29,7 +29,7 @@ use message::{Input, Message};
 struct Config {
     /// Who carries the message.
     service: Service,
-    /// The webhook's URL, for every service but `slack-bot`; the input's wins. It stands in the workflow, for all who may read that. For `slack-bot`: where
+    /// The webhook's URL, for every service but `slack-bot`; the input's wins. It may hold `{{secret.NAME}}`. For `slack-bot`: where
     /// Slack's API is, `https://slack.com/api` where it is left out.
     url: Option<String>,
     /// `slack-bot`: the channel's id or name; the input's wins.

@@ -11,20 +11,24 @@ use bytes::{Bytes, BytesMut};
 use futures::FutureExt as _;
 use futures::future::{Either, select};
 use http::header::{CONTENT_LENGTH, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rustls::RootCertStore;
 use stepwell_core::blob::MediaType;
 use stepwell_core::destination::Destination;
 use stepwell_core::failure::{Failure, FailureKind};
 use tokio::time::timeout;
+use url::Url;
 
 use super::body::{self, Outgoing};
 use super::dial;
 use super::fault::{blocked, explain};
 use super::grant::HttpGrants;
 use super::hop::Hop;
-use super::message::{Answer, HttpError, HttpKept, HttpRequest, HttpResponse, HttpStream, StreamEnd};
+use super::message::{
+    self, Answer, HttpError, HttpKept, HttpRequest, HttpResponse, HttpStream, StreamEnd, address, shown,
+};
 use super::network::NetworkPolicy;
+use super::placeholder;
 use super::secret::Secrets;
 use super::stand_in::{self, EffectStandIn, Rehearsal, Rehearsed};
 use super::stream::{Flow, Wanted};
@@ -33,6 +37,8 @@ use crate::meter::Meter;
 
 /// Redirects that are followed at most, whatever a guest asks for.
 const MOST_REDIRECTS: u32 = 20;
+/// Tells who answers in a host's place which host it was meant for.
+const FORWARDED_HOST: &str = "x-forwarded-host";
 
 /// The connections of all attempts.
 pub(crate) struct HttpClient {
@@ -51,6 +57,37 @@ impl HttpClient {
     pub(super) fn trusting(roots: RootCertStore, policy: NetworkPolicy) -> Result<Self, reqwest::Error> {
         let policy = Arc::new(policy);
         Ok(Self { inner: dial::client(Arc::clone(&policy), roots)?, policy, stand_in: None })
+    }
+
+    /// Everything that the operator's policy can say of a URL before there is a connection.
+    pub(super) fn allow(&self, url: &Url) -> Result<(), HttpError> {
+        self.allow_host(url)?;
+        self.check_literal(url)
+    }
+
+    fn allow_host(&self, url: &Url) -> Result<(), HttpError> {
+        if self.policy.allows_host(url) {
+            return Ok(());
+        }
+        Err(HttpError::Denied(format!(
+            "this server's operator does not let steps reach `{}`: it is not in `allow_hosts` in the server's \
+             configuration",
+            message::host(url)
+        )))
+    }
+
+    fn check_literal(&self, url: &Url) -> Result<(), HttpError> {
+        let dialled = self.policy.route(url);
+        dial::check_literal(&self.policy, dialled.as_ref().unwrap_or(url))
+            .map_err(|_| blocked(&message::host(url)))
+    }
+
+    /// A request toward a URL, or where the operator has such requests sent.
+    pub(super) fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
+        match self.policy.route(&url) {
+            Some(routed) => self.inner.request(method, routed).header(FORWARDED_HOST, message::host(&url)),
+            None => self.inner.request(method, url),
+        }
     }
 
     /// The same, but that a stand-in answers where there is one.
@@ -242,7 +279,7 @@ impl Exchanger {
 
     async fn send(&self, hop: &Hop, request: &HttpRequest, index: u32) -> Result<Arrival, HttpError> {
         self.admit(hop)?;
-        let headers = self.headers(hop)?;
+        let (url, headers) = (self.url(hop)?, self.headers(hop)?);
         if let Some(rehearsal) = &self.rehearsal {
             let body = match body::gather(hop, &self.blobs).await {
                 Ok(body) => body,
@@ -250,7 +287,7 @@ impl Exchanger {
             };
             return rehearsal.answer((hop, &body), request, index, &self.meter).await.map(Arrival::StandIn);
         }
-        let request = self.client.inner.request(hop.method.clone(), hop.url.clone()).headers(headers);
+        let request = self.client.request(hop.method.clone(), url).headers(headers);
         self.send_body(hop, request).await.map(Arrival::Wire)
     }
 
@@ -298,20 +335,27 @@ impl Exchanger {
     /// Every gate that can be asked before there is a connection.
     fn admit(&self, hop: &Hop) -> Result<(), HttpError> {
         self.permit(hop)?;
-        dial::check_literal(&self.client.policy, &hop.url).map_err(|_| blocked(&hop.host()))
+        self.client.check_literal(&hop.url)
     }
 
     /// What the node is granted, within what the operator allows at all.
     fn permit(&self, hop: &Hop) -> Result<(), HttpError> {
         self.grants.check(hop.method.as_str(), &hop.url)?;
-        if self.client.policy.allows_host(&hop.url) {
-            return Ok(());
-        }
-        Err(HttpError::Denied(format!(
-            "this server's operator does not let steps reach `{}`: it is not in `allow_hosts` in the server's \
-             configuration",
-            hop.host()
-        )))
+        self.client.allow_host(&hop.url)
+    }
+
+    /// Where it leaves to, its secrets filled in. They may lead out of what the node is granted.
+    fn url(&self, hop: &Hop) -> Result<Url, HttpError> {
+        let Some(filled) = self.secrets.fill_url(&hop.url)? else { return Ok(hop.url.clone()) };
+        self.grants.check(hop.method.as_str(), &filled).map_err(|_| {
+            HttpError::Denied(format!(
+                "with the value of the secret in it, no grant of this node covers {} {}: grant all paths that begin as this one \
+                 does before the secret, or set the secret again",
+                hop.method,
+                shown(&address(&hop.url))
+            ))
+        })?;
+        Ok(filled)
     }
 
     fn headers(&self, hop: &Hop) -> Result<HeaderMap, HttpError> {
@@ -378,7 +422,7 @@ impl Exchanger {
                     status: response.status().as_u16(),
                     headers: readable(response.headers()),
                     body: Bytes::new(),
-                    url: hop.url.to_string(),
+                    url: placeholder::written(&hop.url).into_owned(),
                 };
                 (head, Source::Wire(response))
             }

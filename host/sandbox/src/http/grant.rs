@@ -9,6 +9,7 @@ use url::Url;
 use super::host::{HostPattern, InvalidHost};
 use super::message::{self, HttpError, address, shown};
 use super::path::{self, PathPattern};
+use super::placeholder;
 
 /// One grant, ready to be asked.
 #[derive(Debug)]
@@ -59,9 +60,13 @@ impl Grant {
 
 /// `"grants": {"http": [{"host": "a", "methods": ["GET"], "paths": ["/b"]}]}`
 fn missing_grant(method: &str, url: &Url) -> String {
-    // A path with several readings is covered only where paths are not restricted.
-    let paths = match path::is_unambiguous(url.path()) {
-        true => format!(r#", "paths": [{}]"#, json!(url.path())),
+    // A path with several readings is covered only where paths are not restricted; what a secret makes of one is not said.
+    let path = match placeholder::path_before(url.path()) {
+        Some(before) => format!("{before}*"),
+        None => url.path().to_owned(),
+    };
+    let paths = match path::is_unambiguous(&path) {
+        true => format!(r#", "paths": [{}]"#, json!(path)),
         false => String::new(),
     };
     format!(
@@ -170,6 +175,7 @@ mod tests {
             ("https://x/v1", r#""grants": {"http": [{"host": "x", "methods": ["POST"], "paths": ["/v1"]}]}"#),
             ("http://x:81/a%20b?q", r#"[{"host": "x:81", "methods": ["POST"], "paths": ["/a%20b"]}]"#),
             ("http://[::1]:81/..%2fx", r#"[{"host": "[::1]:81", "methods": ["POST"]}]"#),
+            ("https://x/bot{{secret.A}}/send", r#"[{"host": "x", "methods": ["POST"], "paths": ["/bot*"]}]"#),
         ] {
             let refusal = allows(json!({}), "POST", url).expect_err(url).to_string();
             assert!(refusal.ends_with(expected) || refusal.contains(expected), "{refusal}");

@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use url::Url;
 
 use super::message::{self, HttpError, HttpRequest, Part, shown};
-use super::secret::mentions_secret;
+use super::placeholder::{self, mentions_secret};
 
 /// The longest URL, in bytes.
 const LONGEST_URL: usize = 16 << 10;
@@ -33,6 +33,7 @@ const OF_THE_HOST: [&str; 11] = [
 #[derive(Debug, Clone)]
 pub(super) struct Hop {
     pub(super) method: Method,
+    /// Secret placeholders included, as [`placeholder::written`] finds them.
     pub(super) url: Url,
     /// Values as the guest wrote them, secret placeholders included.
     pub(super) headers: Vec<(HeaderName, String)>,
@@ -101,6 +102,9 @@ impl Hop {
         };
         let location = std::str::from_utf8(location).map_err(|_| wrong("it is no URL"))?;
         let url = self.url.join(location).map_err(|_| wrong("it is no URL"))?;
+        if mentions_secret(&placeholder::written(&url)) {
+            return Err(wrong("it names a secret, which is for the step alone to do"));
+        }
         check_url(url).map_err(wrong)
     }
 }
@@ -120,7 +124,8 @@ fn url(text: &str) -> Result<Url, HttpError> {
     if text.len() > LONGEST_URL {
         return Err(wrong("is longer than 16 KiB"));
     }
-    let url = Url::parse(text).map_err(|error| wrong(&format!("can't be read: {error}")))?;
+    let text = placeholder::canonical(text).map_err(|why| wrong(&format!("can't be read: {why}")))?;
+    let url = Url::parse(&text).map_err(|error| wrong(&format!("can't be read: {error}")))?;
     check_url(url).map_err(|why| HttpError::InvalidRequest(format!("the URL: {why}")))
 }
 
@@ -220,6 +225,8 @@ mod tests {
             ("GET", "https://a/", &[("content-length", "1")], "`content-length`"),
             ("GET", "https://a/", &[("Transfer-Encoding", "chunked")], "`Transfer-Encoding`"),
             ("GET", "https://a/", &[("a b", "c")], "`a b` has no valid name"),
+            ("GET", "https://a/{{secret.A-B}}", &[], "`A-B` is not a name"),
+            ("GET", "https://{{secret.A}}/", &[], "can't be read"),
         ] {
             let error = Hop::first(&request(method, url, headers)).expect_err(url);
             assert!(matches!(&error, HttpError::InvalidRequest(why) if why.contains(part)), "{error:?}");
@@ -267,7 +274,15 @@ mod tests {
     #[test]
     fn a_redirect_to_nowhere_is_the_peers_fault() {
         let hop = Hop::first(&request("GET", "https://a.example/", &[])).expect("a request");
-        for location in ["ftp://b/", "https://me:word@b/", "https://[", "javascript:alert(1)"] {
+        for location in [
+            "ftp://b/",
+            "https://me:word@b/",
+            "https://[",
+            "javascript:alert(1)",
+            "https://b.example/{{secret.KEY}}",
+            "/%7B%7Bsecret.KEY%7D%7D",
+            "?k={{ secret.KEY }}",
+        ] {
             let error = hop.redirected(StatusCode::FOUND, Some(location.as_bytes())).expect_err(location);
             assert!(matches!(error, HttpError::Protocol(_)), "{error:?}");
         }

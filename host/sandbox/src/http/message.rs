@@ -1,6 +1,6 @@
 //! Requests and answers as plain values: what a guest asks, what it is told, and what the journal keeps of both.
 //!
-//! Nothing here knows of sockets, grants or secrets.
+//! Nothing here knows of sockets, grants or secrets' values.
 
 use std::fmt;
 
@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use stepwell_core::blob::BlobRef;
 use stepwell_core::digest::Digest;
 use url::Url;
+
+use super::placeholder;
 
 /// The longest text of a request that a summary or an error repeats.
 const LONGEST_SHOWN: usize = 200;
@@ -77,9 +79,10 @@ impl HttpRequest {
 
     /// For a person: method and address, without the query, where steps are known to put keys.
     pub(crate) fn summary(&self) -> String {
-        match Url::parse(&self.url) {
-            Ok(url) => format!("{} {}", shown(&self.method), shown(&address(&url))),
-            Err(_) => format!("{} (no URL)", shown(&self.method)),
+        let url = placeholder::canonical(&self.url).ok().and_then(|url| Url::parse(&url).ok());
+        match url {
+            Some(url) => format!("{} {}", shown(&self.method), shown(&address(&url))),
+            None => format!("{} (no URL)", shown(&self.method)),
         }
     }
 
@@ -93,7 +96,8 @@ impl HttpRequest {
 
 /// Scheme, host, port and path: a URL without what may be confidential.
 pub(crate) fn address(url: &Url) -> String {
-    format!("{}{}", url.origin().ascii_serialization(), url.path())
+    let written = placeholder::written(url);
+    written.split('?').next().unwrap_or_default().to_owned()
 }
 
 /// Host and port, as a grant names them.
@@ -165,7 +169,7 @@ pub enum HttpError {
 
 impl HttpError {
     /// The message, to be changed in place.
-    pub(crate) fn message_mut(&mut self) -> &mut String {
+    pub fn message_mut(&mut self) -> &mut String {
         match self {
             Self::InvalidRequest(message)
             | Self::Denied(message)

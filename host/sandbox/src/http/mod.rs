@@ -10,11 +10,14 @@
 //!   hop      a well-formed request, and where a redirect leads
 //!   grant    what the node is granted (host, path)    check
 //!   network  what the operator allows at all
+//!   route    where the operator has requests sent instead
 //!   body     bytes and blobs, on their way out
+//!   placeholder the form of a secret's place
 //!   secret   placeholders filled on the way out, values taken out of what comes back
 //!   dial     addresses checked, then connected to
 //!   fault    what went wrong, in words
 //!   stand_in what answers in the network's place
+//! oauth2   access tokens, fetched for secrets that are clients
 //! message  requests and answers as values; the journal's shape
 //! reply    what an answer says about its destination
 //! ```
@@ -30,8 +33,11 @@ mod host;
 mod incoming;
 mod message;
 mod network;
+mod oauth2;
 mod path;
+mod placeholder;
 mod reply;
+mod route;
 mod secret;
 mod session;
 mod stand_in;
@@ -49,6 +55,8 @@ pub use incoming::Incoming;
 pub(crate) use message::HttpRequest;
 pub use message::{Answer as HttpAnswer, HttpError, HttpKept, HttpResponse, HttpStream, StreamEnd};
 pub use network::NetworkPolicy;
+pub(crate) use oauth2::Tokens;
+pub use route::{InvalidRoute, Route};
 pub(crate) use session::{HttpSession, prepare};
 pub use stand_in::{EffectStandIn, HttpAsked};
 pub(crate) use wit::link;

@@ -3,6 +3,7 @@
 //! Addresses that are not of the public Internet are refused unless the operator allows their network, so that a
 //! workflow cannot look into the house that the server stands in.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::host::HostPattern;
+use super::route::Route;
 
 /// Which addresses and hosts steps may reach at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,8 @@ pub struct NetworkPolicy {
     pub allow_networks: Vec<IpNet>,
     /// The only hosts that steps may reach; empty: every host.
     pub allow_hosts: Vec<HostPattern>,
+    /// Where requests toward some hosts are sent instead: to a gateway, or to a stand-in.
+    pub routes: BTreeMap<HostPattern, Route>,
 }
 
 impl NetworkPolicy {
@@ -31,6 +35,11 @@ impl NetworkPolicy {
             .iter()
             .any(|network| network.contains(&address) || network.contains(&reached));
         if allowed { None } else { special_purpose(reached) }
+    }
+
+    /// Where a request is sent in place of its URL, if its host has a route.
+    pub(super) fn route(&self, url: &Url) -> Option<Url> {
+        self.routes.iter().find(|(host, _)| host.covers(url)).map(|(_, route)| route.lead(url))
     }
 
     /// Whether a URL's host is among those that steps may reach.

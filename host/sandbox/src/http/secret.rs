@@ -1,7 +1,7 @@
 //! Secrets on their way out, and on no way in.
 //!
-//! A guest writes `{{secret.NAME}}` in a header. The value is put in when the request leaves, for a node that
-//! is granted the secret and toward the hosts that the grant names, and is taken out again of
+//! A guest writes `{{secret.NAME}}` in a header, or in the path or the query of a URL. The value is put in when the request leaves, for a
+//! node that is granted the secret and toward the hosts that the grant names, and is taken out again of
 //! whatever comes back. It never stands in an error, a log or the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use secrecy::{ExposeSecret, SecretString};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::ExposeSecret;
 use stepwell_core::grant::Grants;
 use stepwell_core::id::SecretName;
 use url::Url;
@@ -21,21 +21,27 @@ use url::Url;
 use super::grant::missing_secret_grant;
 use super::host::HostPattern;
 use super::message::{HttpError, HttpResponse, address, shown};
+use super::placeholder::{self, Piece};
+use crate::attempt::Credential;
 
 /// A shorter value is not looked for in answers: it would be found everywhere, and hides nothing.
 const SHORTEST_REDACTED: usize = 4;
 
+/// What the URL standard encodes in a path, and leaves elsewhere.
+const IN_PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
+
 /// The secrets of one attempt: who may see them, and their values.
 pub(crate) struct Secrets {
     grants: BTreeMap<SecretName, Vec<HostPattern>>,
-    values: BTreeMap<SecretName, SecretString>,
+    values: BTreeMap<SecretName, Credential>,
     /// Made when the first answer comes.
     redactor: OnceLock<Redactor>,
 }
 
 impl Secrets {
     /// A host that `check` finds fault with sees nothing.
-    pub(crate) fn new(grants: &Grants, values: BTreeMap<SecretName, SecretString>) -> Self {
+    pub(crate) fn new(grants: &Grants, values: BTreeMap<SecretName, Credential>) -> Self {
         let parse = |hosts: &Vec<String>| hosts.iter().filter_map(|host| host.parse().ok()).collect();
         let grants = grants.secrets.iter().map(|(name, hosts)| (name.clone(), parse(hosts))).collect();
         Self { grants, values, redactor: OnceLock::new() }
@@ -43,14 +49,14 @@ impl Secrets {
 
     /// The value of a header as it leaves toward this URL.
     pub(crate) fn fill(&self, header: &str, written: &str, url: &Url) -> Result<HeaderValue, HttpError> {
-        let parts = parse(written)
+        let pieces = placeholder::parse(written)
             .map_err(|why| HttpError::InvalidRequest(format!("the header `{header}`: {why}")))?;
         let mut value = String::with_capacity(written.len());
         let mut used = None;
-        for part in parts {
-            match part {
-                Part::Text(text) => value.push_str(text),
-                Part::Secret(name) => {
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => value.push_str(text),
+                Piece::Secret(name) => {
                     value.push_str(self.reveal(&name, url)?);
                     used = Some(name);
                 }
@@ -59,6 +65,40 @@ impl Secrets {
         let mut filled = HeaderValue::from_str(&value).map_err(|_| unfit(header, used.as_ref()))?;
         filled.set_sensitive(used.is_some());
         Ok(filled)
+    }
+
+    /// A URL as it leaves; none if it has no placeholder. In the path a value is put as it stands, so that it may be some of its
+    /// segments; in the query it is percent-encoded.
+    pub(crate) fn fill_url(&self, url: &Url) -> Result<Option<Url>, HttpError> {
+        let written = placeholder::written(url);
+        let pieces = placeholder::parse(&written)
+            .map_err(|why| HttpError::InvalidRequest(format!("the URL: {why}")))?;
+        let (mut filled, mut used, mut in_query) = (String::with_capacity(written.len()), None, false);
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => {
+                    in_query |= text.contains('?');
+                    filled.push_str(text);
+                }
+                Piece::Secret(name) => {
+                    let value = self.reveal(&name, url)?;
+                    match in_query {
+                        true => filled.extend(utf8_percent_encode(value, NON_ALPHANUMERIC)),
+                        false => filled.push_str(value),
+                    }
+                    used = Some(name);
+                }
+            }
+        }
+        let Some(name) = used else { return Ok(None) };
+        let whole = Url::parse(&filled).ok();
+        let fits = |filled: &Url| filled.origin() == url.origin() && filled.fragment().is_none();
+        whole.filter(fits).map(Some).ok_or_else(|| {
+            HttpError::InvalidRequest(format!(
+                "the secret `{name}` does not fit where the URL names it: its value is to be a part of a path or of a query, \
+                 without a `#`: set it again with `stepwell secret set {name}`"
+            ))
+        })
     }
 
     fn reveal(&self, name: &SecretName, url: &Url) -> Result<&str, HttpError> {
@@ -70,12 +110,12 @@ impl Secrets {
                 missing_secret_grant(name, url)
             )));
         }
-        let value = self.values.get(name).ok_or_else(|| {
+        let credential = self.values.get(name).ok_or_else(|| {
             HttpError::Denied(format!(
                 "the secret `{name}` is granted but has no value: `stepwell secret set {name}`"
             ))
         })?;
-        Ok(value.expose_secret())
+        credential.value.as_ref().map(ExposeSecret::expose_secret).map_err(HttpError::clone)
     }
 
     /// Takes every secret of the attempt out of what comes piece by piece.
@@ -148,38 +188,6 @@ fn unfit(header: &str, secret: Option<&SecretName>) -> HttpError {
     })
 }
 
-/// Whether a header's value names a secret.
-pub(super) fn mentions_secret(written: &str) -> bool {
-    // What can't be parsed is refused before it is sent.
-    parse(written).is_ok_and(|parts| parts.iter().any(|part| matches!(part, Part::Secret(_))))
-}
-
-enum Part<'a> {
-    Text(&'a str),
-    Secret(SecretName),
-}
-
-/// Other double braces are the guest's own text.
-fn parse(mut rest: &str) -> Result<Vec<Part<'_>>, String> {
-    let mut parts = Vec::new();
-    while let Some(start) = find_placeholder(rest) {
-        let Some(length) = rest[start..].find("}}") else {
-            return Err("a `{{secret.` has no `}}`".to_owned());
-        };
-        let inside = rest[start + 2..start + length].trim();
-        let name = inside.strip_prefix("secret.").unwrap_or_default();
-        parts.push(Part::Text(&rest[..start]));
-        parts.push(Part::Secret(SecretName::new(name).map_err(|error| error.to_string())?));
-        rest = &rest[start + length + 2..];
-    }
-    parts.push(Part::Text(rest));
-    Ok(parts)
-}
-
-fn find_placeholder(text: &str) -> Option<usize> {
-    text.match_indices("secret.").find_map(|(at, _)| text[..at].trim_end().strip_suffix("{{").map(str::len))
-}
-
 /// Puts the placeholders back where the values stand, in whatever form.
 struct Redactor {
     values: AhoCorasick,
@@ -188,9 +196,11 @@ struct Redactor {
 }
 
 impl Redactor {
-    fn new(secrets: &BTreeMap<SecretName, SecretString>) -> Self {
-        let found = secrets.iter().flat_map(|(name, value)| {
-            forms(value.expose_secret()).into_iter().map(move |form| (form, format!("{{{{secret.{name}}}}}")))
+    fn new(secrets: &BTreeMap<SecretName, Credential>) -> Self {
+        let found = secrets.iter().flat_map(|(name, credential)| {
+            let hidden = credential.value.iter().chain(&credential.hidden);
+            let forms = hidden.flat_map(|value| forms(value.expose_secret()));
+            forms.map(move |form| (form, placeholder::of(name)))
         });
         let (forms, placeholders): (Vec<_>, Vec<_>) = found.unzip();
         #[expect(clippy::expect_used, reason = "fails only for more patterns than memory holds")]
@@ -239,7 +249,7 @@ impl Redactor {
     }
 }
 
-/// A value as it stands, within JSON, within a URL, and in base64.
+/// A value as it stands, within JSON, within a URL's query and path, and in base64.
 fn forms(value: &str) -> BTreeSet<String> {
     if value.len() < SHORTEST_REDACTED {
         return BTreeSet::new();
@@ -248,6 +258,7 @@ fn forms(value: &str) -> BTreeSet<String> {
     BTreeSet::from([
         value.to_owned(),
         json.trim_matches('"').to_owned(),
+        utf8_percent_encode(value, IN_PATH).to_string(),
         utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
         STANDARD_NO_PAD.encode(value),
         URL_SAFE_NO_PAD.encode(value),
@@ -286,7 +297,7 @@ mod tests {
         ] {
             let filled = fill(written, url).expect(written);
             assert_eq!(filled.as_bytes(), expected.as_bytes(), "{written}");
-            assert_eq!(filled.is_sensitive(), mentions_secret(written), "{written}");
+            assert_eq!(filled.is_sensitive(), placeholder::mentions_secret(written), "{written}");
         }
     }
 
@@ -312,12 +323,61 @@ mod tests {
         }
     }
 
+    fn fill_url(written: &str) -> Result<Option<Url>, HttpError> {
+        let name = |name| SecretName::new(name).expect("a name");
+        let grants = json!({"secrets": {"HOOK": ["a.example"], "QUERY": ["a.example"], "BAD": ["a.example"], "UP": ["a.example"]}});
+        let values = [("HOOK", "T0/B0/x y"), ("QUERY", "a&b=c/d"), ("BAD", "x#y"), ("UP", "../../v2")];
+        let values = values.into_iter().map(|(secret, value)| (name(secret), value.into())).collect();
+        let url = Url::parse(&placeholder::canonical(written).expect("well-formed")).expect("a URL");
+        Secrets::new(&serde_json::from_value(grants).expect("grants"), values).fill_url(&url)
+    }
+
+    #[test]
+    fn a_secret_is_a_part_of_a_path_as_it_stands_and_of_a_query_encoded() {
+        for (written, expected) in [
+            ("https://a.example/s/{{secret.HOOK}}", Some("https://a.example/s/T0/B0/x%20y")),
+            ("https://a.example/s?k={{secret.QUERY}}&l=1", Some("https://a.example/s?k=a%26b%3Dc%2Fd&l=1")),
+            ("https://a.example/v1/x/{{secret.UP}}", Some("https://a.example/v2")),
+            ("https://a.example/{{other}}", None),
+        ] {
+            let filled = fill_url(written).expect(written);
+            assert_eq!(filled.as_ref().map(Url::as_str), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_a_url_cannot_hold_is_refused_and_stays_unsaid() {
+        for (written, part) in [
+            ("https://a.example/{{secret.BAD}}", "does not fit where the URL names it"),
+            ("https://b.example/{{secret.HOOK}}", r#"{"HOOK": ["b.example"]}"#),
+            ("https://a.example/?k={{secret.NONE}}", r#"{"NONE": ["a.example"]}"#),
+        ] {
+            let refusal = fill_url(written).expect_err(written).to_string();
+            assert!(refusal.contains(part) && !refusal.contains("x#y") && !refusal.contains("T0"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn what_a_credential_hides_is_taken_out_as_well_and_one_that_could_not_be_had_says_why() {
+        let name = |name| SecretName::new(name).expect("a name");
+        let pair = Credential { value: Ok("bWU6cGFzcw==".into()), hidden: vec!["hidden-pass".into()] };
+        let failed = Credential { value: Err(HttpError::Connection("no token".to_owned())), hidden: Vec::new() };
+        let grants = serde_json::from_value(json!({"secrets": {"NONE": ["a"]}})).expect("grants");
+        let secrets = Secrets::new(&grants, BTreeMap::from([(name("PAIR"), pair), (name("NONE"), failed)]));
+        let mut error = HttpError::Protocol("hidden-pass, bWU6cGFzcw==".to_owned());
+        secrets.redact_error(&mut error);
+        assert_eq!(error, HttpError::Protocol("{{secret.PAIR}}, {{secret.PAIR}}".to_owned()));
+        let refused = secrets.fill("x", "{{secret.NONE}}", &Url::parse("https://a/").expect("a URL"));
+        assert_eq!(refused, Err(HttpError::Connection("no token".to_owned())));
+    }
+
     #[test]
     fn an_echoed_secret_is_taken_out_in_each_of_its_forms() {
         let echo = format!(
-            "{VALUE}|{}|{}|{}|{}|other-value",
+            "{VALUE}|{}|{}|{}|{}|{}|other-value",
             json!(VALUE),
             utf8_percent_encode(VALUE, NON_ALPHANUMERIC),
+            utf8_percent_encode(VALUE, IN_PATH),
             STANDARD_NO_PAD.encode(VALUE),
             URL_SAFE_NO_PAD.encode(VALUE)
         );
@@ -329,7 +389,7 @@ mod tests {
         };
         secrets().redact(&mut response);
         let key = "{{secret.KEY}}";
-        let expected = format!("{key}|\"{key}\"|{key}|{key}|{key}|{{{{secret.OTHER}}}}");
+        let expected = format!("{key}|\"{key}\"|{key}|{key}|{key}|{key}|{{{{secret.OTHER}}}}");
         assert_eq!(response.headers[0].1, expected);
         assert_eq!(response.body, expected);
         assert_eq!(response.url, format!("https://a/?key={key}"));

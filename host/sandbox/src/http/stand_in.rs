@@ -4,6 +4,7 @@
 //! that the guest wrote. What it answers is counted and journalled as if it had come over the wire. Tests of workflows and
 //! replays of runs bring their own; a server has none.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use stepwell_core::digest::Digest;
 use stepwell_core::failure::Failure;
-use url::Url;
 
 use super::hop::Hop;
 use super::message::{Answer, HttpError, HttpKept, HttpRequest, HttpStream};
+use super::placeholder;
 use crate::attempt::AttemptContext;
 use crate::meter::Meter;
 
@@ -40,8 +41,10 @@ pub struct HttpAsked<'a> {
     pub summary: String,
     /// In upper case.
     pub method: &'a str,
-    /// Where to: for a redirect's follower not where the guest asked.
-    pub url: &'a Url,
+    /// Where to, with the placeholders of secrets: for a redirect's follower not where the guest asked.
+    pub url: Cow<'a, str>,
+    /// Its host, without a port.
+    pub host: &'a str,
     /// As they would leave, but with the placeholders of secrets. Names in lower case.
     pub headers: Vec<(&'a str, &'a str)>,
     /// The body, with the bytes of the blobs that are part of it.
@@ -83,7 +86,8 @@ impl Rehearsal {
             digest: request.digest(),
             summary: request.summary(),
             method: hop.method.as_str(),
-            url: &hop.url,
+            url: placeholder::written(&hop.url),
+            host: hop.url.host_str().unwrap_or_default(),
             headers: hop.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
             body,
         };

@@ -28,11 +28,16 @@ pub(crate) struct LocalServer {
 impl LocalServer {
     /// Starts one that may reach this machine's loopback addresses: the stand-ins are there.
     pub(crate) async fn start() -> Result<Self, CliError> {
+        Self::start_with("").await
+    }
+
+    /// The same, with these lines in its configuration as well.
+    pub(crate) async fn start_with(more: &str) -> Result<Self, CliError> {
         let folder = tempfile::Builder::new()
             .prefix("stepwell-")
             .tempdir()
             .map_err(|source| CliError::failed("making a data folder", source))?;
-        let config = configure(folder.path(), "")?;
+        let config = configure(folder.path(), more)?;
         let key = Alphanumeric.sample_string(&mut rand::rng(), 40);
         let (child, url) = spawn(folder.path(), &config, &key).await?;
         Ok(Self { child, connection: Connection { url, key: Some(key) }, folder })

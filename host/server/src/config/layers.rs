@@ -170,8 +170,9 @@ impl Config {
 
     fn check(&mut self) -> Result<(), ConfigError> {
         use secrecy::ExposeSecret as _;
-        // An empty key is the same as none: that is how the key's default is written among the known keys.
+        // An empty text is the same as none: that is how the default is written among the known keys.
         self.admin_key.take_if(|key| key.expose_secret().is_empty());
+        self.http.public_url.take_if(|url| url.is_empty());
         match &self.admin_key {
             Some(key) if key.expose_secret().chars().count() < MIN_ADMIN_KEY_LENGTH => {
                 return Err(ConfigError::WeakAdminKey);
@@ -220,7 +221,11 @@ fn what_is_wrong(sink: &EventSinkConfig) -> Option<String> {
 /// Every key that can be set, with its default: the innermost layer, and the list of what is known.
 fn known_keys() -> Table {
     let mut table = Config::default().to_table();
+    // Those without a default: empty is the same as none.
     table.insert("admin_key".to_owned(), Value::String(String::new()));
+    if let Some(Value::Table(http)) = table.get_mut("http") {
+        http.insert("public_url".to_owned(), Value::String(String::new()));
+    }
     table
 }
 
@@ -238,6 +243,10 @@ fn keys_of_a_file() -> Table {
     ]);
     let each = Table::from_iter([(ANY.to_owned(), Value::Table(one))]);
     table.insert("destinations".to_owned(), Value::Table(each));
+    let routes = Table::from_iter([(ANY.to_owned(), Value::String(String::new()))]);
+    if let Some(Value::Table(network)) = table.get_mut("network") {
+        network.insert("routes".to_owned(), Value::Table(routes));
+    }
     table
 }
 

@@ -175,6 +175,8 @@ pub struct NetworkConfig {
     pub allow_networks: Vec<ipnet::IpNet>,
     /// The only hosts that steps may reach, written as in a grant; empty for all.
     pub allow_hosts: Vec<stepwell_sandbox::HostPattern>,
+    /// Where requests toward some hosts are sent instead.
+    pub routes: BTreeMap<stepwell_sandbox::HostPattern, stepwell_sandbox::Route>,
 }
 
 /// `[http]`: the HTTP API.

@@ -4,6 +4,7 @@ mod destinations;
 mod effects;
 mod exchange;
 mod gates;
+mod oauth2;
 pub(crate) mod peer;
 mod secrets;
 mod stand_ins;

@@ -94,3 +94,56 @@ async fn a_secret_in_a_redirects_target_is_taken_out_too() {
     let answer = attempt.send(get(peer.url("/start"))).await.expect("an answer");
     assert_eq!(answer.url, peer.url("/?key={{secret.KEY}}"));
 }
+
+#[tokio::test]
+async fn a_secret_in_a_url_reaches_its_host_and_shows_nowhere_else() {
+    let peer = echo().await;
+    let mut setup = keyed(&[&peer], &[peer.host()]);
+    setup.grants["http"] = json!([{"host": peer.host(), "paths": ["/hooks/*"]}]);
+    let attempt = setup.start();
+    let answer = attempt.send(get(peer.url("/hooks/{{secret.KEY}}/x?key={{ secret.KEY }}&a=b"))).await;
+    let answer = answer.expect("an answer");
+    assert!(peer.requests()[0].starts_with(&format!("get /hooks/{VALUE}/x?key={}&a=b ", VALUE.replace('-', "%2d"))));
+
+    assert_eq!(answer.url, peer.url("/hooks/{{secret.KEY}}/x?key={{secret.KEY}}&a=b"));
+    let journal = serde_json::to_string(&attempt.journal()).expect("JSON");
+    assert!(journal.contains("/hooks/{{secret.KEY}}/x") && !journal.contains(VALUE), "{journal}");
+}
+
+#[tokio::test]
+async fn a_secret_cannot_lead_out_of_what_is_granted() {
+    let peer = echo().await;
+    let mut setup = keyed(&[&peer], &[peer.host()]);
+    setup.grants["http"] = json!([{"host": peer.host(), "paths": ["/hooks/*"]}]);
+    setup.secrets = vec![("KEY", "../admin")];
+    let attempt = setup.start();
+    let message = attempt.denied(get(peer.url("/hooks/{{secret.KEY}}"))).await;
+    assert!(message.contains("/hooks/{{secret.KEY}}") && !message.contains("admin"), "{message}");
+    let message = attempt.denied(get(peer.url("/other/{{secret.KEY}}"))).await;
+    assert!(message.contains(r#""paths": ["/other/*"]"#), "{message}");
+    assert_eq!(peer.requests().len(), 0);
+}
+
+/// What a peer knows of a secret it may say again; where it sends a guest is not for it to fill.
+#[tokio::test]
+async fn a_redirect_names_no_secret() {
+    for location in ["/{{secret.KEY}}", "/%7B%7Bsecret.KEY%7D%7D", "/x?k={{secret.KEY}}", "/{%7Bsecret.KEY}}"] {
+        let peer = Peer::saying(redirect("302 Found", location)).await;
+        let attempt = keyed(&[&peer], &[peer.host()]).start();
+        let refused = attempt.send(get(peer.url("/{{secret.KEY}}"))).await.expect_err(location);
+        assert!(matches!(&refused, HttpError::Protocol(why) if why.contains("for the step alone")), "{refused:?}");
+        assert_eq!(peer.requests().len(), 1, "{location}");
+    }
+}
+
+#[tokio::test]
+async fn an_echoed_location_with_a_secrets_value_is_followed_and_shown_without_it() {
+    let peer = Peer::start(|request: String| async move {
+        let is_first = request.starts_with("get /a/");
+        Reply::Bytes(if is_first { redirect("302 Found", &format!("/b/{VALUE}")) } else { ok("landed") })
+    })
+    .await;
+    let attempt = keyed(&[&peer], &[peer.host()]).start();
+    let answer = attempt.send(get(peer.url("/a/{{secret.KEY}}"))).await.expect("an answer");
+    assert_eq!((&answer.body[..], answer.url), (&b"landed"[..], peer.url("/b/{{secret.KEY}}")));
+}

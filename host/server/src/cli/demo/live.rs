@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use serde_json::{Value, json};
+
 use super::CliError;
-use super::stand_ins::Model;
 
 /// Which model answers.
 #[derive(Debug, Args)]
@@ -34,17 +35,45 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// For the workflow.
-    pub(super) fn model(&self) -> Model<'_> {
-        Model {
-            url: &self.base_url,
-            name: self.model.as_deref(),
-            response_format: self.response_format.as_deref(),
+    /// Where it is.
+    pub(super) fn url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Lets the node that classifies ask it, as the example's page says how to.
+    pub(super) fn point_at(&self, workflow: &mut Value) {
+        let Some(classify) = workflow.pointer_mut("/nodes/classify") else { return };
+        let (host, path) = host_and_path(&self.base_url);
+        let config = &mut classify["config"];
+        config["base_url"] = json!(self.base_url);
+        if host != "api.openai.com" {
+            config["provider"] = json!("openai-compatible");
+            config["api_key_secret"] = json!("OPENAI_API_KEY");
         }
+        if let Some(name) = &self.model {
+            config["model"] = json!(name);
+        }
+        if let Some(format) = &self.response_format {
+            config["response_format"] = json!(format);
+        }
+        classify["grants"] = json!({
+            "http": [{"host": host, "methods": ["POST"], "paths": [format!("{path}/chat/completions")]}],
+            "secrets": {"OPENAI_API_KEY": [host]},
+        });
     }
 }
 
 impl LiveArgs {
+    /// An example's own page says which lines to change for a real model.
+    pub(super) fn refuse_for(&self, example: &str) -> Result<(), CliError> {
+        if !self.live {
+            return Ok(());
+        }
+        Err(CliError::Usage(format!(
+            "--live is for the demo without an example: examples/{example}/README.md says which lines to change for a real model"
+        )))
+    }
+
     /// The real model that was asked for, if one was.
     pub(super) fn model(&self) -> Result<Option<Live>, CliError> {
         if !self.live {
@@ -60,5 +89,14 @@ impl LiveArgs {
         let base_url = self.openai_base_url.trim_end_matches('/').to_owned();
         let (model, response_format) = (self.model.clone(), self.response_format.clone());
         Ok(Some(Live { base_url, model, response_format, key }))
+    }
+}
+
+/// `http://127.0.0.1:8080/v1` is at `127.0.0.1:8080`, below `/v1`.
+fn host_and_path(url: &str) -> (&str, &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    match rest.find('/') {
+        Some(slash) => (&rest[..slash], rest[slash..].trim_end_matches('/')),
+        None => (rest, ""),
     }
 }

@@ -1,9 +1,11 @@
 //! `stepwell demo`: the main job from a fresh clone to triaged tickets, in one command.
 //!
 //! It does what a user would do, in the same way: it builds steps, publishes them, applies a workflow and sends tickets over
-//! HTTP. Only the services around it are stand-ins.
+//! HTTP. Only the services around it are stand-ins. `stepwell demo EXAMPLE` plays another of the examples.
 
+mod example;
 mod live;
+mod peers;
 mod ticket;
 
 #[path = "../../../../../examples/support-ticket-triage/stand-ins.rs"]
@@ -15,7 +17,8 @@ use clap::Args;
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Value, json};
 
-use self::stand_ins::{Model, StandIns};
+use self::live::Live;
+use self::stand_ins::StandIns;
 use super::local_server::LocalServer;
 use super::{CliError, Client, Screen, serve, standard_steps};
 
@@ -27,11 +30,16 @@ const TICKETS: [&str; 3] = [
 ];
 
 /// The steps of the example's workflow.
-const STEPS: [&str; 3] = ["transform", "llm-chat", "http-request"];
+const STEPS: [&str; 5] = ["classify", "guard", "http-request", "store", "transform"];
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// End after the three tickets, instead of staying up to be tried.
+    /// The example to play, by its folder's name; without it, support-ticket-triage with three tickets.
+    example: Option<String>,
+    /// The case of the example's test file to play, instead of the one that shows it.
+    #[arg(long, value_name = "CASE", requires = "example")]
+    case: Option<String>,
+    /// End when it is played, instead of staying up to be tried.
     #[arg(long)]
     exit: bool,
     #[command(flatten)]
@@ -39,23 +47,24 @@ pub(crate) struct DemoArgs {
 }
 
 pub(crate) async fn demo(args: DemoArgs, screen: &Screen) -> Result<ExitCode, CliError> {
+    if let Some(name) = &args.example {
+        args.live.refuse_for(name)?;
+        example::play(name, args.case.as_deref(), !args.exit, screen).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let live = args.live.model()?;
     let components = standard_steps::build_all(&STEPS, screen).await?;
     let stand_ins = start_stand_ins(screen).await?;
-    let server = start_server(screen).await?;
+    let server = start_server(&stand_ins, screen).await?;
     let client = server.client()?;
     publish(&client, &components, screen).await?;
-    let (model, key) = match &live {
-        Some(live) => (live.model(), &live.key),
-        None => (stand_ins.model(), &stand_ins.model_key),
-    };
-    apply(&client, &model, key, &stand_ins, screen).await?;
+    apply(&client, live.as_ref(), &stand_ins, screen).await?;
     let shown = send_tickets(&client, screen).await?;
     if screen.is_json() {
         screen.line(&json!({"url": client.url(), "live": live.is_some(), "tickets": shown}).to_string())?;
     }
     if !args.exit {
-        stay(&server, &stand_ins, screen).await;
+        stay(&server, &stand_ins, &shown, screen).await;
     }
     server.stop().await?;
     Ok(ExitCode::SUCCESS)
@@ -70,9 +79,9 @@ async fn start_stand_ins(screen: &Screen) -> Result<StandIns, CliError> {
     Ok(stand_ins)
 }
 
-async fn start_server(screen: &Screen) -> Result<LocalServer, CliError> {
+async fn start_server(stand_ins: &StandIns, screen: &Screen) -> Result<LocalServer, CliError> {
     let task = screen.task("Starting a server with a data folder of its own");
-    let server = LocalServer::start().await?;
+    let server = LocalServer::start_with(&stand_ins.routes()).await?;
     task.done(format_args!("{}, data in {}", server.connection().url, server.data().display()));
     Ok(server)
 }
@@ -88,22 +97,27 @@ async fn publish(
     Ok(())
 }
 
-/// Applies the example's workflow, pointed at the given model and at the stand-ins for the departments.
+/// Applies the example's workflow: as it stands, or pointed at a real model.
 async fn apply(
     client: &Client,
-    model: &Model<'_>,
-    key: &str,
+    live: Option<&Live>,
     stand_ins: &StandIns,
     screen: &Screen,
 ) -> Result<(), CliError> {
     let task = screen.task("Applying the workflow of examples/support-ticket-triage");
+    let key = live.map_or(&stand_ins.model_key, |live| &live.key);
     client.put("/v1/secrets/OPENAI_API_KEY", &json!({"value": key})).await?;
     let mut workflow: Value = serde_json::from_str(WORKFLOW)
         .map_err(|source| CliError::failed("reading the example's workflow", source))?;
-    stand_ins::point_at(&mut workflow, model, &stand_ins.departments_url);
+    if let Some(live) = live {
+        live.point_at(&mut workflow);
+    }
     client.put("/v1/workflows/support-ticket-triage", &workflow).await?;
-    let who = if model.url == stand_ins.model_url { "the stand-in model" } else { "the real model" };
-    task.done(format_args!("asks {who} at {}; the departments are stand-ins", model.url));
+    let asks = live.map_or_else(
+        || format!("asks the stand-in model at {}", stand_ins.model_url),
+        |live| format!("asks the real model at {}", live.url()),
+    );
+    task.done(format_args!("{asks}; the departments are stand-ins"));
     Ok(())
 }
 
@@ -123,14 +137,18 @@ async fn send_tickets(client: &Client, screen: &Screen) -> Result<Vec<Value>, Cl
 }
 
 /// Says what to try next, and waits until somebody has seen enough.
-async fn stay(server: &LocalServer, stand_ins: &StandIns, screen: &Screen) {
+async fn stay(server: &LocalServer, stand_ins: &StandIns, shown: &[Value], screen: &Screen) {
+    let ticket = shown.first().and_then(|shown| shown["ticket"]["id"].as_str()).unwrap_or("ID");
     let (url, requests) = (&server.connection().url, &stand_ins.requests_url);
     let key = server.connection().key.as_deref().unwrap_or_default();
     screen.note(format_args!(
         "\nIt stays up. Try, in another terminal:\n\n\
          \x20 export STEPWELL_URL={url} STEPWELL_KEY={key}\n\
-         \x20 curl -s $STEPWELL_URL/hooks/tickets -H 'content-type: application/json' -H 'prefer: wait=30' \\\n\
+         \x20 curl -s $STEPWELL_URL/hooks/tickets -H 'content-type: application/json' \\\n\
          \x20   -d '{{\"subject\": \"Refund\", \"description\": \"Please refund my last payment.\"}}'\n\
+         \x20 curl -s $STEPWELL_URL/hooks/tickets/{ticket}/logs -H \"authorization: Bearer $STEPWELL_KEY\"\n\
+         \x20 curl -s $STEPWELL_URL/hooks/tickets/{ticket}/route -H \"authorization: Bearer $STEPWELL_KEY\" \\\n\
+         \x20   -H 'content-type: application/json' -d '{{\"department\": \"Technical\"}}'\n\
          \x20 curl -s $STEPWELL_URL/v1/runs -H \"authorization: Bearer $STEPWELL_KEY\"\n\
          \x20 curl -s $STEPWELL_URL/v1/workflows/support-ticket-triage -H \"authorization: Bearer $STEPWELL_KEY\"\n\
          \x20 curl -s $STEPWELL_URL/openapi.json\n\

@@ -1,13 +1,8 @@
 //! One ticket: sent over the workflow's trigger, shown with everything that its run left behind.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::cli::{CliError, Client, Screen, run, screen};
-
-/// How long the start itself waits for the end; what takes longer is followed by its events.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A ticket and the run that triaged it.
 pub(super) struct Triaged {
@@ -20,11 +15,10 @@ pub(super) struct Triaged {
 pub(super) async fn triage(client: &Client, ticket: &Value, screen: &Screen) -> Result<Triaged, CliError> {
     let subject = screen::cell(&ticket["subject"]);
     let task = screen.task(format!("Sending the ticket “{subject}”"));
-    let started = client.start_run("/hooks/tickets", ticket, Some(PATIENCE), None).await?;
-    let id = screen::cell(&started["run_id"]);
-    if started["status"] == "running" {
-        run::follow_to_end(client, &id, |_| Ok(())).await?;
-    }
+    let answer = client.post("/hooks/tickets", ticket).await?;
+    // The ticket's id is its run's; a run that takes longer than the answer waits is named alone.
+    let id = screen::cell(answer.get("id").unwrap_or(&answer["run_id"]));
+    run::follow_to_end(client, &id, |_| Ok(())).await?;
     let path = format!("/v1/runs/{id}");
     let run = client.get(&path).await?;
     task.done(screen::cell(&run["status"]));
@@ -41,8 +35,8 @@ impl Triaged {
             let lines = ["label", "confidence", "explanation"];
             let lines: String =
                 lines.iter().map(|name| format!("  {name:<12} {}\n", screen::cell(&output[name]))).collect();
-            let (department, ticket) = (screen::cell(&output["department"]), screen::cell(&output["ticket"]));
-            format!("{lines}  received by  {department} (stand-in), as {ticket}\n")
+            let [department, reference] = ["department", "reference"].map(|name| screen::cell(&output[name]));
+            format!("{lines}  received by  {department} (stand-in), as {reference}\n")
         };
         let nodes: String =
             run::describe_nodes(&self.run).lines().map(|line| format!("  {line}\n")).collect();
@@ -51,6 +45,6 @@ impl Triaged {
 
     /// For a program.
     pub(super) fn to_json(&self) -> Value {
-        json!({"subject": self.subject, "url": self.url, "run": self.run})
+        json!({"subject": self.subject, "url": self.url, "ticket": self.run["output"], "run": self.run})
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct TestFile {
     /// Where steps come from, by their names.
     pub(super) steps: BTreeMap<String, Source>,
     pub(super) cases: Vec<Case>,
+    /// The case that shows what the workflow does.
+    pub(super) demo: Option<String>,
     /// What blobs there are from the beginning.
     pub(super) files: Files,
 }
@@ -94,7 +96,7 @@ pub(super) fn read(
 }
 
 fn read_file(file: &Cursor<'_>, files: Files, tried: &Value, beside: &Path) -> Option<TestFile> {
-    let fields = file.fields(&["steps", "workflows", "effects", "cases"])?;
+    let fields = file.fields(&["steps", "workflows", "effects", "cases", "demo"])?;
     let steps = fields.get("steps").map(|it| it.entries()).unwrap_or_default();
     let steps =
         steps.into_iter().filter_map(|(name, source)| Some((name.to_owned(), Source::read(&source)?)));
@@ -102,8 +104,17 @@ fn read_file(file: &Cursor<'_>, files: Files, tried: &Value, beside: &Path) -> O
     let workflows = fields.get("workflows");
     let workflows = workflows.map(|it| Written::read_others(&it, name_of(tried), beside)).unwrap_or_default();
     let names = Names::new(tried, workflows.iter().map(Written::definition));
-    let cases = read_cases(&fields, &names, &files);
-    Some(TestFile { steps, cases: cases?, workflows, files })
+    let cases = read_cases(&fields, &names, &files)?;
+    let demo = fields.get("demo").and_then(|it| read_demo(&it, &cases));
+    Some(TestFile { steps, cases, demo, workflows, files })
+}
+
+fn read_demo(demo: &Cursor<'_>, cases: &[Case]) -> Option<String> {
+    let name = demo.text()?;
+    if !cases.iter().any(|case| case.name == name) {
+        demo.wrong(code::BAD_NAME, format!("there is no case `{name}`"));
+    }
+    Some(name.to_owned())
 }
 
 fn read_cases<'a>(file: &Fields<'a>, names: &Names<'a>, files: &Files) -> Option<Vec<Case>> {

@@ -102,6 +102,15 @@ impl Reader<'_> {
     }
 }
 
+impl IntoIterator for Files {
+    type Item = File;
+    type IntoIter = std::collections::btree_map::IntoValues<Digest, File>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_values()
+    }
+}
+
 impl Files {
     /// The file that a reference stands for.
     pub(super) fn of(&self, reference: &Value) -> Option<&File> {

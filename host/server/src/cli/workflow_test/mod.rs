@@ -5,6 +5,7 @@
 //! file         the test file: cases, each with stand_ins, acts (what others do) and expectations (expect); where steps come from
 //!              (steps), which other workflows there are (definitions)
 //! stage        steps published, workflows applied; once
+//! scene        a case, for who plays it against a real server
 //! take         one run: journal (cut where it is to crash), script (answers, and sees what is asked), cast (acts, each on its
 //!              occasion), disruption (crash, fault)
 //! verdict      what is wrong with a take; the report
@@ -20,9 +21,10 @@ mod file;
 mod files;
 mod journal;
 mod occasion;
+pub(super) mod scene;
 mod script;
 mod stage;
-mod stand_in;
+pub(super) mod stand_in;
 mod steps;
 mod take;
 #[cfg(test)]

@@ -173,7 +173,7 @@ impl Script {
         state: &mut State,
     ) -> Result<Given, Failure> {
         let is_left = |it: &&StandIn| it.times.is_none_or(|times| state.counts.get(&it.name) < Some(&times));
-        let found = self.case.stand_ins.iter().filter(is_left).find(|it| it.covers(asked));
+        let found = self.case.stand_ins.iter().filter(is_left).find(|it| it.covers(&Asked::by_attempt(asked)));
         let Some(stand_in) = found else {
             let what = format!("`{}` of the node `{}`", asked.summary, asked.context.node);
             let failure =

@@ -45,6 +45,30 @@ struct Cover {
     body: Option<Value>,
 }
 
+/// A request, as far as it matters who answers it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Asked<'a> {
+    pub(in crate::cli) node: &'a str,
+    pub(in crate::cli) method: &'a str,
+    pub(in crate::cli) url: &'a str,
+    pub(in crate::cli) body: &'a Bytes,
+}
+
+impl<'a> Asked<'a> {
+    /// That of an attempt.
+    pub(super) fn by_attempt(asked: &'a HttpAsked<'_>) -> Self {
+        Self { node: asked.context.node.as_str(), method: asked.method, url: &asked.url, body: asked.body }
+    }
+}
+
+/// An answer as it goes over the wire: its body in the pieces that come one after the other.
+#[derive(Debug)]
+pub(in crate::cli) struct Spoken {
+    pub(in crate::cli) status: u16,
+    pub(in crate::cli) headers: Vec<(String, String)>,
+    pub(in crate::cli) body: Vec<Bytes>,
+}
+
 #[derive(Debug, Clone)]
 struct Response {
     status: u16,
@@ -87,8 +111,18 @@ impl StandIn {
     }
 
     /// Whether it answers this request.
-    pub(super) fn covers(&self, asked: &HttpAsked<'_>) -> bool {
+    pub(super) fn covers(&self, asked: &Asked<'_>) -> bool {
         self.cover.covers(asked)
+    }
+
+    /// Its answer, whatever the wire does to it.
+    pub(super) fn speak(&self) -> Spoken {
+        let Response { status, headers, body } = self.response.clone();
+        let body = match body {
+            Body::Whole(body) => vec![body],
+            Body::Chunks(chunks) => chunks.into_iter().map(Bytes::from).collect(),
+        };
+        Spoken { status, headers, body }
     }
 
     /// Its answer, as it is meant; and how the wire spoils it.
@@ -119,10 +153,10 @@ impl Cover {
         })
     }
 
-    fn covers(&self, asked: &HttpAsked<'_>) -> bool {
-        self.node.as_deref().is_none_or(|node| node == asked.context.node.as_str())
+    fn covers(&self, asked: &Asked<'_>) -> bool {
+        self.node.as_deref().is_none_or(|node| node == asked.node)
             && self.method.as_deref().is_none_or(|method| method == asked.method)
-            && self.url.as_deref().is_none_or(|pattern| is_like(pattern, asked.url.as_str()))
+            && self.url.as_deref().is_none_or(|pattern| is_like(pattern, asked.url))
             && self.body.as_ref().is_none_or(|body| holds(asked.body, body))
     }
 }
@@ -214,7 +248,7 @@ fn holds(body: &Bytes, wanted: &Value) -> bool {
 
 /// What a fault tells of where the request went.
 pub(super) fn host(asked: &HttpAsked<'_>) -> String {
-    asked.url.host_str().unwrap_or_default().to_owned()
+    asked.host.to_owned()
 }
 
 #[cfg(test)]

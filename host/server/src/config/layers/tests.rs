@@ -27,6 +27,25 @@ fn a_layer_sets_its_keys_and_leaves_their_neighbours() {
     assert_eq!(config.network.allow_networks.len(), 2);
 }
 
+/// A key without a default is known all the same.
+#[test]
+fn how_others_reach_the_server_can_be_set_in_each_layer() {
+    let set = load("[http]\npublic_url = \"https://stepwell.example.com\"", &[]).unwrap();
+    assert_eq!(set.http.public_url.as_deref(), Some("https://stepwell.example.com"));
+    let set = load("", &[("STEPWELL_HTTP_PUBLIC_URL", "https://other.example.com")]).unwrap();
+    assert_eq!(set.http.public_url.as_deref(), Some("https://other.example.com"));
+    assert_eq!(load("", &[]).unwrap().http.public_url, None);
+}
+
+#[test]
+fn hosts_are_sent_elsewhere_by_name_and_what_is_no_route_is_told() {
+    let file = |route: &str| format!("[network.routes]\n\"api.openai.com\" = \"{route}\"\n\"*.example.com\" = \"http://127.0.0.1:9\"");
+    let config = load(&file("http://gateway.example.com:8080/openai"), &[]).unwrap();
+    assert_eq!(config.network.routes.len(), 2);
+    let error = load(&file("gateway"), &[]).unwrap_err().to_string();
+    assert!(error.contains("`gateway` is not a route") && error.contains("network.routes"), "{error}");
+}
+
 #[test]
 fn the_command_line_stands_over_everything() {
     let overrides = Overrides { listen: "127.0.0.1:0".parse().ok(), ..Overrides::default() };

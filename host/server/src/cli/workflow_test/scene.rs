@@ -1,0 +1,115 @@
+//! A case of a test file, for who plays it against a real server: its stand-ins, and what people do in it.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde_json::Value;
+use stepwell_core::blob::MediaType;
+use stepwell_core::mistake::Mistake;
+use stepwell_core::state::StateKey;
+use stepwell_engine::ApprovalAnswer;
+
+use super::acts::Deed;
+use super::definitions::{Written, in_order};
+use super::file::{self, Case};
+use super::files::{self, File};
+use super::stand_in::{Asked, Spoken, StandIn};
+use crate::cli::CliError;
+use crate::cli::lint::Source;
+
+/// A case, and the workflows that it needs.
+pub(in crate::cli) struct Scene {
+    /// Those that are applied, each behind those that it runs.
+    pub(in crate::cli) workflows: Vec<Value>,
+    /// The one that is played: its name.
+    pub(in crate::cli) workflow: String,
+    pub(in crate::cli) case: String,
+    pub(in crate::cli) input: Value,
+    /// What the workflow keeps when the run begins.
+    pub(in crate::cli) state: Vec<(StateKey, Value)>,
+    pub(in crate::cli) files: Vec<(Bytes, MediaType)>,
+    pub(in crate::cli) peers: Peers,
+    /// What people decide, by node, in this order.
+    pub(in crate::cli) decisions: Vec<(String, ApprovalAnswer)>,
+}
+
+/// Who answers requests, and calls back.
+pub(in crate::cli) struct Peers {
+    stand_ins: Vec<StandIn>,
+    /// What is posted to the URL that a node's step was given, in this order.
+    calls: Vec<(String, Value)>,
+}
+
+impl Peers {
+    /// What comes back of a request; none if no stand-in covers it.
+    pub(in crate::cli) fn answer(&self, asked: &Asked<'_>) -> Option<Spoken> {
+        self.stand_ins.iter().find(|stand_in| stand_in.covers(asked)).map(StandIn::speak)
+    }
+
+    /// What is posted to the callback of a node.
+    pub(in crate::cli) fn call(&self, node: &str) -> Option<&Value> {
+        self.calls.iter().find(|(called, _)| called == node).map(|(_, body)| body)
+    }
+}
+
+/// Reads a workflow with the test file beside it, and the case of this name; without one, that which the test file shows.
+pub(in crate::cli) fn read(file: &Path, case: Option<&str>) -> Result<Scene, CliError> {
+    let workflow = Written::read(file.to_owned())?;
+    let tests = file::beside(file)?;
+    let source = Source::read(&tests)?;
+    let beside = tests.parent().unwrap_or(Path::new(""));
+    let refused = |mistakes: Vec<Mistake>| refused(&tests, &mistakes);
+    let (document, files) = files::resolve(source.definition(), beside).map_err(refused)?;
+    let test_file = file::read(&document, files, workflow.definition(), beside).map_err(refused)?;
+    let wanted = case.or(test_file.demo.as_deref());
+    let case = pick(&test_file.cases, wanted, &tests)?;
+    let all: Vec<&Value> = test_file.workflows.iter().chain([&workflow]).map(Written::definition).collect();
+    Ok(Scene {
+        workflows: in_order(&all).into_iter().cloned().collect(),
+        workflow: workflow.name().to_owned(),
+        case: case.name.clone(),
+        input: case.input.clone(),
+        state: case.state.clone(),
+        files: test_file.files.into_iter().map(|File { bytes, media_type }| (bytes, media_type)).collect(),
+        peers: Peers { stand_ins: case.stand_ins.clone(), calls: calls(&case) },
+        decisions: decisions(&case),
+    })
+}
+
+fn pick(cases: &[Case], wanted: Option<&str>, tests: &PathBuf) -> Result<Case, CliError> {
+    let found = cases.iter().find(|case| wanted.is_none_or(|wanted| case.name == wanted));
+    found.cloned().ok_or_else(|| {
+        let known: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        CliError::Usage(format!(
+            "`{}` has no case `{}`; it has: {}",
+            tests.display(),
+            wanted.unwrap_or_default(),
+            known.join(", ")
+        ))
+    })
+}
+
+fn refused(tests: &Path, mistakes: &[Mistake]) -> CliError {
+    CliError::Mistakes { count: mistakes.len(), path: tests.to_owned() }
+}
+
+/// What is not to be refused: that is for tests.
+fn decisions(case: &Case) -> Vec<(String, ApprovalAnswer)> {
+    let taken = case.acts.iter().filter(|act| act.refused.is_none());
+    taken
+        .filter_map(|act| match &act.deed {
+            Deed::Decide(answer) => Some((act.cue().node()?.to_owned(), answer.clone())),
+            Deed::CallBack(_) | Deed::Signal { .. } => None,
+        })
+        .collect()
+}
+
+fn calls(case: &Case) -> Vec<(String, Value)> {
+    let taken = case.acts.iter().filter(|act| act.refused.is_none());
+    taken
+        .filter_map(|act| match &act.deed {
+            Deed::CallBack(body) => Some((act.cue().node()?.to_owned(), body.clone())),
+            Deed::Decide(_) | Deed::Signal { .. } => None,
+        })
+        .collect()
+}
