@@ -39,3 +39,16 @@ async fn maps_give_all_their_items_in_order_and_a_long_run_ends() {
     let report = bench(&["map"]).await;
     assert_eq!(report["maps"].as_array().unwrap().len(), 3, "{report:#}");
 }
+
+#[tokio::test]
+async fn a_models_calls_words_and_documents_come_as_they_were_sent() {
+    let small =
+        ["ai", "--calls", "20", "--seconds", "1", "--answers", "1", "--document", "2", "--measure", "1"];
+    let report = bench(&small).await;
+    assert_eq!(
+        (&report["many"]["calls"], &report["document"]["megabytes"]),
+        (&20.into(), &2.into()),
+        "{report:#}"
+    );
+    assert!(report["calls"]["llm_chat_cpu_ms"].as_f64().unwrap() > 0.0, "{report:#}");
+}

@@ -54,7 +54,8 @@ async fn a_users_password_is_sent_as_http_basic() {
 #[tokio::test]
 async fn an_oauth2_client_is_given_a_token_once_for_many_runs_and_another_after_a_restart() {
     let world = World::start().await;
-    let token = |value: &str| Answer::new(200, json!({"access_token": value, "expires_in": 3600}).to_string());
+    let token =
+        |value: &str| Answer::new(200, json!({"access_token": value, "expires_in": 3600}).to_string());
     world.script("/token", [token("token-one"), token("token-two")]);
     let client = json!({"oauth2": {"token_url": world.url("/token"), "client_id": "stepwell", "client_secret": "client-never-seen", "scope": "write"}});
     let mut server = server_with(&world, &client, "/contacts", &json!({"auth": {"oauth2": "KEY"}})).await;
@@ -82,7 +83,10 @@ async fn a_client_that_is_refused_fails_the_run_with_the_services_reason() {
     let failure = &node(&run, "call")["failure"];
     assert_eq!(failure["kind"], "permanent", "{run:#}");
     let message = failure["message"].as_str().unwrap();
-    assert!(message.contains("the secret `KEY`") && message.contains("401 Unauthorized: invalid_client"), "{message}");
+    assert!(
+        message.contains("the secret `KEY`") && message.contains("401 Unauthorized: invalid_client"),
+        "{message}"
+    );
     assert!(world.all().iter().all(|seen| seen.path == "/token"), "nothing is sent without a token");
     assert_unsaid(&mut server, &run, &["client-never-seen"]).await;
 }
@@ -105,7 +109,10 @@ async fn what_is_no_secret_is_refused_where_it_stands() {
     for (secret, part) in [
         (json!({"value": "line\n"}), "/value"),
         (json!({"basic": {"user": "a:b", "password": "c"}}), "/basic/user"),
-        (json!({"oauth2": {"token_url": "auth.example.com", "client_id": "a", "client_secret": "b"}}), "/oauth2/token_url"),
+        (
+            json!({"oauth2": {"token_url": "auth.example.com", "client_id": "a", "client_secret": "b"}}),
+            "/oauth2/token_url",
+        ),
         (json!({"password": "x"}), "password"),
         (json!({"basic": {"user": "a"}}), "password"),
     ] {

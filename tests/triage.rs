@@ -81,7 +81,8 @@ async fn a_ticket_is_classified_again_routed_elsewhere_and_its_log_tells_all_of_
     assert_eq!(status, StatusCode::OK, "{answer:#}");
     let told = answer["logs"].as_array().unwrap().iter();
     let told: Vec<_> = told.map(|entry| (&entry["did"], &entry["result"]["department"])).collect();
-    let expected = [("triage", "Billing"), ("classify", "Billing"), ("route", "Technical"), ("route", "Billing")];
+    let expected =
+        [("triage", "Billing"), ("classify", "Billing"), ("route", "Technical"), ("route", "Billing")];
     let expected = expected.map(|(did, department)| (json!(did), json!(department)));
     assert_eq!(told, expected.iter().map(|(did, department)| (did, department)).collect::<Vec<_>>());
     // Personal data stays with whoever may see it: what the model is asked has a placeholder.
@@ -117,7 +118,8 @@ async fn a_ticket_that_is_not_there_is_not_found_and_one_that_is_none_is_refused
 /// What users of the ticket API are given.
 #[test]
 fn the_ticket_apis_document_is_that_of_its_triggers() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/support-ticket-triage");
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/support-ticket-triage");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stepwell"));
     command.args(["workflow", "openapi", "--title", "Tickets"]).arg(folder.join("workflow.json"));
     let written = command.output().unwrap();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use stepwell_core::id::TenantId;
 use stepwell_core::manifest::PublishedStep;
+use stepwell_core::schema::Schema;
 use stepwell_engine::{Engine, EngineConfig};
 use stepwell_sandbox::{NetworkPolicy, Sandbox, SandboxConfig};
 use stepwell_store::memory::{MemoryCatalogue, MemoryJournal};
@@ -32,6 +33,8 @@ pub(crate) struct Stage {
     sandbox: Arc<Sandbox>,
     network: Arc<Network>,
     steps: Vec<(PublishedStep, Vec<u8>)>,
+    /// Kept, so that the many lives of an engine share them.
+    _schemas: Vec<Schema>,
 }
 
 impl Stage {
@@ -56,7 +59,12 @@ impl Stage {
                 let step = sandbox.publish(component.clone().into()).await.expect("a step");
                 steps.push((step, component));
             }
-            Self { sandbox, network, steps }
+            let schemas = steps.iter().flat_map(|(step, _)| {
+                let manifest = &step.manifest;
+                [&manifest.config_schema, &manifest.input_schema, &manifest.output_schema]
+            });
+            let schemas = schemas.map(|schema| Schema::compile(schema).expect("a schema")).collect();
+            Self { sandbox, network, steps, _schemas: schemas }
         })
     }
 

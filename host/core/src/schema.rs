@@ -1,17 +1,29 @@
 //! JSON Schema, compiled once and checked often.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::digest::Digest;
 
 /// So many violations are reported; more would not help anybody.
 const MAX_VIOLATIONS: usize = 20;
 
 /// The longest message that is passed on: a message quotes the value that does not fit.
 const MAX_MESSAGE_LENGTH: usize = 300;
+
+/// Every validator that somebody has, by its schema: the nodes of all workflows that use a step share those of the step, which are large
+/// and slow to make.
+static COMPILED: Mutex<BTreeMap<Digest, Weak<Validator>>> = Mutex::new(BTreeMap::new());
+
+fn compiled() -> MutexGuard<'static, BTreeMap<Digest, Weak<Validator>>> {
+    // A map under this lock is whole whatever panics.
+    COMPILED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A compiled JSON Schema (2020-12 unless `$schema` names an older draft). A clone is one counter.
 #[derive(Clone)]
@@ -48,15 +60,21 @@ impl fmt::Display for SchemaViolation {
 impl Schema {
     /// Compiles a schema. References go to the schema itself alone: nothing is fetched.
     pub fn compile(schema: &Value) -> Result<Self, InvalidSchema> {
+        let text = Digest::of(schema.to_string().as_bytes());
+        if let Some(shared) = compiled().get(&text).and_then(Weak::upgrade) {
+            return Ok(Self(Some(shared)));
+        }
         // The regex engine without backtracking: a pattern must not cost exponential time.
         let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
-        match options.build(schema) {
-            Ok(validator) => Ok(Self(Some(Arc::new(validator)))),
-            Err(error) => Err(InvalidSchema {
-                pointer: error.instance_path().to_string(),
-                message: shorten(error.to_string()),
-            }),
-        }
+        let validator = options.build(schema).map_err(|error| InvalidSchema {
+            pointer: error.instance_path().to_string(),
+            message: shorten(error.to_string()),
+        })?;
+        let validator = Arc::new(validator);
+        let mut compiled = compiled();
+        compiled.retain(|_, validator| validator.strong_count() > 0);
+        compiled.insert(text, Arc::downgrade(&validator));
+        Ok(Self(Some(validator)))
     }
 
     /// The schema that every value matches.
@@ -122,6 +140,18 @@ mod tests {
         assert_eq!(places, ["", "/b/1", "/b/2"]);
         assert!(schema.check(&json!({"a": 1, "b": [1]})).is_ok());
         assert!(Schema::any().check(&json!(null)).is_ok());
+    }
+
+    #[test]
+    fn the_same_schema_is_compiled_once_as_long_as_somebody_has_it() {
+        let schema = json!({"const": "shared by a test"});
+        let (one, other) = (Schema::compile(&schema).unwrap(), Schema::compile(&schema).unwrap());
+        let shared = |schema: &Schema| schema.0.clone().unwrap();
+        assert!(Arc::ptr_eq(&shared(&one), &shared(&other)));
+        let weak = Arc::downgrade(&shared(&one));
+        drop((one, other));
+        assert!(weak.upgrade().is_none());
+        assert!(Schema::compile(&schema).unwrap().check(&json!("shared by a test")).is_ok());
     }
 
     #[test]

@@ -107,19 +107,22 @@ impl Secret {
     #[must_use]
     pub fn mistake(&self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Value(value) if !is_plain(value.expose_secret()) || value.expose_secret().is_empty() => Some((
-                "/value",
-                "a secret's value goes into an HTTP header or a URL: 1 or more visible ASCII characters and spaces, no line break",
-            )),
+            Self::Value(value) if !is_plain(value.expose_secret()) || value.expose_secret().is_empty() => {
+                Some((
+                    "/value",
+                    "a secret's value goes into an HTTP header or a URL: 1 or more visible ASCII characters and spaces, no line break",
+                ))
+            }
             Self::Basic(pair) if pair.user.contains(':') => {
                 Some(("/basic/user", "a user's name has no colon: it ends the name (RFC 7617)"))
             }
             Self::Basic(pair) if pair.user.contains(char::is_control) => {
                 Some(("/basic/user", "a user's name has no control characters"))
             }
-            Self::Basic(pair) if pair.password.expose_secret().contains(char::is_control) => {
-                Some(("/basic/password", "a password has no control characters, such as a line break at its end"))
-            }
+            Self::Basic(pair) if pair.password.expose_secret().contains(char::is_control) => Some((
+                "/basic/password",
+                "a password has no control characters, such as a line break at its end",
+            )),
             Self::OAuth2(client) => client.mistake(),
             Self::Value(_) | Self::Basic(_) => None,
         }
@@ -130,7 +133,10 @@ impl OAuth2Client {
     fn mistake(&self) -> Option<(&'static str, &'static str)> {
         let is_url = self.token_url.starts_with("https://") || self.token_url.starts_with("http://");
         if !is_url || !is_plain(&self.token_url) || self.token_url.contains(' ') {
-            return Some(("/oauth2/token_url", "the token endpoint is a URL such as `https://auth.example.com/oauth2/token`"));
+            return Some((
+                "/oauth2/token_url",
+                "the token endpoint is a URL such as `https://auth.example.com/oauth2/token`",
+            ));
         }
         if self.client_id.is_empty() {
             return Some(("/oauth2/client_id", "a client has an id"));
@@ -166,7 +172,9 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_back_and_a_plain_value_is_kept_as_it_is() {
         let oauth2 = json!({"oauth2": {"token_url": "https://a/t", "client_id": "c", "client_secret": "s", "scope": "a b", "auth": "body"}});
-        for secret in [json!({"value": "{\"basic\":1}"}), json!({"basic": {"user": "api", "password": "p\"w"}}), oauth2] {
+        for secret in
+            [json!({"value": "{\"basic\":1}"}), json!({"basic": {"user": "api", "password": "p\"w"}}), oauth2]
+        {
             let text = read(secret).to_text();
             let again = Secret::from_text(text.clone()).expect("a secret").to_text();
             assert_eq!(again.expose_secret(), text.expose_secret());

@@ -27,7 +27,9 @@ pub(crate) async fn granted(
         let secret = secret.map_err(|error| format!("the secret {name} cannot be read: {error}"))?;
         secrets.extend(secret.map(|secret| (name, secret)));
     }
-    let ready = secrets.into_iter().map(async |(name, secret)| (name.clone(), credential(engine, name, secret).await));
+    let ready = secrets
+        .into_iter()
+        .map(async |(name, secret)| (name.clone(), credential(engine, name, secret).await));
     Ok(join_all(ready).await.into_iter().collect())
 }
 

@@ -38,9 +38,17 @@ pub enum HookLookup {
     Unknown,
 }
 
-/// Every hook of every workflow's current version: by the shape of its path, then by method.
+/// Every hook of every workflow's current version.
 #[derive(Debug, Default)]
-pub(crate) struct HookTable(HashMap<String, BTreeMap<String, Hook>>);
+pub(crate) struct HookTable {
+    /// Those whose paths have no parameters: by path.
+    literal: HashMap<String, Methods>,
+    /// The others, by the shape of their paths.
+    routes: BTreeMap<String, Methods>,
+}
+
+/// The hooks of one path, by method.
+type Methods = BTreeMap<String, Hook>;
 
 impl HookTable {
     /// A path without parameters goes before those with some; of these, the first by its shape.
@@ -57,26 +65,36 @@ impl HookTable {
         }
     }
 
-    /// The hooks whose paths fit this one, by method.
-    fn declared_for(&self, path: &str) -> Vec<&BTreeMap<String, Hook>> {
-        let fits = |methods: &BTreeMap<String, Hook>| {
+    /// The hooks whose paths fit this one.
+    fn declared_for(&self, path: &str) -> Vec<&Methods> {
+        let fits = |methods: &&Methods| {
             methods.values().next().is_some_and(|hook| hook.trigger.path.fit(path).is_some())
         };
-        let mut fitting: Vec<_> = self.0.iter().filter(|(_, methods)| fits(methods)).collect();
-        fitting.sort_by_key(|(shape, _)| (shape.contains('{'), *shape));
-        fitting.into_iter().map(|(_, methods)| methods).collect()
+        self.literal.get(path).into_iter().chain(self.routes.values().filter(fits)).collect()
+    }
+
+    fn of_shape(&self, route: &Route) -> Option<&Methods> {
+        let shape = route.shape();
+        if route.is_literal() { self.literal.get(&shape) } else { self.routes.get(&shape) }
     }
 
     /// Puts a workflow's hooks in place of those that it had.
     pub(crate) fn replace(&mut self, tenant: &TenantId, plan: &Plan) {
-        self.0.retain(|_, methods| {
+        let keep_others = |methods: &mut Methods| {
             methods.retain(|_, hook| !belongs(hook, tenant, plan.name.as_str()));
             !methods.is_empty()
-        });
+        };
+        self.literal.retain(|_, methods| keep_others(methods));
+        self.routes.retain(|_, methods| keep_others(methods));
         for trigger in plan.http_triggers() {
             let hook =
                 Hook { tenant: tenant.clone(), workflow: plan.name.clone(), trigger: Arc::clone(trigger) };
-            self.0.entry(trigger.path.shape()).or_default().insert(trigger.method.clone(), hook);
+            let shape = trigger.path.shape();
+            let methods = match trigger.path.is_literal() {
+                true => self.literal.entry(shape).or_default(),
+                false => self.routes.entry(shape).or_default(),
+            };
+            methods.insert(trigger.method.clone(), hook);
         }
     }
 
@@ -90,7 +108,7 @@ impl HookTable {
         declared(definition)
             .filter_map(|(index, path, method)| {
                 let route: Route = path.parse().ok()?;
-                let holder = self.0.get(&route.shape())?.get(&method)?;
+                let holder = self.of_shape(&route)?.get(&method)?;
                 (!belongs(holder, tenant, workflow.as_str())).then(|| taken(index, path, &method, holder))
             })
             .collect()

@@ -82,17 +82,23 @@ impl Token {
 fn identity(client: &OAuth2Client) -> Digest {
     let OAuth2Client { token_url, client_id, client_secret, scope, audience, auth } = client;
     let secret = client_secret.expose_secret();
-    Digest::of(serde_json::json!([token_url, client_id, secret, scope, audience, auth]).to_string().as_bytes())
+    Digest::of(
+        serde_json::json!([token_url, client_id, secret, scope, audience, auth]).to_string().as_bytes(),
+    )
 }
 
 async fn fetch(http: &HttpClient, client: &OAuth2Client) -> Result<Token, HttpError> {
     let url = Url::parse(&client.token_url).map_err(|error| {
-        HttpError::InvalidRequest(format!("the token endpoint `{}` is no URL: {error}", shown(&client.token_url)))
+        HttpError::InvalidRequest(format!(
+            "the token endpoint `{}` is no URL: {error}",
+            shown(&client.token_url)
+        ))
     })?;
     let endpoint = host(&url);
     http.allow(&url)?;
     let asked = async {
-        let mut response = request(http, client, url).send().await.map_err(|error| explain(&error, &endpoint))?;
+        let mut response =
+            request(http, client, url).send().await.map_err(|error| explain(&error, &endpoint))?;
         let (status, mut body) = (response.status(), Vec::new());
         while let Some(piece) = response.chunk().await.map_err(|error| explain(&error, &endpoint))? {
             body.extend_from_slice(&piece);
@@ -105,7 +111,10 @@ async fn fetch(http: &HttpClient, client: &OAuth2Client) -> Result<Token, HttpEr
         Ok((status, body))
     };
     let (status, body) = timeout(PATIENCE, asked).await.map_err(|_| {
-        HttpError::Timeout(format!("the token endpoint `{endpoint}` did not answer in {} s", PATIENCE.as_secs()))
+        HttpError::Timeout(format!(
+            "the token endpoint `{endpoint}` did not answer in {} s",
+            PATIENCE.as_secs()
+        ))
     })??;
     judge(&endpoint, status, &body)
 }
@@ -168,7 +177,8 @@ fn judge(endpoint: &str, status: StatusCode, body: &[u8]) -> Result<Token, HttpE
             "the token endpoint `{endpoint}` answered with {status} and no JSON with an `access_token`"
         ))
     })?;
-    let life = granted.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(UNSAID);
+    let life =
+        granted.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(UNSAID);
     // One that is short-lived is used for half of its time.
     let used = life.saturating_sub(MARGIN).max(life / 2).min(Duration::from_secs(86_400));
     Ok(Token { value: granted.access_token, good_until: Instant::now() + used })
@@ -184,5 +194,9 @@ fn refusal(endpoint: &str, status: StatusCode, body: &[u8]) -> HttpError {
     };
     let message = format!("the token endpoint `{endpoint}` gives no token: {status}{why}");
     let passes = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-    if status.is_client_error() && !passes { HttpError::Denied(message) } else { HttpError::Connection(message) }
+    if status.is_client_error() && !passes {
+        HttpError::Denied(message)
+    } else {
+        HttpError::Connection(message)
+    }
 }

@@ -89,7 +89,10 @@ mod tests {
         for (given, expected) in [
             ("https://a.example/x", "https://a.example/x"),
             ("https://a.example/s/{{secret.HOOK}}", "https://a.example/s/{{secret.HOOK}}"),
-            ("https://a.example/bot{{ secret.T }}/send?k={{secret.K}}", "https://a.example/bot{{secret.T}}/send?k={{secret.K}}"),
+            (
+                "https://a.example/bot{{ secret.T }}/send?k={{secret.K}}",
+                "https://a.example/bot{{secret.T}}/send?k={{secret.K}}",
+            ),
             ("https://a.example/{{other}}?q={{ x }}", "https://a.example/%7B%7Bother%7D%7D?q={{%20x%20}}"),
             ("https://a.example/%7B%7Bsecret.X", "https://a.example/%7B%7Bsecret.X"),
         ] {

@@ -38,11 +38,18 @@ impl FromStr for Route {
 
     fn from_str(text: &str) -> Result<Self, InvalidRoute> {
         let wrong = |why| InvalidRoute { text: text.chars().take(200).collect(), why };
-        let url = Url::parse(text).map_err(|_| wrong("write a URL such as `http://gateway.example.com:8080`"))?;
+        let url =
+            Url::parse(text).map_err(|_| wrong("write a URL such as `http://gateway.example.com:8080`"))?;
         match () {
-            () if !matches!(url.scheme(), "http" | "https") => Err(wrong("its scheme is neither `http` nor `https`")),
-            () if url.query().is_some() || url.fragment().is_some() => Err(wrong("it has a query or a fragment")),
-            () if !url.username().is_empty() || url.password().is_some() => Err(wrong("it holds a user name or password")),
+            () if !matches!(url.scheme(), "http" | "https") => {
+                Err(wrong("its scheme is neither `http` nor `https`"))
+            }
+            () if url.query().is_some() || url.fragment().is_some() => {
+                Err(wrong("it has a query or a fragment"))
+            }
+            () if !url.username().is_empty() || url.password().is_some() => {
+                Err(wrong("it holds a user name or password"))
+            }
             () => Ok(Self(url)),
         }
     }
@@ -75,7 +82,11 @@ mod tests {
     fn paths_and_queries_go_along() {
         for (route, url, expected) in [
             ("http://127.0.0.1:9", "https://a.example/v1/x?q=1", "http://127.0.0.1:9/v1/x?q=1"),
-            ("https://gateway.example/openai/", "https://a.example/v1%2Fx", "https://gateway.example/openai/v1%2Fx"),
+            (
+                "https://gateway.example/openai/",
+                "https://a.example/v1%2Fx",
+                "https://gateway.example/openai/v1%2Fx",
+            ),
             ("http://b.example", "https://a.example", "http://b.example/"),
         ] {
             let led = route.parse::<Route>().expect(route).lead(&Url::parse(url).expect("a URL"));

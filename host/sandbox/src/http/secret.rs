@@ -28,8 +28,17 @@ use crate::attempt::Credential;
 const SHORTEST_REDACTED: usize = 4;
 
 /// What the URL standard encodes in a path, and leaves elsewhere.
-const IN_PATH: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
+const IN_PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
 
 /// The secrets of one attempt: who may see them, and their values.
 pub(crate) struct Secrets {
@@ -353,7 +362,10 @@ mod tests {
             ("https://a.example/?k={{secret.NONE}}", r#"{"NONE": ["a.example"]}"#),
         ] {
             let refusal = fill_url(written).expect_err(written).to_string();
-            assert!(refusal.contains(part) && !refusal.contains("x#y") && !refusal.contains("T0"), "{refusal}");
+            assert!(
+                refusal.contains(part) && !refusal.contains("x#y") && !refusal.contains("T0"),
+                "{refusal}"
+            );
         }
     }
 
@@ -361,7 +373,8 @@ mod tests {
     fn what_a_credential_hides_is_taken_out_as_well_and_one_that_could_not_be_had_says_why() {
         let name = |name| SecretName::new(name).expect("a name");
         let pair = Credential { value: Ok("bWU6cGFzcw==".into()), hidden: vec!["hidden-pass".into()] };
-        let failed = Credential { value: Err(HttpError::Connection("no token".to_owned())), hidden: Vec::new() };
+        let failed =
+            Credential { value: Err(HttpError::Connection("no token".to_owned())), hidden: Vec::new() };
         let grants = serde_json::from_value(json!({"secrets": {"NONE": ["a"]}})).expect("grants");
         let secrets = Secrets::new(&grants, BTreeMap::from([(name("PAIR"), pair), (name("NONE"), failed)]));
         let mut error = HttpError::Protocol("hidden-pass, bWU6cGFzcw==".to_owned());

@@ -156,38 +156,24 @@ pub(crate) struct Start {
 impl Start {
     /// Starts the run and answers: 200 with how it ended, or 202.
     pub(crate) async fn run(self, app: &App) -> Result<Response, Problem> {
-        let applied = self.preferences.applied();
-        let started = app.engine.start(self.into_request()).await?;
-
-        let (status, answer) = match started.ended {
-            Some(outcome) => (StatusCode::OK, RunAnswer::ended(started.run, outcome)),
-            None => (StatusCode::ACCEPTED, RunAnswer::bare(started.run, started.status)),
-        };
-        let location = HeaderValue::from_str(&answer.status_url);
-        let mut response = (status, axum::Json(answer)).into_response();
-        let headers = response.headers_mut();
-        headers.extend(applied);
-        headers.extend(location.ok().map(|url| (LOCATION, url)));
-        mark_replayed(started.existing, headers);
-        Ok(response)
+        self.run_and_answer(app, |_| Ok(None)).await
     }
 
-    /// Starts the run and answers as `answer` does; where that gives none, as [`Self::run`] does.
+    /// Starts the run and answers as `answer` does; where that gives none, with how the run ended, or a 202.
     pub(crate) async fn run_and_answer(
         self,
         app: &App,
         answer: impl FnOnce(&Started) -> Result<Option<Response>, Problem>,
     ) -> Result<Response, Problem> {
+        let applied = self.preferences.applied();
         let started = app.engine.start(self.into_request()).await?;
-        if let Some(mut response) = answer(&started)? {
-            mark_replayed(started.existing, response.headers_mut());
-            return Ok(response);
-        }
-        let answer = RunAnswer::bare(started.run, started.status);
-        let location = HeaderValue::from_str(&answer.status_url);
-        let mut response = (StatusCode::ACCEPTED, axum::Json(answer)).into_response();
-        response.headers_mut().extend(location.ok().map(|url| (LOCATION, url)));
-        mark_replayed(started.existing, response.headers_mut());
+        let existing = started.existing;
+        let mut response = match answer(&started)? {
+            Some(response) => response,
+            None => describe(started),
+        };
+        response.headers_mut().extend(applied);
+        mark_replayed(existing, response.headers_mut());
         Ok(response)
     }
 
@@ -205,6 +191,17 @@ impl Start {
             start_at: self.start_at,
         }
     }
+}
+
+fn describe(started: Started) -> Response {
+    let (status, answer) = match started.ended {
+        Some(outcome) => (StatusCode::OK, RunAnswer::ended(started.run, outcome)),
+        None => (StatusCode::ACCEPTED, RunAnswer::bare(started.run, started.status)),
+    };
+    let location = HeaderValue::from_str(&answer.status_url);
+    let mut response = (status, axum::Json(answer)).into_response();
+    response.headers_mut().extend(location.ok().map(|url| (LOCATION, url)));
+    response
 }
 
 fn mark_replayed(existing: bool, headers: &mut HeaderMap) {

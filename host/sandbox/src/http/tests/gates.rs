@@ -148,16 +148,23 @@ async fn a_redirect_passes_every_gate_again() {
 #[tokio::test]
 async fn the_operator_sends_a_hosts_requests_elsewhere_and_grants_go_by_the_host() {
     let peer = Peer::saying(ok("from the gateway")).await;
-    let policy = json!({"allow_networks": ["127.0.0.1/32"], "routes": {"api.example.com": peer.url("/gateway")}});
+    let policy =
+        json!({"allow_networks": ["127.0.0.1/32"], "routes": {"api.example.com": peer.url("/gateway")}});
     let grants = json!({"http": [{"host": "api.example.com", "paths": ["/v1/*"]}], "secrets": {"KEY": ["api.example.com"]}});
     let secrets = vec![("KEY", "sk-routed")];
     let attempt = Setup { client: client(policy), grants, secrets, ..setup() }.start();
     let request = with_header(get("https://api.example.com/v1/x?a=b"), "x-key", "{{secret.KEY}}");
     let answer = attempt.send(request).await.expect("an answer");
-    assert_eq!((&answer.body[..], answer.url.as_str()), (&b"from the gateway"[..], "https://api.example.com/v1/x?a=b"));
+    assert_eq!(
+        (&answer.body[..], answer.url.as_str()),
+        (&b"from the gateway"[..], "https://api.example.com/v1/x?a=b")
+    );
     let request = &peer.requests()[0];
     assert!(request.starts_with("get /gateway/v1/x?a=b "), "{request}");
-    assert!(request.contains("x-forwarded-host: api.example.com\r\n") && request.contains("x-key: sk-routed\r\n"), "{request}");
+    assert!(
+        request.contains("x-forwarded-host: api.example.com\r\n") && request.contains("x-key: sk-routed\r\n"),
+        "{request}"
+    );
     // Where it leads is no grant of its own.
     attempt.denied(get(peer.url("/gateway/v1/x"))).await;
     attempt.denied(get("https://api.example.com/v2")).await;

@@ -11,7 +11,8 @@ use super::*;
 use crate::http::Tokens;
 
 fn oauth_client(peer: &Peer, more: Value) -> OAuth2Client {
-    let mut client = json!({"token_url": peer.url("/token"), "client_id": "step:well", "client_secret": "hush hush"});
+    let mut client =
+        json!({"token_url": peer.url("/token"), "client_id": "step:well", "client_secret": "hush hush"});
     let fields = more.as_object().expect("fields").clone();
     client.as_object_mut().expect("fields").extend(fields);
     serde_json::from_value(client).expect("a client")
@@ -40,12 +41,16 @@ async fn token(tokens: &Tokens, http: &HttpClient, client: &OAuth2Client) -> Str
 async fn a_client_says_who_it_is_as_the_standard_has_it() {
     let peer = endpoint("").await;
     let (http, tokens) = (local(), Tokens::default());
-    token(&tokens, &http, &oauth_client(&peer, json!({"scope": "read write", "audience": "https://a"}))).await;
+    token(&tokens, &http, &oauth_client(&peer, json!({"scope": "read write", "audience": "https://a"})))
+        .await;
     // Base64 of `step%3Awell:hush%20hush`, in lower case as the peer keeps requests.
     let basic = "authorization: basic c3rlccuzqxdlbgw6ahvzacuymgh1c2g=\r\n";
     let request = &peer.requests()[0];
     assert!(request.starts_with("post /token ") && request.contains(basic), "{request}");
-    assert!(request.ends_with("grant_type=client_credentials&scope=read+write&audience=https%3a%2f%2fa"), "{request}");
+    assert!(
+        request.ends_with("grant_type=client_credentials&scope=read+write&audience=https%3a%2f%2fa"),
+        "{request}"
+    );
 
     token(&tokens, &http, &oauth_client(&peer, json!({"auth": "body"}))).await;
     let request = &peer.requests()[1];
@@ -76,18 +81,25 @@ async fn a_token_whose_time_is_over_is_fetched_anew() {
 #[tokio::test]
 async fn a_refusal_says_why_and_whether_another_try_may_mend_it() {
     for (status, body, is_final, part) in [
-        ("401 Unauthorized", r#"{"error": "invalid_client", "error_description": "No such client."}"#, true, "401 Unauthorized: invalid_client: No such client."),
+        (
+            "401 Unauthorized",
+            r#"{"error": "invalid_client", "error_description": "No such client."}"#,
+            true,
+            "401 Unauthorized: invalid_client: No such client.",
+        ),
         ("400 Bad Request", r#"{"error": "invalid_scope"}"#, true, "400 Bad Request: invalid_scope"),
         ("429 Too Many Requests", "", false, "429"),
         ("503 Service Unavailable", "<html>", false, "503"),
     ] {
         let peer = Peer::saying(response(status, "", body)).await;
-        let refused = Tokens::default().get(&local(), &oauth_client(&peer, json!({}))).await.expect_err(status);
+        let refused =
+            Tokens::default().get(&local(), &oauth_client(&peer, json!({}))).await.expect_err(status);
         assert_eq!(matches!(refused, HttpError::Denied(_)), is_final, "{refused:?}");
         assert!(refused.to_string().contains(part) && !refused.to_string().contains("hush"), "{refused}");
     }
     let peer = Peer::saying(ok("<html>token-shown</html>")).await;
-    let refused = Tokens::default().get(&local(), &oauth_client(&peer, json!({}))).await.expect_err("no JSON");
+    let refused =
+        Tokens::default().get(&local(), &oauth_client(&peer, json!({}))).await.expect_err("no JSON");
     assert!(matches!(&refused, HttpError::Protocol(why) if !why.contains("token-shown")), "{refused:?}");
 }
 

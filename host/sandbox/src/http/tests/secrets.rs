@@ -103,7 +103,10 @@ async fn a_secret_in_a_url_reaches_its_host_and_shows_nowhere_else() {
     let attempt = setup.start();
     let answer = attempt.send(get(peer.url("/hooks/{{secret.KEY}}/x?key={{ secret.KEY }}&a=b"))).await;
     let answer = answer.expect("an answer");
-    assert!(peer.requests()[0].starts_with(&format!("get /hooks/{VALUE}/x?key={}&a=b ", VALUE.replace('-', "%2d"))));
+    assert!(
+        peer.requests()[0]
+            .starts_with(&format!("get /hooks/{VALUE}/x?key={}&a=b ", VALUE.replace('-', "%2d")))
+    );
 
     assert_eq!(answer.url, peer.url("/hooks/{{secret.KEY}}/x?key={{secret.KEY}}&a=b"));
     let journal = serde_json::to_string(&attempt.journal()).expect("JSON");
@@ -127,11 +130,15 @@ async fn a_secret_cannot_lead_out_of_what_is_granted() {
 /// What a peer knows of a secret it may say again; where it sends a guest is not for it to fill.
 #[tokio::test]
 async fn a_redirect_names_no_secret() {
-    for location in ["/{{secret.KEY}}", "/%7B%7Bsecret.KEY%7D%7D", "/x?k={{secret.KEY}}", "/{%7Bsecret.KEY}}"] {
+    for location in ["/{{secret.KEY}}", "/%7B%7Bsecret.KEY%7D%7D", "/x?k={{secret.KEY}}", "/{%7Bsecret.KEY}}"]
+    {
         let peer = Peer::saying(redirect("302 Found", location)).await;
         let attempt = keyed(&[&peer], &[peer.host()]).start();
         let refused = attempt.send(get(peer.url("/{{secret.KEY}}"))).await.expect_err(location);
-        assert!(matches!(&refused, HttpError::Protocol(why) if why.contains("for the step alone")), "{refused:?}");
+        assert!(
+            matches!(&refused, HttpError::Protocol(why) if why.contains("for the step alone")),
+            "{refused:?}"
+        );
         assert_eq!(peer.requests().len(), 1, "{location}");
     }
 }

@@ -1,5 +1,5 @@
 //! The machine's ceiling: a bare JSON echo, in a process of its own as the server is. `/slow?ms=` answers the same after so long, and `/asked`
-//! tells how often that was asked.
+//! tells how often that was asked. Beside it there is a model ([`ai::model`]).
 
 use std::net::SocketAddr;
 use std::process::{ExitCode, Stdio};
@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
+use super::ai;
 use crate::cli::{CliError, Screen};
 use crate::open_files;
 
@@ -62,6 +63,7 @@ pub(super) async fn serve(screen: &Screen) -> Result<ExitCode, CliError> {
         .route("/", post(|Json(body): Json<Value>| async { Json(body) }))
         .route("/slow", post(slow))
         .route("/asked", get(|State(asked): State<Asked>| async move { Json(asked.load(Ordering::Relaxed)) }))
+        .merge(ai::model::routes())
         .with_state(Asked::default());
     let closed = async {
         // An input that cannot be read is closed as well.

@@ -3,6 +3,7 @@
 //! A figure counts only if it is true: every answer is checked, and at the end the server is killed (SIGKILL) under load, started
 //! again, and asked for every run that it had acknowledged.
 
+mod ai;
 mod echo;
 mod fleet;
 mod history;
@@ -65,6 +66,8 @@ enum Mode {
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
         runs: u64,
     },
+    /// What a model's call costs, how soon its words are seen, what a large document takes, and very many slow calls at once.
+    Ai(ai::AiArgs),
     /// Maps over longer and longer lists, and a run of a thousand nodes.
     Map,
 }
@@ -87,6 +90,11 @@ pub(crate) async fn bench(args: BenchArgs, screen: &Screen) -> Result<ExitCode, 
         Some(Mode::History { runs }) => {
             let history = history::measure(runs, screen).await?;
             screen.data(&history.to_json(), || history.to_table())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Mode::Ai(args)) => {
+            let ai = ai::measure(&args, screen).await?;
+            screen.data(&ai.to_json(), || ai.to_table())?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Mode::Map) => {

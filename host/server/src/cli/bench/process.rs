@@ -31,6 +31,13 @@ pub(super) fn memory(pid: Option<u32>) -> Result<u64, CliError> {
         .ok_or_else(|| CliError::failed("measuring memory", "no VmRSS"))
 }
 
+/// Lets the most resident memory so far count from now on.
+pub(super) fn forget_peak(pid: Option<u32>) -> Result<(), CliError> {
+    // `proc_pid_clear_refs(5)`: 5 resets the peak alone.
+    let path = format!("/proc/{}/clear_refs", pid.unwrap_or_default());
+    std::fs::write(&path, "5").map_err(|source| CliError::file("write", std::path::Path::new(&path), source))
+}
+
 /// Files that are open now.
 pub(super) fn open_files(pid: Option<u32>) -> Result<usize, CliError> {
     process(pid)?.fd_count().map_err(failed)

@@ -31,8 +31,16 @@ pub(super) struct Latency {
 
 impl Latency {
     pub(super) fn of(sample: &Sample) -> Self {
-        let sorted = sample.sorted_latencies();
-        let at = |percent: usize| percentile(&sorted, percent);
+        Self::of_sorted(&sample.sorted_latencies())
+    }
+
+    pub(super) fn of_all(mut latencies: Vec<Duration>) -> Self {
+        latencies.sort_unstable();
+        Self::of_sorted(&latencies)
+    }
+
+    fn of_sorted(sorted: &[Duration]) -> Self {
+        let at = |percent: usize| percentile(sorted, percent);
         Self { p50: at(50), p90: at(90), p99: at(99) }
     }
 }

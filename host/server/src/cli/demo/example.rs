@@ -3,19 +3,22 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::{Either, select};
 use serde_json::{Value, json};
-use std::pin::pin;
+use stepwell_core::blob::MediaType;
 use stepwell_core::run::Verdict;
+use stepwell_core::state::StateKey;
 use stepwell_engine::ApprovalAnswer;
 use tokio::time::sleep;
 
 use super::peers::Services;
 use crate::cli::local_server::LocalServer;
 use crate::cli::workflow::escape;
-use crate::cli::workflow_test::scene::{self, Scene};
+use crate::cli::workflow_test::scene;
 use crate::cli::{CliError, Client, Connection, Screen, run, screen, serve, standard_steps};
 
 /// How often is looked whether a person is asked.
@@ -34,64 +37,91 @@ pub(super) async fn play(
         return Err(unknown(name));
     }
     let scene = scene::read(&file, case)?;
-    let steps: BTreeSet<&str> = scene.workflows.iter().flat_map(steps_of).collect();
-    let components = standard_steps::build_all(&steps.into_iter().collect::<Vec<_>>(), screen).await?;
+    let components = standard_steps::build_all(&steps_of_all(&scene.workflows), screen).await?;
 
-    let Scene { workflows, workflow, case, input, state, files, peers, decisions } = scene;
     let task = screen.task("Starting a server, and stand-ins for the services that the workflow calls");
-    let services = Services::start(peers).await?;
-    let server = LocalServer::start_with(&routes(&workflows, &services.url)).await?;
+    let services = Services::start(scene.peers).await?;
+    let server = LocalServer::start_with(&routes(&scene.workflows, &services.url)).await?;
     task.done(format_args!("{} and {}", server.connection().url, services.url));
     let client = server.client()?;
 
     let task = screen.task(format!("Publishing the steps and applying the workflow of examples/{name}"));
     standard_steps::publish_all(&client, &components).await?;
-    for secret in workflows.iter().flat_map(secrets_of).collect::<BTreeSet<_>>() {
-        client.put(&format!("/v1/secrets/{secret}"), &json!({"value": format!("stand-in/{secret}")})).await?;
-    }
-    for definition in &workflows {
-        let name = definition["name"].as_str().unwrap_or_default();
-        client.put(&format!("/v1/workflows/{}", escape(name)), definition).await?;
-    }
+    apply(&client, &scene.workflows).await?;
     task.done("as it stands: requests to other hosts go to the stand-ins");
 
-    let task = screen.task(format!("Playing “{case}”"));
-    for (bytes, media_type) in files {
-        client.post_bytes("/v1/blobs", media_type.as_str(), bytes.into()).await?;
-    }
-    for (key, value) in &state {
-        let key = escape(&key.to_string());
-        let path = format!("/v1/workflows/{}/state/{key}", escape(&workflow));
-        client.put(&path, &json!({"value": value})).await?;
-    }
-    let path = format!("/v1/workflows/{}/runs", escape(&workflow));
-    let started = client.start_run(&path, &json!({"input": input}), None, None).await?;
-    let id = screen::cell(&started["run_id"]);
-    let people = pin!(decide(&server, &client, &id, decisions, &task));
-    let end = pin!(run::follow_to_end(&client, &id, |_| Ok(())));
-    match select(end, people).await {
-        Either::Left((status, _)) => status.map(drop)?,
-        Either::Right((decided, end)) => {
-            decided?;
-            end.await?;
-        }
-    }
-    let ended = client.get(&format!("/v1/runs/{id}")).await?;
+    let task = screen.task(format!("Playing “{}”", scene.case));
+    prepare(&client, &scene.workflow, scene.files, &scene.state).await?;
+    let run = start(&client, &scene.workflow, &scene.input).await?;
+    go_through(&client, &run, scene.decisions, &task).await?;
+    let ended = client.get(&format!("/v1/runs/{run}")).await?;
     task.done(screen::cell(&ended["status"]));
     if screen.is_json() {
-        screen.line(&json!({"url": client.url(), "case": case, "run": ended}).to_string())?;
+        screen.line(&json!({"url": client.url(), "case": scene.case, "run": ended}).to_string())?;
     } else {
         screen.line(&describe(&ended))?;
     }
     if is_to_stay {
-        stay(&server, &services, &workflow, &id, screen).await;
+        stay(&server, &services, &scene.workflow, &run, screen).await;
     }
     server.stop().await
 }
 
+async fn apply(client: &Client, workflows: &[Value]) -> Result<(), CliError> {
+    for secret in workflows.iter().flat_map(secrets_of).collect::<BTreeSet<_>>() {
+        client.put(&format!("/v1/secrets/{secret}"), &json!({"value": format!("stand-in/{secret}")})).await?;
+    }
+    for definition in workflows {
+        let name = definition["name"].as_str().unwrap_or_default();
+        client.put(&format!("/v1/workflows/{}", escape(name)), definition).await?;
+    }
+    Ok(())
+}
+
+/// Puts in place what is there when the run begins.
+async fn prepare(
+    client: &Client,
+    workflow: &str,
+    files: Vec<(Bytes, MediaType)>,
+    state: &[(StateKey, Value)],
+) -> Result<(), CliError> {
+    for (bytes, media_type) in files {
+        client.post_bytes("/v1/blobs", media_type.as_str(), bytes.into()).await?;
+    }
+    for (key, value) in state {
+        let key = escape(&key.to_string());
+        let path = format!("/v1/workflows/{}/state/{key}", escape(workflow));
+        client.put(&path, &json!({"value": value})).await?;
+    }
+    Ok(())
+}
+
+async fn start(client: &Client, workflow: &str, input: &Value) -> Result<String, CliError> {
+    let path = format!("/v1/workflows/{}/runs", escape(workflow));
+    let started = client.start_run(&path, &json!({"input": input}), None, None).await?;
+    Ok(screen::cell(&started["run_id"]))
+}
+
+/// Returns once the run has ended. Its people need not all be asked.
+async fn go_through(
+    client: &Client,
+    run: &str,
+    decisions: Vec<(String, ApprovalAnswer)>,
+    task: &screen::Task,
+) -> Result<(), CliError> {
+    let people = pin!(decide(client, run, decisions, task));
+    let end = pin!(run::follow_to_end(client, run, |_| Ok(())));
+    match select(end, people).await {
+        Either::Left((status, _)) => status.map(drop),
+        Either::Right((decided, end)) => {
+            decided?;
+            end.await.map(drop)
+        }
+    }
+}
+
 /// Plays the people: each decides when they are asked, in their own name.
 async fn decide(
-    server: &LocalServer,
     client: &Client,
     run: &str,
     decisions: Vec<(String, ApprovalAnswer)>,
@@ -103,13 +133,15 @@ async fn decide(
         }
         let key = client.post("/v1/keys", &json!({"name": by})).await?;
         let connection =
-            Connection { url: server.connection().url.clone(), key: key["key"].as_str().map(str::to_owned) };
+            Connection { url: client.url().to_owned(), key: key["key"].as_str().map(str::to_owned) };
         let (decision, words) = match verdict {
             Verdict::Approve => ("approve", "approves"),
             Verdict::Reject => ("reject", "rejects"),
         };
         let answer = json!({"decision": decision, "comment": comment, "form": form});
-        Client::new(&connection)?.post(&format!("/v1/runs/{run}/approvals/{}", escape(&node)), &answer).await?;
+        Client::new(&connection)?
+            .post(&format!("/v1/runs/{run}/approvals/{}", escape(&node)), &answer)
+            .await?;
         task.news(format_args!("{by} {words} `{node}`"));
     }
     Ok(())
@@ -149,6 +181,11 @@ fn collect<'a>(value: &'a Value, capability: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
+fn steps_of_all(workflows: &[Value]) -> Vec<&str> {
+    let steps: BTreeSet<&str> = workflows.iter().flat_map(steps_of).collect();
+    steps.into_iter().collect()
+}
+
 /// The names of the steps that a definition uses.
 fn steps_of(workflow: &Value) -> BTreeSet<&str> {
     fn visit<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
@@ -171,7 +208,11 @@ fn describe(run: &Value) -> String {
     let nodes: String = run::describe_nodes(run).lines().map(|line| format!("  {line}\n")).collect();
     let end = match &run["output"] {
         Value::Null => format!("  failure: {}\n", screen::cell(&run["failure"]["message"])),
-        output => serde_json::to_string_pretty(output).unwrap_or_default().lines().map(|line| format!("  {line}\n")).collect(),
+        output => serde_json::to_string_pretty(output)
+            .unwrap_or_default()
+            .lines()
+            .map(|line| format!("  {line}\n"))
+            .collect(),
     };
     format!("\n{nodes}\n{end}")
 }
@@ -198,7 +239,8 @@ fn unknown(name: &str) -> CliError {
 
 /// The examples that can be played.
 fn names() -> Vec<String> {
-    let folders = folder().ok().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let folders =
+        folder().ok().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
     let is_one = |folder: &Path| folder.join("workflow.test.json").is_file();
     let mut names: Vec<String> = folders
         .filter(|folder| is_one(&folder.path()))

@@ -120,9 +120,9 @@ fn speak(Spoken { status, headers, body }: Spoken) -> Response<Body> {
         }
         Some((Ok::<_, std::convert::Infallible>(piece), (pieces, true)))
     });
-    let response = headers.into_iter().fold(Response::builder().status(status), |response, (name, value)| {
-        response.header(name, value)
-    });
+    let response = headers
+        .into_iter()
+        .fold(Response::builder().status(status), |response, (name, value)| response.header(name, value));
     response.body(Body::from_stream(pieces)).unwrap_or_else(|error| {
         let mut wrong = Response::new(Body::from(format!("the stand-in's answer is none: {error}")));
         *wrong.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -174,9 +174,11 @@ mod tests {
     #[test]
     fn a_callbacks_url_is_found_in_a_body_and_in_a_query() {
         let url = "http://127.0.0.1:7700/v1/callbacks/abc-DEF_1";
-        let body = Bytes::from(json!({"input": "http://other.example/x", "webhook": url, "more": 1}).to_string());
+        let body =
+            Bytes::from(json!({"input": "http://other.example/x", "webhook": url, "more": 1}).to_string());
         assert_eq!(callback_url(&Uri::from_static("/jobs"), &body).as_deref(), Some(url));
-        let uri = "/jobs?webhook=http%3A%2F%2F127.0.0.1%3A7700%2Fv1%2Fcallbacks%2Fabc-DEF_1&x=1".parse().unwrap();
+        let uri =
+            "/jobs?webhook=http%3A%2F%2F127.0.0.1%3A7700%2Fv1%2Fcallbacks%2Fabc-DEF_1&x=1".parse().unwrap();
         assert_eq!(callback_url(&uri, &Bytes::new()).as_deref(), Some(url));
         assert_eq!(callback_url(&Uri::from_static("/jobs"), &Bytes::from("none")), None);
     }

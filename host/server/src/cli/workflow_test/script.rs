@@ -16,7 +16,7 @@ use super::disruption::{Disruption, EffectName};
 use super::fault::Fault;
 use super::file::Case;
 use super::journal::CutJournal;
-use super::stand_in::{self, StandIn};
+use super::stand_in::{self, Asked, StandIn};
 
 /// The stand-in of a sandbox in which one take after the other is played.
 #[derive(Debug, Default)]
@@ -173,7 +173,8 @@ impl Script {
         state: &mut State,
     ) -> Result<Given, Failure> {
         let is_left = |it: &&StandIn| it.times.is_none_or(|times| state.counts.get(&it.name) < Some(&times));
-        let found = self.case.stand_ins.iter().filter(is_left).find(|it| it.covers(&Asked::by_attempt(asked)));
+        let found =
+            self.case.stand_ins.iter().filter(is_left).find(|it| it.covers(&Asked::by_attempt(asked)));
         let Some(stand_in) = found else {
             let what = format!("`{}` of the node `{}`", asked.summary, asked.context.node);
             let failure =

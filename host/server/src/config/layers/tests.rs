@@ -39,7 +39,11 @@ fn how_others_reach_the_server_can_be_set_in_each_layer() {
 
 #[test]
 fn hosts_are_sent_elsewhere_by_name_and_what_is_no_route_is_told() {
-    let file = |route: &str| format!("[network.routes]\n\"api.openai.com\" = \"{route}\"\n\"*.example.com\" = \"http://127.0.0.1:9\"");
+    let file = |route: &str| {
+        format!(
+            "[network.routes]\n\"api.openai.com\" = \"{route}\"\n\"*.example.com\" = \"http://127.0.0.1:9\""
+        )
+    };
     let config = load(&file("http://gateway.example.com:8080/openai"), &[]).unwrap();
     assert_eq!(config.network.routes.len(), 2);
     let error = load(&file("gateway"), &[]).unwrap_err().to_string();
