@@ -11,6 +11,8 @@ use crate::{Endpoint, failure};
 
 /// As much as any of the kinds below is known by.
 const HEAD: usize = 16;
+/// As far from the end as an image's end is looked for.
+const TAIL: u64 = 1024;
 /// How much of something else an error shows.
 const SHOWN: usize = 500;
 /// Decoded at once: of base64 four characters are three bytes.
@@ -46,11 +48,28 @@ pub(crate) fn sound_kind(head: &[u8]) -> Option<&'static str> {
 
 /// A blob that is an image, with the media type that it really has.
 pub(crate) fn checked_image(endpoint: &Endpoint<'_>, mut image: Blob) -> Result<Blob, StepError> {
-    match image_kind(&head(&image, HEAD)?) {
-        Some(kind) => image.media_type = kind.into(),
-        None => return Err(something_else(endpoint, &image, "image")?),
+    let head = head(&image, HEAD)?;
+    let Some(kind) = image_kind(&head) else { return Err(something_else(endpoint, &image, "image")?) };
+    if !ends_as(kind, &head, &image)? {
+        return Err(endpoint.misfit(&format!("{} bytes of an image ({kind}) that breaks off", image.size)));
     }
+    image.media_type = kind.into();
     Ok(image)
+}
+
+/// Whether an image has an end, where its kind has one to be known by. Some programs write a little behind it.
+fn ends_as(kind: &str, head: &[u8], image: &Blob) -> Result<bool, StepError> {
+    let ends_with = |mark: &[u8]| -> Result<bool, StepError> {
+        Ok(tail(image)?.windows(mark.len()).any(|bytes| bytes == mark))
+    };
+    match (kind, head) {
+        ("image/png", _) => ends_with(b"IEND"),
+        ("image/jpeg", _) => ends_with(&[0xff, 0xd9]),
+        ("image/webp", [_, _, _, _, a, b, c, d, ..]) => {
+            Ok(u64::from(u32::from_le_bytes([*a, *b, *c, *d])) + 8 <= image.size)
+        }
+        _ => Ok(true),
+    }
 }
 
 /// A blob that is sound. PCM is taken for what it is called, unless it is called text or JSON.
@@ -89,6 +108,13 @@ fn head(blob: &Blob, most: usize) -> Result<Vec<u8>, StepError> {
     let mut head = Vec::new();
     blob::open(blob)?.take(most as u64).read_to_end(&mut head).map_err(blob::Error::from)?;
     Ok(head)
+}
+
+fn tail(blob: &Blob) -> Result<Vec<u8>, StepError> {
+    let mut tail = Vec::new();
+    let from = blob.size.saturating_sub(TAIL);
+    blob::open_at(blob, from)?.read_to_end(&mut tail).map_err(blob::Error::from)?;
+    Ok(tail)
 }
 
 /// What base64 stands for.

@@ -4,7 +4,7 @@ use stepwell_sdk::testing::{Answer, FakeHost, call};
 
 use super::*;
 
-const PNG: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n'];
+const PNG: [u8; 20] = *b"\x89PNG\r\n\x1a\n\0\0\0\0IEND\xaeB`\x82";
 
 fn edited(input: Value, config: Value) -> Result<Value, StepError> {
     call(image_edit, &input, &config)

@@ -15,7 +15,7 @@ fn made(input: Value, config: Value) -> Result<Value, StepError> {
 #[test]
 fn the_options_of_the_config_reach_the_provider() {
     let host = FakeHost::new();
-    let answer = json!({"data": [{"b64_json": "iVBORw0KGgoAAAAN"}, {"b64_json": "iVBORw0KGgoAAAAN"}], "usage": {"input_tokens": 1, "output_tokens": 2}});
+    let answer = json!({"data": [{"b64_json": "iVBORw0KGgoAAAAASUVORK5CYII="}, {"b64_json": "iVBORw0KGgoAAAAASUVORK5CYII="}], "usage": {"input_tokens": 1, "output_tokens": 2}});
     host.answer("POST", "https://api.openai.com/v1/images/generations", Answer::json(200, &answer));
     let config = json!({"size": "1024x1536", "quality": "low", "format": "webp", "background": "transparent", "count": 2});
     let output = made(json!({"prompt": "a fox"}), config).unwrap();

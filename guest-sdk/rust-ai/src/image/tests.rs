@@ -11,9 +11,9 @@ const GEMINI: &str =
 const REPLICATE: &str = "https://api.replicate.com/v1/models/black-forest-labs/flux-schnell/predictions";
 const PICTURE: &str = "https://replicate.delivery/xezq/abc/out-0.webp";
 
-/// The beginning of a PNG, and the same in base64.
-const PNG: [u8; 12] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', 0, 0, 0, 13];
-const PNG_BASE64: &str = "iVBORw0KGgoAAAAN";
+/// The beginning of a PNG and its end, and the same in base64.
+const PNG: [u8; 20] = *b"\x89PNG\r\n\x1a\n\0\0\0\0IEND\xaeB`\x82";
+const PNG_BASE64: &str = "iVBORw0KGgoAAAAASUVORK5CYII=";
 
 fn order(options: &Options) -> Order<'_> {
     Order {
@@ -329,7 +329,7 @@ fn flux_takes_a_job_and_gives_it_back_at_the_address_that_it_names() {
     host.answer(
         "GET",
         sample,
-        Answer::bytes(200, [0xff, 0xd8, 0xff, 0xe0]).header("content-type", "image/jpeg"),
+        Answer::bytes(200, [0xff, 0xd8, 0xff, 0xe0, 0xff, 0xd9]).header("content-type", "image/jpeg"),
     );
     let config: ProviderConfig<Generator> = serde_json::from_value(config).unwrap();
     let endpoint = config.endpoint().unwrap();

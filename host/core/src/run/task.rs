@@ -173,13 +173,16 @@ impl Task {
                 Some(later_by_ms(failed.at, failed.failure.retry_after_ms.unwrap_or(1_000)))
             }
             (FailureKind::CircuitOpen, _) if policies.when_open == Some(WhenOpen::Fallback) => {
-                self.fall_back(policies, failed.at)
+                // Where none is left, it fails as with any other failure.
+                self.fall_back(policies, failed.at).or_else(|| self.back_off(call, failed))
             }
-            _ => {
-                self.tries = self.tries.saturating_add(1);
-                backoff_due(&call.retry, self.tries, failed).or_else(|| self.fall_back(policies, failed.at))
-            }
+            _ => self.back_off(call, failed).or_else(|| self.fall_back(policies, failed.at)),
         }
+    }
+
+    fn back_off(&mut self, call: &Call, failed: &Failed<'_>) -> Option<Timestamp> {
+        self.tries = self.tries.saturating_add(1);
+        backoff_due(&call.retry, self.tries, failed)
     }
 
     fn fall_back(&mut self, policies: &Policies<'_>, at: Timestamp) -> Option<Timestamp> {

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use stepwell_core::digest::Digest;
 use stepwell_core::failure::Failure;
+use url::Url;
 
 use super::hop::Hop;
 use super::message::{Answer, HttpError, HttpKept, HttpRequest, HttpStream};
@@ -41,10 +42,10 @@ pub struct HttpAsked<'a> {
     pub summary: String,
     /// In upper case.
     pub method: &'a str,
-    /// Where to, with the placeholders of secrets: for a redirect's follower not where the guest asked.
-    pub url: Cow<'a, str>,
-    /// Its host, without a port.
-    pub host: &'a str,
+    /// Where to: for a redirect's follower not where the guest asked.
+    pub url: &'a Url,
+    /// The same with the placeholders of secrets as the guest wrote them, which a [`Url`] encodes.
+    pub written_url: Cow<'a, str>,
     /// As they would leave, but with the placeholders of secrets. Names in lower case.
     pub headers: Vec<(&'a str, &'a str)>,
     /// The body, with the bytes of the blobs that are part of it.
@@ -86,8 +87,8 @@ impl Rehearsal {
             digest: request.digest(),
             summary: request.summary(),
             method: hop.method.as_str(),
-            url: placeholder::written(&hop.url),
-            host: hop.url.host_str().unwrap_or_default(),
+            url: &hop.url,
+            written_url: placeholder::written(&hop.url),
             headers: hop.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
             body,
         };

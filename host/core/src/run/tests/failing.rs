@@ -183,6 +183,14 @@ fn an_open_circuit_is_waited_for_or_fallen_back_from_as_the_node_says() {
     let mut life = Life::of(definition, json!({}));
     life.fail("a", open());
     assert_eq!(life.state.in_flight().next().unwrap().call, 1);
+    life.fail("a", open());
+    assert_eq!(life.run_failure().0.kind, FailureKind::CircuitOpen, "the last fallback fails as any other call");
+    let retried = json!({"attempts": 2, "delay": "1s", "jitter": false, "on": ["circuit-open"]});
+    let definition = json!({"nodes": {"a": {"when_open": "fallback", "fallback": [{"config": {"b": 1}, "retry": retried}]}}});
+    let mut life = Life::of(definition, json!({}));
+    life.fail("a", open());
+    life.fail("a", open());
+    assert_eq!(life.wakes_after(), Some(Duration::from_secs(7)), "or is tried again");
     let mut life = Life::of(json!({"nodes": {"a": {}}}), json!({}));
     life.fail("a", open());
     assert_eq!(life.run_failure().0.kind, FailureKind::CircuitOpen, "a node that says nothing fails");

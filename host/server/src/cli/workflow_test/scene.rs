@@ -1,6 +1,6 @@
 //! A case of a test file, for who plays it against a real server: its stand-ins, and what people do in it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -76,7 +76,7 @@ pub(in crate::cli) fn read(file: &Path, case: Option<&str>) -> Result<Scene, Cli
     })
 }
 
-fn pick(cases: &[Case], wanted: Option<&str>, tests: &PathBuf) -> Result<Case, CliError> {
+fn pick(cases: &[Case], wanted: Option<&str>, tests: &Path) -> Result<Case, CliError> {
     let found = cases.iter().find(|case| wanted.is_none_or(|wanted| case.name == wanted));
     found.cloned().ok_or_else(|| {
         let known: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();

@@ -188,7 +188,9 @@ impl Script {
             // An effect that is disturbed uses nothing up: what was to come is still to come.
             state.counts.entry(stand_in.name.clone()).and_modify(|count| *count += 1);
         }
-        let fault = disturbed.map(|(fault, _)| *fault).or(own_fault);
+        // There is nothing to spoil where the stand-in gives no answer.
+        let spoils_nothing = |fault: &Fault| fault.spoils_an_answer() && own_fault.is_some_and(|own| !own.spoils_an_answer());
+        let fault = disturbed.map(|(fault, _)| *fault).filter(|fault| !spoils_nothing(fault)).or(own_fault);
         let answer = match fault {
             Some(fault) => fault.strike(intended, &stand_in::host(asked)),
             None => intended,

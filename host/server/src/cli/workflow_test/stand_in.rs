@@ -57,7 +57,7 @@ pub(in crate::cli) struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// That of an attempt.
     pub(super) fn by_attempt(asked: &'a HttpAsked<'_>) -> Self {
-        Self { node: asked.context.node.as_str(), method: asked.method, url: &asked.url, body: asked.body }
+        Self { node: asked.context.node.as_str(), method: asked.method, url: &asked.written_url, body: asked.body }
     }
 }
 
@@ -128,7 +128,7 @@ impl StandIn {
     /// Its answer, as it is meant; and how the wire spoils it.
     pub(super) fn answer(&self, asked: &HttpAsked<'_>) -> (HttpAnswer, Option<Fault>) {
         let Response { status, headers, body } = self.response.clone();
-        let response = |body| HttpResponse { status, headers, body, url: asked.url.to_string() };
+        let response = |body| HttpResponse { status, headers, body, url: asked.written_url.to_string() };
         let answer = match body {
             Body::Whole(body) => HttpAnswer::Ok(response(body)),
             Body::Chunks(chunks) => HttpAnswer::Stream(HttpStream {
@@ -248,7 +248,7 @@ fn holds(body: &Bytes, wanted: &Value) -> bool {
 
 /// What a fault tells of where the request went.
 pub(super) fn host(asked: &HttpAsked<'_>) -> String {
-    asked.host.to_owned()
+    asked.url.host_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

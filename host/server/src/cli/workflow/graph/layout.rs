@@ -9,7 +9,7 @@ use rust_sugiyama::configure::{Config, RankingType};
 
 use super::model::Graph;
 
-pub(super) const BOX_WIDTH: f64 = 216.0;
+pub(super) const BOX_WIDTH: f64 = 248.0;
 pub(super) const BOX_HEIGHT: f64 = 68.0;
 /// Between two layers: room for the arrows to turn.
 const LAYER_GAP: f64 = 52.0;

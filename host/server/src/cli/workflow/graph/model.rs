@@ -125,10 +125,8 @@ fn trigger(trigger: &Value) -> String {
 }
 
 fn budget(definition: &Value) -> Vec<String> {
-    let each = definition["budget"].as_object().into_iter().flatten();
-    each.filter(|(_, value)| !value.is_object())
-        .map(|(name, value)| format!("budget {name} {}", text(value)))
-        .collect()
+    let of = |name: &str| definition["budget"].get(name).map(|most| format!("budget {name} {}", text(most)));
+    ["usd", "time", "fuel"].into_iter().filter_map(of).collect()
 }
 
 fn output(definition: &Value) -> Box {

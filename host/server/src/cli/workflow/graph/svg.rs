@@ -8,10 +8,10 @@ use super::model::{Arrow, ArrowKind, Box, Graph, Kind};
 const MARGIN: f64 = 24.0;
 /// Above the boxes, for the title.
 const HEAD: f64 = 40.0;
-/// How many letters of each size are sure to fit into a box.
-const BOLD_LETTERS: usize = 24;
-const PLAIN_LETTERS: usize = 32;
-const SMALL_LETTERS: usize = 38;
+/// How many letters of each size fit into a box, in a wide font as well (DejaVu Sans).
+const BOLD_LETTERS: usize = 23;
+const PLAIN_LETTERS: usize = 30;
+const SMALL_LETTERS: usize = 34;
 
 const STYLE: &str = "
   svg { color-scheme: light dark; font-family: system-ui, sans-serif; }
