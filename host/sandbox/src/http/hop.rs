@@ -126,6 +126,9 @@ fn url(text: &str) -> Result<Url, HttpError> {
     }
     let text = placeholder::canonical(text).map_err(|why| wrong(&format!("can't be read: {why}")))?;
     let url = Url::parse(&text).map_err(|error| wrong(&format!("can't be read: {error}")))?;
+    if url.host_str().is_some_and(mentions_secret) {
+        return Err(wrong("names a secret as its host: grants go by the host, so it can't be secret"));
+    }
     check_url(url).map_err(|why| HttpError::InvalidRequest(format!("the URL: {why}")))
 }
 
@@ -226,7 +229,7 @@ mod tests {
             ("GET", "https://a/", &[("Transfer-Encoding", "chunked")], "`Transfer-Encoding`"),
             ("GET", "https://a/", &[("a b", "c")], "`a b` has no valid name"),
             ("GET", "https://a/{{secret.A-B}}", &[], "`A-B` is not a name"),
-            ("GET", "https://{{secret.A}}/", &[], "can't be read"),
+            ("GET", "https://{{secret.a}}/", &[], "grants go by the host"),
         ] {
             let error = Hop::first(&request(method, url, headers)).expect_err(url);
             assert!(matches!(&error, HttpError::InvalidRequest(why) if why.contains(part)), "{error:?}");
@@ -281,7 +284,7 @@ mod tests {
             "javascript:alert(1)",
             "https://b.example/{{secret.KEY}}",
             "/%7B%7Bsecret.KEY%7D%7D",
-            "?k={{ secret.KEY }}",
+            "?k={{secret.KEY}}",
         ] {
             let error = hop.redirected(StatusCode::FOUND, Some(location.as_bytes())).expect_err(location);
             assert!(matches!(error, HttpError::Protocol(_)), "{error:?}");

@@ -96,8 +96,7 @@ impl HttpRequest {
 
 /// Scheme, host, port and path: a URL without what may be confidential.
 pub(crate) fn address(url: &Url) -> String {
-    let written = placeholder::written(url);
-    written.split('?').next().unwrap_or_default().to_owned()
+    format!("{}{}", url.origin().ascii_serialization(), placeholder::written_in(url.path()))
 }
 
 /// Host and port, as a grant names them.

@@ -184,7 +184,11 @@ fn an_open_circuit_is_waited_for_or_fallen_back_from_as_the_node_says() {
     life.fail("a", open());
     assert_eq!(life.state.in_flight().next().unwrap().call, 1);
     life.fail("a", open());
-    assert_eq!(life.run_failure().0.kind, FailureKind::CircuitOpen, "the last fallback fails as any other call");
+    assert_eq!(
+        life.run_failure().0.kind,
+        FailureKind::CircuitOpen,
+        "the last fallback fails as any other call"
+    );
     let retried = json!({"attempts": 2, "delay": "1s", "jitter": false, "on": ["circuit-open"]});
     let definition = json!({"nodes": {"a": {"when_open": "fallback", "fallback": [{"config": {"b": 1}, "retry": retried}]}}});
     let mut life = Life::of(definition, json!({}));

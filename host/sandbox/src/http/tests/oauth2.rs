@@ -48,14 +48,14 @@ async fn a_client_says_who_it_is_as_the_standard_has_it() {
     let request = &peer.requests()[0];
     assert!(request.starts_with("post /token ") && request.contains(basic), "{request}");
     assert!(
-        request.ends_with("grant_type=client_credentials&scope=read+write&audience=https%3a%2f%2fa"),
+        request.ends_with("grant_type=client_credentials&scope=read+write&audience=https%3A%2F%2Fa"),
         "{request}"
     );
 
     token(&tokens, &http, &oauth_client(&peer, json!({"auth": "body"}))).await;
     let request = &peer.requests()[1];
     assert!(!request.contains("authorization:"), "{request}");
-    assert!(request.ends_with("client_id=step%3awell&client_secret=hush+hush"), "{request}");
+    assert!(request.ends_with("client_id=step%3Awell&client_secret=hush+hush"), "{request}");
 }
 
 #[tokio::test]

@@ -200,6 +200,7 @@ mod tests {
                 summary: format!("GET https://a.example/{what}"),
                 method: "GET",
                 url: &url,
+                written_url: url.as_str().into(),
                 headers: Vec::new(),
                 body: &Bytes::new(),
             };

@@ -189,7 +189,8 @@ impl Script {
             state.counts.entry(stand_in.name.clone()).and_modify(|count| *count += 1);
         }
         // There is nothing to spoil where the stand-in gives no answer.
-        let spoils_nothing = |fault: &Fault| fault.spoils_an_answer() && own_fault.is_some_and(|own| !own.spoils_an_answer());
+        let spoils_nothing =
+            |fault: &Fault| fault.spoils_an_answer() && own_fault.is_some_and(|own| !own.spoils_an_answer());
         let fault = disturbed.map(|(fault, _)| *fault).filter(|fault| !spoils_nothing(fault)).or(own_fault);
         let answer = match fault {
             Some(fault) => fault.strike(intended, &stand_in::host(asked)),
@@ -261,6 +262,7 @@ mod tests {
             summary: "POST https://a.example/".to_owned(),
             method: "POST",
             url: &Url::parse("https://a.example/").unwrap(),
+            written_url: "https://a.example/".into(),
             headers: Vec::new(),
             body: &Bytes::new(),
         };

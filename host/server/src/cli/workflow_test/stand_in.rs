@@ -57,7 +57,12 @@ pub(in crate::cli) struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// That of an attempt.
     pub(super) fn by_attempt(asked: &'a HttpAsked<'_>) -> Self {
-        Self { node: asked.context.node.as_str(), method: asked.method, url: &asked.written_url, body: asked.body }
+        Self {
+            node: asked.context.node.as_str(),
+            method: asked.method,
+            url: &asked.written_url,
+            body: asked.body,
+        }
     }
 }
 
