@@ -23,12 +23,12 @@
 //! assert_eq!(host.blob(&loud), b"QUIET");
 //! ```
 
-use std::{fmt, io};
+use std::io;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{StepError, host};
+use crate::{Fault, StepError, host};
 
 /// How much is asked of the host at once by those who read without saying how much.
 const PIECE: u32 = 64 << 10;
@@ -206,28 +206,7 @@ pub enum ErrorKind {
 }
 
 /// Why a blob could not be read or written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Error {
-    /// What went wrong, for programs.
-    pub kind: ErrorKind,
-    /// What went wrong and with what, for a person.
-    pub message: String,
-}
-
-impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Error {}
+pub type Error = Fault<ErrorKind>;
 
 /// What [`Reader`] and [`Writer`] make of their errors, undone.
 impl From<io::Error> for Error {

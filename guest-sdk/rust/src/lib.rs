@@ -7,6 +7,7 @@ pub mod blob;
 pub mod context;
 pub mod decision;
 mod error;
+mod fault;
 mod handler;
 mod host;
 pub mod http;
@@ -20,6 +21,7 @@ pub mod testing;
 pub mod usage;
 
 pub use error::{StepError, StepErrorKind};
+pub use fault::Fault;
 pub use handler::{Handler, NoConfig};
 pub use stepwell_sdk_macro::step;
 

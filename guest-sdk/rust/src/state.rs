@@ -20,13 +20,12 @@
 //! assert_eq!((count("visits").unwrap(), count("visits").unwrap()), (1, 2));
 //! ```
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{StepError, host};
+use crate::{Fault, StepError, host};
 
 /// A value that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,28 +110,7 @@ pub enum ErrorKind {
 }
 
 /// Why a value could not be read or changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Error {
-    /// What went wrong, for programs.
-    pub kind: ErrorKind,
-    /// What went wrong and with what, for a person.
-    pub message: String,
-}
-
-impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Error {}
+pub type Error = Fault<ErrorKind>;
 
 impl From<Error> for StepError {
     fn from(error: Error) -> Self {

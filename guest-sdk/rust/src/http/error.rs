@@ -1,8 +1,6 @@
 //! Why there is no answer to a request.
 
-use std::fmt;
-
-use crate::StepError;
+use crate::{Fault, StepError};
 
 /// What went wrong, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,28 +39,7 @@ impl ErrorKind {
 }
 
 /// Why there is no answer to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Error {
-    /// What went wrong, for programs.
-    pub kind: ErrorKind,
-    /// What went wrong and where, for a person.
-    pub message: String,
-}
-
-impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Error {}
+pub type Error = Fault<ErrorKind>;
 
 impl From<Error> for StepError {
     fn from(error: Error) -> Self {
