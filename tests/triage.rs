@@ -8,7 +8,7 @@ use crate::support::server::{Server, http_client, node};
 use crate::support::stand_ins::StandIns;
 
 async fn triage_server(stand_ins: &StandIns) -> Server {
-    let config = format!("[network]\nallow_networks = [\"127.0.0.0/8\"]\n{}", stand_ins.routes());
+    let config = format!("[network]\nallow_networks = [\"127.0.0.0/8\"]\n{}", stand_ins.routes(true));
     let server = Server::start_with(&config).await;
     for step in ["classify", "guard", "http-request", "store", "transform"] {
         server.publish(&guests::standard(step)).await;

@@ -63,12 +63,12 @@ impl StandIns {
 }
 
 impl StandIns {
-    /// Configuration by which a server sends to the stand-ins what the workflow asks of the services that it names.
-    pub(crate) fn routes(&self) -> String {
-        format!(
-            "[network.routes]\n\"api.openai.com\" = \"{}\"\n\"departments.example.com\" = \"{}\"\n",
-            self.model_url, self.departments_url
-        )
+    /// Configuration by which a server sends to the stand-ins what the workflow asks of the services that it names; a real model, where there
+    /// is one, is left alone.
+    pub(crate) fn routes(&self, with_model: bool) -> String {
+        let model = format!("\"api.openai.com\" = \"{}\"\n", self.model_url);
+        let model = if with_model { model.as_str() } else { "" };
+        format!("[network.routes]\n{model}\"departments.example.com\" = \"{}\"\n", self.departments_url)
     }
 }
 

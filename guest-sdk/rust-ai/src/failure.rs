@@ -136,7 +136,8 @@ pub(crate) fn inside(provider: &str, document: &Value) -> StepError {
     let told = error_inside(document).unwrap_or(document);
     let status = ["code", "status", "status_code"].into_iter().find_map(|name| told.get(name)?.as_u64());
     let status = status.and_then(|status| u16::try_from(status).ok()).filter(|status| *status >= 400);
-    let cause = by_words(told).or_else(|| status.map(by_status)).unwrap_or(Cause::ProviderFailed);
+    let cause = by_words(told).or_else(|| status.map(by_status)).or_else(|| by_blame(told));
+    let cause = cause.unwrap_or(Cause::ProviderFailed);
     let reason = reason(told).map_or_else(|| told.to_string(), str::to_owned);
     let message =
         format!("{provider} answered with an error inside a good answer, {}: {reason}", cause.words());
@@ -222,11 +223,19 @@ fn by_code(code: &str) -> Option<Cause> {
         | "request_too_large"
         | "string_above_max_length" => Cause::InputTooLong,
         "model_not_found" => Cause::UnknownModel,
-        "content_policy_violation" | "content_filter" | "moderation_blocked" | "content_moderation" => {
-            Cause::Refused
-        }
+        "content_policy_violation"
+        | "image_content_policy_violation"
+        | "content_filter"
+        | "moderation_blocked"
+        | "content_moderation" => Cause::Refused,
         _ => return None,
     })
+}
+
+/// What blames the request, where no status says so: `invalid_request_error`, `invalid_prompt`, `invalid_image_format`.
+fn by_blame(told: &Value) -> Option<Cause> {
+    let mut named = ["code", "type"].into_iter().filter_map(|name| told.get(name)?.as_str());
+    named.any(|name| name.starts_with("invalid_")).then_some(Cause::BadRequest)
 }
 
 /// In the words of: Anthropic, Google, vLLM and llama-cpp-python, older OpenAI; Ollama and Anthropic.

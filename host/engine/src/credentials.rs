@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 use stepwell_core::grant::Grants;
 use stepwell_core::id::{SecretName, TenantId};
-use stepwell_core::secret::{BasicPair, OAuth2Client, Secret};
-use stepwell_sandbox::{Credential, HttpError};
+use stepwell_core::secret::{BasicPair, Secret};
+use stepwell_sandbox::Credential;
 
 use crate::Shared;
 
@@ -19,47 +18,30 @@ pub(crate) async fn granted(
     tenant: &TenantId,
     grants: &Grants,
 ) -> Result<BTreeMap<SecretName, Credential>, String> {
-    let mut secrets = Vec::new();
+    let mut credentials = BTreeMap::new();
     for name in grants.secrets.keys() {
         let text = engine.catalogue.secret(tenant, name).await;
         let text = text.map_err(|error| format!("the secret {name} cannot be read: {error}"))?;
         let secret = text.map(Secret::from_text).transpose();
         let secret = secret.map_err(|error| format!("the secret {name} cannot be read: {error}"))?;
-        secrets.extend(secret.map(|secret| (name, secret)));
+        credentials.extend(secret.map(|secret| (name.clone(), credential(secret))));
     }
-    let ready = secrets
-        .into_iter()
-        .map(async |(name, secret)| (name.clone(), credential(engine, name, secret).await));
-    Ok(join_all(ready).await.into_iter().collect())
+    Ok(credentials)
 }
 
-async fn credential(engine: &Shared, name: &SecretName, secret: Secret) -> Credential {
+fn credential(secret: Secret) -> Credential {
     match secret {
         Secret::Value(value) => value.into(),
         Secret::Basic(pair) => basic(pair),
-        Secret::OAuth2(client) => token(engine, name, client).await,
+        Secret::OAuth2(client) => Credential::Client(Box::new(client)),
     }
 }
 
-/// RFC 7617 section 2, the characters in UTF-8.
+/// RFC 7617 section 2, the characters in UTF-8. Where there is no password, the user is what is secret: some services take a key so.
 fn basic(BasicPair { user, password }: BasicPair) -> Credential {
-    let pair = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
-    Credential { value: Ok(SecretString::from(pair)), hidden: vec![password] }
-}
-
-/// A client that is given no token now fails those requests alone that name it.
-async fn token(engine: &Shared, name: &SecretName, client: OAuth2Client) -> Credential {
-    let mut value = engine.sandbox.access_token(&client).await;
-    if let Err(error) = &mut value {
-        tracing::warn!(secret = %name, %error, "an OAuth2 client is given no access token");
-        explain(error, name);
-    }
-    Credential { value, hidden: vec![client.client_secret] }
-}
-
-fn explain(error: &mut HttpError, name: &SecretName) {
-    let message = error.message_mut();
-    *message = format!("the secret `{name}` is an OAuth2 client without a token: {message}");
+    let pair = SecretString::from(STANDARD.encode(format!("{user}:{}", password.expose_secret())));
+    let hidden = if password.expose_secret().is_empty() { user.into() } else { password };
+    Credential::Text { value: pair, hidden: vec![hidden] }
 }
 
 #[cfg(test)]
@@ -68,10 +50,14 @@ mod tests {
 
     /// The example of RFC 7617 section 2.
     #[test]
-    fn a_pair_is_sent_as_the_standard_has_it_and_its_password_is_hidden() {
-        let pair = BasicPair { user: "Aladdin".to_owned(), password: "open sesame".into() };
-        let credential = basic(pair);
-        assert_eq!(credential.value.expect("a value").expose_secret(), "QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        assert_eq!(credential.hidden[0].expose_secret(), "open sesame");
+    fn a_pair_is_sent_as_the_standard_has_it_and_what_is_secret_of_it_is_hidden() {
+        for (user, password, sent, secret) in [
+            ("Aladdin", "open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "open sesame"),
+            ("sk_live_1", "", "c2tfbGl2ZV8xOg==", "sk_live_1"),
+        ] {
+            let credential = basic(BasicPair { user: user.to_owned(), password: password.into() });
+            let Credential::Text { value, hidden } = credential else { panic!("{credential:?}") };
+            assert_eq!((value.expose_secret(), hidden[0].expose_secret()), (sent, secret));
+        }
     }
 }

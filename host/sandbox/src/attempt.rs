@@ -16,11 +16,11 @@ use stepwell_core::failure::{Failure, FailureKind};
 use stepwell_core::grant::Grants;
 use stepwell_core::id::{AttemptNumber, NodeId, Part, RunId, SecretName, WorkflowName};
 use stepwell_core::limits::Limits;
+use stepwell_core::secret::OAuth2Client;
 use stepwell_core::state::StateCall;
 use stepwell_core::trace;
 
 use crate::blob::{BlobStore, NoBlobs};
-use crate::http::HttpError;
 
 /// One attempt: everything that a guest may see or use.
 pub struct Attempt {
@@ -42,16 +42,21 @@ pub struct Attempt {
 
 /// What stands for a secret's placeholder in a request.
 #[derive(Debug, Clone)]
-pub struct Credential {
-    /// The text itself, or why it could not be had: a request that names the secret then fails so, and no other does.
-    pub value: Result<SecretString, HttpError>,
-    /// What it was made of: is taken out of all that comes back, too.
-    pub hidden: Vec<SecretString>,
+pub enum Credential {
+    /// A text.
+    Text {
+        /// The text itself.
+        value: SecretString,
+        /// What it was made of: is taken out of all that comes back, too.
+        hidden: Vec<SecretString>,
+    },
+    /// The access token of a client. It is fetched when a request names the secret.
+    Client(Box<OAuth2Client>),
 }
 
 impl<T: Into<SecretString>> From<T> for Credential {
     fn from(value: T) -> Self {
-        Self { value: Ok(value.into()), hidden: Vec::new() }
+        Self::Text { value: value.into(), hidden: Vec::new() }
     }
 }
 

@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use secrecy::SecretString;
 use stepwell_core::digest::Digest;
 use stepwell_core::manifest::PublishedStep;
-use stepwell_core::secret::OAuth2Client;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -18,7 +16,7 @@ use crate::compiler::Compiler;
 use crate::component::Imports;
 use crate::config::SandboxConfig;
 use crate::error::{PublishError, SandboxError};
-use crate::http::{HttpClient, HttpError, Tokens};
+use crate::http::HttpClient;
 use crate::room::Rooms;
 use crate::step::Step;
 use crate::{describe, engine};
@@ -30,7 +28,6 @@ pub struct Sandbox {
     compile_timeout: Duration,
     loaded: MemoryCache,
     http: Arc<HttpClient>,
-    tokens: Tokens,
     rooms: Rooms,
 }
 
@@ -65,7 +62,6 @@ impl Sandbox {
             compile_timeout: config.compile_timeout,
             loaded: MemoryCache::new(config.max_loaded),
             http: Arc::new(http),
-            tokens: Tokens::default(),
             rooms: Rooms::new(config.max_live, config.park_after),
         })
     }
@@ -101,12 +97,6 @@ impl Sandbox {
     /// Compiles a component that was published.
     pub async fn compile(&self, component: Bytes) -> Result<Step, PublishError> {
         self.compile_checked(component).await.map(|(step, _)| step)
-    }
-
-    /// An access token for an OAuth2 client: one that was fetched before, while it is good, or another from the client's token endpoint.
-    /// That is asked within the bounds of [`SandboxConfig::network`].
-    pub async fn access_token(&self, client: &OAuth2Client) -> Result<SecretString, HttpError> {
-        self.tokens.get(&self.http, client).await
     }
 
     /// What the sandbox is doing right now.

@@ -84,7 +84,9 @@ impl Change {
                     None | Some(Value::Null) => Number::from(0),
                     Some(other) => return Err(holds(&other, "a number")),
                 };
-                sum(&before, number).map(Value::Number).ok_or_else(|| "would grow beyond any number".to_owned())
+                sum(&before, number)
+                    .map(Value::Number)
+                    .ok_or_else(|| "would grow beyond any number".to_owned())
             }
         }
     }

@@ -102,7 +102,10 @@ fn store(input: Input, config: Config) -> Result<Output, StepError> {
             return Ok(output);
         }
     }
-    Err(StepError::retryable(format!("`{}` is changed by others all the time: {TRIES} tries were in vain", input.key)))
+    Err(StepError::retryable(format!(
+        "`{}` is changed by others all the time: {TRIES} tries were in vain",
+        input.key
+    )))
 }
 
 /// One try; none if somebody else changed the key meanwhile.

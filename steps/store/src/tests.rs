@@ -17,7 +17,10 @@ fn kept(key: &str) -> Option<Value> {
 fn a_value_is_kept_read_and_forgotten() {
     let _host = FakeHost::new();
     let key = json!({"key": "a"});
-    assert_eq!(ask("get", key.clone()).unwrap(), json!({"key": "a", "value": null, "found": false, "changed": false}));
+    assert_eq!(
+        ask("get", key.clone()).unwrap(),
+        json!({"key": "a", "value": null, "found": false, "changed": false})
+    );
     let set = ask("set", json!({"key": "a", "value": {"n": 1}})).unwrap();
     assert_eq!(set, json!({"key": "a", "value": {"n": 1}, "found": false, "changed": true}));
     assert_eq!(ask("get", key.clone()).unwrap()["value"], json!({"n": 1}));
@@ -53,7 +56,11 @@ fn objects_are_merged_as_the_standard_has_it() {
     ] {
         let _host = FakeHost::new();
         state::set("a", &before, None).unwrap();
-        assert_eq!(ask("merge", json!({"key": "a", "value": patch})).unwrap()["value"], after, "{before} {patch}");
+        assert_eq!(
+            ask("merge", json!({"key": "a", "value": patch})).unwrap()["value"],
+            after,
+            "{before} {patch}"
+        );
     }
 }
 
@@ -113,7 +120,10 @@ fn what_must_be_there_is_missed() {
     for op in ["get", "merge", "delete"] {
         let input = if op == "merge" { json!({"key": "a", "value": {}}) } else { json!({"key": "a"}) };
         let error = call(store, &input, &json!({"op": op, "required": true})).unwrap_err();
-        assert_eq!((error.kind, error.message.as_str()), (StepErrorKind::Permanent, "nothing is kept under `a`"));
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (StepErrorKind::Permanent, "nothing is kept under `a`")
+        );
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) enum End {
     Length,
     /// Somebody kept it back.
     Refused,
+    /// The provider gave it up, or has not made it.
+    Failed,
 }
 
 impl Draft {
@@ -48,6 +50,10 @@ impl Draft {
         if !self.refusal.is_empty() || self.end == End::Refused {
             let why = if self.refusal.is_empty() { &self.finish } else { &self.refusal };
             return Err(endpoint.failure(Cause::Refused, &[&model, ": ", why].concat()));
+        }
+        if self.end == End::Failed {
+            let reason = format!("the answer's status is `{}`", self.finish);
+            return Err(crate::failure::told(endpoint.provider(), Cause::ProviderFailed, &reason));
         }
         if self.end == End::Length {
             let reason = [&model, " (", &self.finish, "): raise `max_tokens`, or ask for less"].concat();

@@ -36,6 +36,9 @@ impl Dialect for Responses {
 
     fn read(&self, answer: &Value, draft: &mut Draft) {
         head(answer, draft);
+        if let status @ ("queued" | "in_progress") = text(answer, "/status") {
+            draft.ended(status, End::Failed);
+        }
         for item in items(answer, "/output") {
             for part in items(item, "/content") {
                 draft.text.push_str(text(part, "/text"));
@@ -68,7 +71,10 @@ fn message(message: &Message) -> Value {
         return json!({"role": message.role, "content": message.content});
     }
     let text = json!({"type": "input_text", "text": message.content});
-    let images = message.images.iter().map(|image| json!({"type": "input_image", "image_url": image.url()}));
+    let images = message
+        .images
+        .iter()
+        .map(|image| json!({"type": "input_image", "image_url": image.url(), "detail": "auto"}));
     let parts: Vec<Value> = std::iter::once(text).chain(images).collect();
     json!({"role": message.role, "content": parts})
 }
@@ -85,6 +91,7 @@ fn head(answer: &Value, draft: &mut Draft) {
         ("completed", _) => draft.ended("completed", End::Whole),
         (_, reason @ "content_filter") => draft.ended(reason, End::Refused),
         ("incomplete", reason) => draft.ended(reason, End::Length),
+        (status @ ("failed" | "cancelled"), _) => draft.ended(status, End::Failed),
         _ => (),
     }
 }

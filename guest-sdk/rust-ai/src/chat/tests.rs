@@ -240,6 +240,35 @@ fn an_error_inside_a_stream_is_an_error() {
     }
 }
 
+/// Of OpenAI's responses, which have a status of their own and may have no error beside it.
+#[test]
+fn an_answer_that_was_given_up_is_none() {
+    for status in ["failed", "cancelled", "queued", "in_progress"] {
+        let answer = json!({
+            "model": "gpt-4o-mini", "status": status, "error": null, "usage": {"input_tokens": 10, "output_tokens": 3},
+            "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Half"}]}],
+        });
+        let error = asked("openai-responses", Answer::json(200, &answer)).1.unwrap_err();
+        assert_eq!((error.kind, cause(&error)), (StepErrorKind::Retryable, "provider_failed"), "{status}");
+        assert!(error.message.contains(&format!("`{status}`")), "{error}");
+    }
+}
+
+/// Without a status there is only what it says.
+#[test]
+fn an_error_inside_that_blames_the_request_is_final() {
+    for (error, expected) in [
+        (json!({"type": "invalid_request_error", "message": "No."}), "bad_request"),
+        (json!({"code": "invalid_prompt", "message": "No."}), "bad_request"),
+        (json!({"code": "image_content_policy_violation", "message": "No."}), "refused"),
+        (json!({"code": "server_error", "message": "Sorry."}), "provider_failed"),
+    ] {
+        let error = asked("openai", Answer::json(200, &json!({"error": error}))).1.unwrap_err();
+        assert_eq!(cause(&error), expected, "{error}");
+        assert_eq!(error.kind == StepErrorKind::Permanent, expected != "provider_failed", "{error}");
+    }
+}
+
 #[test]
 fn an_event_that_is_no_json_is_shown() {
     let broken = sse(vec![b"data: {\"choices\": [\n\n".to_vec()]);

@@ -28,6 +28,7 @@ use super::message::{
     self, Answer, HttpError, HttpKept, HttpRequest, HttpResponse, HttpStream, StreamEnd, address, shown,
 };
 use super::network::NetworkPolicy;
+use super::oauth2::Tokens;
 use super::placeholder;
 use super::secret::Secrets;
 use super::stand_in::{self, EffectStandIn, Rehearsal, Rehearsed};
@@ -44,6 +45,8 @@ const FORWARDED_HOST: &str = "x-forwarded-host";
 pub(crate) struct HttpClient {
     inner: reqwest::Client,
     policy: Arc<NetworkPolicy>,
+    /// Of the secrets that are OAuth2 clients.
+    pub(super) tokens: Tokens,
     pub(super) stand_in: Option<Arc<dyn EffectStandIn>>,
 }
 
@@ -56,7 +59,12 @@ impl HttpClient {
     /// The same, with certificate authorities of one's own.
     pub(super) fn trusting(roots: RootCertStore, policy: NetworkPolicy) -> Result<Self, reqwest::Error> {
         let policy = Arc::new(policy);
-        Ok(Self { inner: dial::client(Arc::clone(&policy), roots)?, policy, stand_in: None })
+        Ok(Self {
+            inner: dial::client(Arc::clone(&policy), roots)?,
+            policy,
+            tokens: Tokens::default(),
+            stand_in: None,
+        })
     }
 
     /// Everything that the operator's policy can say of a URL before there is a connection.
@@ -83,11 +91,18 @@ impl HttpClient {
     }
 
     /// A request toward a URL, or where the operator has such requests sent.
-    pub(super) fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
-        match self.policy.route(&url) {
-            Some(routed) => self.inner.request(method, routed).header(FORWARDED_HOST, message::host(&url)),
-            None => self.inner.request(method, url),
+    pub(super) fn request(
+        &self,
+        method: Method,
+        url: &Url,
+        mut headers: HeaderMap,
+    ) -> reqwest::RequestBuilder {
+        let routed = self.policy.route(url);
+        if let (true, Ok(host)) = (routed.is_some(), HeaderValue::from_str(&message::host(url))) {
+            // In place of what a guest wrote: who stands there goes by it.
+            headers.insert(FORWARDED_HOST, host);
         }
+        self.inner.request(method, routed.unwrap_or_else(|| url.clone())).headers(headers)
     }
 
     /// The same, but that a stand-in answers where there is one.
@@ -252,9 +267,16 @@ impl Exchanger {
         let most = request.max_redirects.min(MOST_REDIRECTS);
         let mut left = most;
         loop {
-            let arrival = self.send(&hop, request, index).await?;
-            let next = if most == 0 { None } else { arrival.redirects(&hop)? };
+            let (sent, arrival) = self.send(&hop, request, index).await?;
+            let next = if most == 0 { None } else { arrival.redirects(&hop, &sent)? };
             let Some(next) = next else { return Ok((hop, arrival)) };
+            if next.url.origin() != sent.origin() && self.secrets.stand_in(next.url.as_str()) {
+                return Err(HttpError::Denied(format!(
+                    "`{}` redirected to `{}` with the value of a secret in the URL",
+                    hop.host(),
+                    next.host()
+                )));
+            }
             left = left.checked_sub(1).ok_or_else(|| {
                 HttpError::Protocol(format!(
                     "redirected more than {most} times, the last time by `{}`",
@@ -277,18 +299,25 @@ impl Exchanger {
         })
     }
 
-    async fn send(&self, hop: &Hop, request: &HttpRequest, index: u32) -> Result<Arrival, HttpError> {
+    /// Sends one hop; gives the URL as it left.
+    async fn send(&self, hop: &Hop, request: &HttpRequest, index: u32) -> Result<(Url, Arrival), HttpError> {
         self.admit(hop)?;
+        self.secrets.fetch(&self.client, hop).await?;
         let (url, headers) = (self.url(hop)?, self.headers(hop)?);
         if let Some(rehearsal) = &self.rehearsal {
             let body = match body::gather(hop, &self.blobs).await {
                 Ok(body) => body,
                 Err(error) => return Err(self.without_blob(error).await),
             };
-            return rehearsal.answer((hop, &body), request, index, &self.meter).await.map(Arrival::StandIn);
+            let answer = rehearsal.answer((hop, &body), request, index, &self.meter).await?;
+            return Ok((url, Arrival::StandIn(answer)));
         }
-        let request = self.client.request(hop.method.clone(), url).headers(headers);
-        self.send_body(hop, request).await.map(Arrival::Wire)
+        let request = self.client.request(hop.method.clone(), &url, headers);
+        let response = self.send_body(hop, request).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.secrets.withdraw(&self.client, hop);
+        }
+        Ok((url, Arrival::Wire(response)))
     }
 
     async fn send_body(
@@ -448,18 +477,18 @@ impl Exchanger {
 
 impl Arrival {
     /// The next hop, if this leads to another.
-    fn redirects(&self, hop: &Hop) -> Result<Option<Hop>, HttpError> {
+    fn redirects(&self, hop: &Hop, sent: &Url) -> Result<Option<Hop>, HttpError> {
         match self {
             Self::Wire(response) => {
                 let location = response.headers().get(LOCATION).map(HeaderValue::as_bytes);
-                hop.redirected(response.status(), location)
+                hop.redirected(sent, response.status(), location)
             }
             Self::StandIn(Rehearsed::Kept(_)) => Ok(None),
             Self::StandIn(Rehearsed::Stream(HttpStream { response: answer, .. })) => {
                 let location = answer.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("location"));
                 let status = StatusCode::from_u16(answer.status);
                 let Ok(status) = status else { return Ok(None) };
-                hop.redirected(status, location.map(|(_, value)| value.as_bytes()))
+                hop.redirected(sent, status, location.map(|(_, value)| value.as_bytes()))
             }
         }
     }

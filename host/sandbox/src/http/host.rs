@@ -48,6 +48,16 @@ impl HostPattern {
     }
 }
 
+impl HostPattern {
+    /// Of two patterns that cover a host, the more precise one has more.
+    pub(super) fn precision(&self) -> usize {
+        match &self.names {
+            Names::One(_) => usize::MAX,
+            Names::Below(parent) => parent.len(),
+        }
+    }
+}
+
 impl Names {
     fn cover(&self, host: &Host<String>) -> bool {
         match (self, host) {

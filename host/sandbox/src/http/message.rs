@@ -79,7 +79,7 @@ impl HttpRequest {
 
     /// For a person: method and address, without the query, where steps are known to put keys.
     pub(crate) fn summary(&self) -> String {
-        let url = placeholder::canonical(&self.url).ok().and_then(|url| Url::parse(&url).ok());
+        let url = placeholder::mark(&self.url).ok().and_then(|url| Url::parse(&url).ok());
         match url {
             Some(url) => format!("{} {}", shown(&self.method), shown(&address(&url))),
             None => format!("{} (no URL)", shown(&self.method)),
@@ -168,7 +168,7 @@ pub enum HttpError {
 
 impl HttpError {
     /// The message, to be changed in place.
-    pub fn message_mut(&mut self) -> &mut String {
+    pub(crate) fn message_mut(&mut self) -> &mut String {
         match self {
             Self::InvalidRequest(message)
             | Self::Denied(message)

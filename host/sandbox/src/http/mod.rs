@@ -55,7 +55,6 @@ pub use incoming::Incoming;
 pub(crate) use message::HttpRequest;
 pub use message::{Answer as HttpAnswer, HttpError, HttpKept, HttpResponse, HttpStream, StreamEnd};
 pub use network::NetworkPolicy;
-pub(crate) use oauth2::Tokens;
 pub use route::{InvalidRoute, Route};
 pub(crate) use session::{HttpSession, prepare};
 pub use stand_in::{EffectStandIn, HttpAsked};

@@ -37,9 +37,10 @@ impl NetworkPolicy {
         if allowed { None } else { special_purpose(reached) }
     }
 
-    /// Where a request is sent in place of its URL, if its host has a route.
+    /// Where a request is sent in place of its URL, if its host has a route: that of the host itself, or else of the longest `*.` above it.
     pub(super) fn route(&self, url: &Url) -> Option<Url> {
-        self.routes.iter().find(|(host, _)| host.covers(url)).map(|(_, route)| route.lead(url))
+        let covering = self.routes.iter().filter(|(host, _)| host.covers(url));
+        covering.max_by_key(|(host, _)| host.precision()).map(|(_, route)| route.lead(url))
     }
 
     /// Whether a URL's host is among those that steps may reach.

@@ -4,16 +4,17 @@
 //! that want the same one wait for one request. No token is written anywhere.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use stepwell_core::digest::Digest;
 use stepwell_core::secret::{ClientAuth, OAuth2Client};
 use tokio::time::timeout;
@@ -22,57 +23,77 @@ use url::{Url, form_urlencoded};
 use super::client::HttpClient;
 use super::fault::explain;
 use super::message::{HttpError, host, shown};
+use super::secret::without;
 
 /// How long a token endpoint has to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most of an answer that is read, in bytes.
 const LONGEST_ANSWER: usize = 64 << 10;
-/// How long a token is good whose endpoint does not say so.
+/// How long a token is used whose endpoint does not say for how long it is good.
 const UNSAID: Duration = Duration::from_secs(300);
+/// The longest that a token is used.
+const LONGEST: Duration = Duration::from_secs(86_400);
+/// How long a refusal is the answer to all who ask for the same token.
+const FAILED_FOR: Duration = Duration::from_secs(5);
 /// A token is not used in the last of its time: what it is sent with takes some, and clocks differ.
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// The tokens of all clients.
 #[derive(Default)]
-pub(crate) struct Tokens(Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<Option<Token>>>>>);
+pub(crate) struct Tokens(Mutex<HashMap<Digest, Place>>);
 
-struct Token {
-    value: SecretString,
+/// Where the token of one client is kept.
+type Place = Arc<tokio::sync::Mutex<Option<Kept>>>;
+
+/// What came of the last request for a token: good for some time.
+struct Kept {
+    token: Result<SecretString, HttpError>,
     good_until: Instant,
 }
 
 impl Tokens {
     /// A token that is good for some time yet.
-    pub(crate) async fn get(
+    pub(super) async fn get(
         &self,
         http: &HttpClient,
         client: &OAuth2Client,
     ) -> Result<SecretString, HttpError> {
         let place = self.place(client);
         let mut kept = place.lock().await;
-        if let Some(token) = kept.as_ref().filter(|token| token.is_good()) {
-            return Ok(token.value.clone());
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.is_good()) {
+            return kept.token.clone();
         }
-        let token = fetch(http, client).await?;
-        let value = token.value.clone();
-        *kept = Some(token);
-        Ok(value)
+        let (token, used_for) = match fetch(http, client).await {
+            Ok(granted) => (Ok(granted.access_token.clone()), granted.used_for()),
+            Err(error) => (Err(error), FAILED_FOR),
+        };
+        *kept = Some(Kept { token: token.clone(), good_until: Instant::now() + used_for });
+        token
     }
 
-    /// Where the token of a client is kept. Another secret or scope is another client. Those whose time is over make room.
-    fn place(&self, client: &OAuth2Client) -> Arc<tokio::sync::Mutex<Option<Token>>> {
-        // A map under this lock is whole whatever panics.
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The client's token is not taken any more.
+    pub(super) fn forget(&self, client: &OAuth2Client) {
+        self.places().remove(&identity(client));
+    }
+
+    /// Another secret or scope is another client. Those whose time is over make room.
+    fn place(&self, client: &OAuth2Client) -> Place {
+        let mut places = self.places();
         places.retain(|_, place| {
             // One that somebody holds is being fetched.
             Arc::strong_count(place) > 1
-                || place.try_lock().is_ok_and(|kept| kept.as_ref().is_some_and(Token::is_good))
+                || place.try_lock().is_ok_and(|kept| kept.as_ref().is_some_and(Kept::is_good))
         });
         Arc::clone(places.entry(identity(client)).or_default())
     }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<Digest, Place>> {
+        // A map under this lock is whole whatever panics.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Token {
+impl Kept {
     fn is_good(&self) -> bool {
         Instant::now() < self.good_until
     }
@@ -87,7 +108,7 @@ fn identity(client: &OAuth2Client) -> Digest {
     )
 }
 
-async fn fetch(http: &HttpClient, client: &OAuth2Client) -> Result<Token, HttpError> {
+async fn fetch(http: &HttpClient, client: &OAuth2Client) -> Result<Granted, HttpError> {
     let url = Url::parse(&client.token_url).map_err(|error| {
         HttpError::InvalidRequest(format!(
             "the token endpoint `{}` is no URL: {error}",
@@ -98,7 +119,7 @@ async fn fetch(http: &HttpClient, client: &OAuth2Client) -> Result<Token, HttpEr
     http.allow(&url)?;
     let asked = async {
         let mut response =
-            request(http, client, url).send().await.map_err(|error| explain(&error, &endpoint))?;
+            request(http, client, &url).send().await.map_err(|error| explain(&error, &endpoint))?;
         let (status, mut body) = (response.status(), Vec::new());
         while let Some(piece) = response.chunk().await.map_err(|error| explain(&error, &endpoint))? {
             body.extend_from_slice(&piece);
@@ -116,10 +137,10 @@ async fn fetch(http: &HttpClient, client: &OAuth2Client) -> Result<Token, HttpEr
             PATIENCE.as_secs()
         ))
     })??;
-    judge(&endpoint, status, &body)
+    judge(&endpoint, client, status, &body)
 }
 
-fn request(http: &HttpClient, client: &OAuth2Client, url: Url) -> reqwest::RequestBuilder {
+fn request(http: &HttpClient, client: &OAuth2Client, url: &Url) -> reqwest::RequestBuilder {
     let secret = client.client_secret.expose_secret();
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "client_credentials");
@@ -132,15 +153,14 @@ fn request(http: &HttpClient, client: &OAuth2Client, url: Url) -> reqwest::Reque
     if client.auth == ClientAuth::Body {
         form.append_pair("client_id", &client.client_id).append_pair("client_secret", secret);
     }
-    let request = http
-        .request(Method::POST, url)
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .header(ACCEPT, "application/json")
-        .body(form.finish());
-    match (client.auth, basic(&client.client_id, secret)) {
-        (ClientAuth::Basic, Some(header)) => request.header(AUTHORIZATION, header),
-        _ => request,
+    let mut headers = HeaderMap::from_iter([
+        (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+        (ACCEPT, HeaderValue::from_static("application/json")),
+    ]);
+    if client.auth == ClientAuth::Basic {
+        headers.extend(basic(&client.client_id, secret).map(|header| (AUTHORIZATION, header)));
     }
+    http.request(Method::POST, url, headers).body(form.finish())
 }
 
 /// Both are form-encoded first (RFC 6749 section 2.3.1), so that neither holds a colon.
@@ -156,7 +176,19 @@ fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
 #[derive(Deserialize)]
 struct Granted {
     access_token: SecretString,
-    expires_in: Option<f64>,
+    /// A number, or a text with one: some services write it so.
+    #[serde(default)]
+    expires_in: Value,
+}
+
+impl Granted {
+    /// How long it is used: but for the last of its time, or half of it if it is short-lived.
+    fn used_for(&self) -> Duration {
+        let written = self.expires_in.as_str().and_then(|text| text.trim().parse().ok());
+        let Some(seconds) = self.expires_in.as_f64().or(written) else { return UNSAID };
+        let life = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        life.saturating_sub(MARGIN).max(life / 2).min(LONGEST)
+    }
 }
 
 /// RFC 6749 section 5.2.
@@ -167,31 +199,30 @@ struct Refused {
     error_description: String,
 }
 
-fn judge(endpoint: &str, status: StatusCode, body: &[u8]) -> Result<Token, HttpError> {
+fn judge(
+    endpoint: &str,
+    client: &OAuth2Client,
+    status: StatusCode,
+    body: &[u8],
+) -> Result<Granted, HttpError> {
     if !status.is_success() {
-        return Err(refusal(endpoint, status, body));
+        return Err(refusal(endpoint, client, status, body));
     }
     // The reader's own error might repeat what it read.
-    let granted: Granted = serde_json::from_slice(body).map_err(|_| {
+    let granted = serde_json::from_slice::<Granted>(body).ok();
+    granted.filter(|granted| !granted.access_token.expose_secret().is_empty()).ok_or_else(|| {
         HttpError::Protocol(format!(
             "the token endpoint `{endpoint}` answered with {status} and no JSON with an `access_token`"
         ))
-    })?;
-    let life =
-        granted.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(UNSAID);
-    // One that is short-lived is used for half of its time.
-    let used = life.saturating_sub(MARGIN).max(life / 2).min(Duration::from_secs(86_400));
-    Ok(Token { value: granted.access_token, good_until: Instant::now() + used })
+    })
 }
 
 /// That a client is refused is not mended by asking again; that the endpoint is busy or broken is.
-fn refusal(endpoint: &str, status: StatusCode, body: &[u8]) -> HttpError {
+fn refusal(endpoint: &str, client: &OAuth2Client, status: StatusCode, body: &[u8]) -> HttpError {
     let Refused { error, error_description } = serde_json::from_slice(body).unwrap_or_default();
-    let why = match (error.is_empty(), error_description.is_empty()) {
-        (true, _) => String::new(),
-        (false, true) => format!(": {}", shown(&error)),
-        (false, false) => format!(": {}: {}", shown(&error), shown(&error_description)),
-    };
+    let said = [error, error_description].into_iter().filter(|text| !text.is_empty());
+    let why: String =
+        said.map(|text| format!(": {}", shown(&without(&text, &client.client_secret)))).collect();
     let message = format!("the token endpoint `{endpoint}` gives no token: {status}{why}");
     let passes = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
     if status.is_client_error() && !passes {

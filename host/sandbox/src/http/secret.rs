@@ -5,7 +5,7 @@
 //! whatever comes back. It never stands in an error, a log or the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
@@ -13,14 +13,17 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use stepwell_core::grant::Grants;
 use stepwell_core::id::SecretName;
-use url::Url;
+use stepwell_core::secret::OAuth2Client;
+use url::{Url, form_urlencoded};
 
+use super::client::HttpClient;
 use super::grant::missing_secret_grant;
+use super::hop::Hop;
 use super::host::HostPattern;
-use super::message::{HttpError, HttpResponse, address, shown};
+use super::message::{HttpError, HttpResponse, address};
 use super::placeholder::{self, Piece};
 use crate::attempt::Credential;
 
@@ -40,20 +43,34 @@ const IN_PATH: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
+/// RFC 3986 section 2.3: what many programs leave as it is.
+const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The longest message of an error, in characters.
+const LONGEST_MESSAGE: usize = 4_000;
+
 /// The secrets of one attempt: who may see them, and their values.
 pub(crate) struct Secrets {
     grants: BTreeMap<SecretName, Vec<HostPattern>>,
-    values: BTreeMap<SecretName, Credential>,
-    /// Made when the first answer comes.
-    redactor: OnceLock<Redactor>,
+    credentials: BTreeMap<SecretName, Credential>,
+    fetched: Mutex<Fetched>,
+}
+
+/// What is known of an attempt's secrets by now.
+#[derive(Default)]
+struct Fetched {
+    /// Access tokens, the current one of each client at the end.
+    tokens: BTreeMap<SecretName, Vec<SecretString>>,
+    /// Made when the first answer comes, and again when there is another token.
+    redactor: Option<Arc<Redactor>>,
 }
 
 impl Secrets {
     /// A host that `check` finds fault with sees nothing.
-    pub(crate) fn new(grants: &Grants, values: BTreeMap<SecretName, Credential>) -> Self {
+    pub(crate) fn new(grants: &Grants, credentials: BTreeMap<SecretName, Credential>) -> Self {
         let parse = |hosts: &Vec<String>| hosts.iter().filter_map(|host| host.parse().ok()).collect();
         let grants = grants.secrets.iter().map(|(name, hosts)| (name.clone(), parse(hosts))).collect();
-        Self { grants, values, redactor: OnceLock::new() }
+        Self { grants, credentials, fetched: Mutex::default() }
     }
 
     /// The value of a header as it leaves toward this URL.
@@ -66,7 +83,7 @@ impl Secrets {
             match piece {
                 Piece::Text(text) => value.push_str(text),
                 Piece::Secret(name) => {
-                    value.push_str(self.reveal(&name, url)?);
+                    value.push_str(self.reveal(&name, url)?.expose_secret());
                     used = Some(name);
                 }
             }
@@ -79,11 +96,8 @@ impl Secrets {
     /// A URL as it leaves; none if it has no placeholder. In the path a value is put as it stands, so that it may be some of its
     /// segments; in the query it is percent-encoded.
     pub(crate) fn fill_url(&self, url: &Url) -> Result<Option<Url>, HttpError> {
-        let written = placeholder::written(url);
-        let pieces = placeholder::parse(&written)
-            .map_err(|why| HttpError::InvalidRequest(format!("the URL: {why}")))?;
-        let (mut filled, mut used, mut in_query) = (String::with_capacity(written.len()), None, false);
-        for piece in pieces {
+        let (mut filled, mut used, mut in_query) = (String::with_capacity(url.as_str().len()), None, false);
+        for piece in placeholder::marked_pieces(url.as_str()) {
             match piece {
                 Piece::Text(text) => {
                     in_query |= text.contains('?');
@@ -92,8 +106,8 @@ impl Secrets {
                 Piece::Secret(name) => {
                     let value = self.reveal(&name, url)?;
                     match in_query {
-                        true => filled.extend(utf8_percent_encode(value, NON_ALPHANUMERIC)),
-                        false => filled.push_str(value),
+                        true => filled.extend(utf8_percent_encode(value.expose_secret(), NON_ALPHANUMERIC)),
+                        false => filled.push_str(value.expose_secret()),
                     }
                     used = Some(name);
                 }
@@ -110,31 +124,82 @@ impl Secrets {
         })
     }
 
-    fn reveal(&self, name: &SecretName, url: &Url) -> Result<&str, HttpError> {
-        let hosts = self.grants.get(name).map(Vec::as_slice).unwrap_or_default();
-        if !hosts.iter().any(|host| host.covers(url)) {
+    /// Fetches the access tokens that a hop is to carry: of the clients that it names and that may be seen where it goes.
+    pub(super) async fn fetch(&self, http: &HttpClient, hop: &Hop) -> Result<(), HttpError> {
+        for (name, client) in self.clients(hop) {
+            let token = http.tokens.get(http, client).await.map_err(|mut error| {
+                let message = error.message_mut();
+                *message = format!("the secret `{name}` is an OAuth2 client without a token: {message}");
+                error
+            })?;
+            self.fetched().keep(name, token);
+        }
+        Ok(())
+    }
+
+    /// The peer does not take the tokens that a hop carried: others are fetched next time.
+    pub(super) fn withdraw(&self, http: &HttpClient, hop: &Hop) {
+        self.clients(hop).for_each(|(_, client)| http.tokens.forget(client));
+    }
+
+    fn clients(&self, hop: &Hop) -> impl Iterator<Item = (SecretName, &OAuth2Client)> {
+        let named = hop.secrets().into_iter().filter(|name| self.is_granted(name, &hop.url));
+        named.filter_map(|name| match self.credentials.get(&name)? {
+            Credential::Client(client) => Some((name, &**client)),
+            Credential::Text { .. } => None,
+        })
+    }
+
+    fn is_granted(&self, name: &SecretName, url: &Url) -> bool {
+        self.grants.get(name).is_some_and(|hosts| hosts.iter().any(|host| host.covers(url)))
+    }
+
+    fn reveal(&self, name: &SecretName, url: &Url) -> Result<SecretString, HttpError> {
+        if !self.is_granted(name, url) {
             return Err(HttpError::Denied(format!(
                 "no grant of this node lets the secret `{name}` go to {}: to allow it, add to the node {}",
-                shown(&address(url)),
+                address(url),
                 missing_secret_grant(name, url)
             )));
         }
-        let credential = self.values.get(name).ok_or_else(|| {
+        let value = match self.credentials.get(name) {
+            Some(Credential::Text { value, .. }) => Some(value.clone()),
+            Some(Credential::Client(_)) => {
+                self.fetched().tokens.get(name).and_then(|tokens| tokens.last().cloned())
+            }
+            None => None,
+        };
+        value.ok_or_else(|| {
             HttpError::Denied(format!(
                 "the secret `{name}` is granted but has no value: `stepwell secret set {name}`"
             ))
-        })?;
-        credential.value.as_ref().map(ExposeSecret::expose_secret).map_err(HttpError::clone)
+        })
+    }
+
+    fn fetched(&self) -> MutexGuard<'_, Fetched> {
+        // Whole under this lock whatever panics.
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes every secret of the attempt out of what comes piece by piece.
-    pub(crate) fn seam(&self) -> Seam<'_> {
+    pub(crate) fn seam(&self) -> Seam {
         Seam { redactor: self.redactor(), held: BytesMut::new() }
     }
 
-    fn redactor(&self) -> Option<&Redactor> {
-        let some = || self.redactor.get_or_init(|| Redactor::new(&self.values));
-        (!self.values.is_empty()).then(some)
+    /// Whether the value of a secret stands in a text.
+    pub(super) fn stand_in(&self, text: &str) -> bool {
+        self.redactor().is_some_and(|redactor| redactor.values.is_match(text))
+    }
+
+    fn redactor(&self) -> Option<Arc<Redactor>> {
+        if self.credentials.is_empty() {
+            return None;
+        }
+        let mut fetched = self.fetched();
+        let Fetched { tokens, redactor } = &mut *fetched;
+        Some(Arc::clone(
+            redactor.get_or_insert_with(|| Arc::new(Redactor::new(hidden(&self.credentials, tokens)))),
+        ))
     }
 
     /// Takes every secret of the attempt out of what came back.
@@ -145,25 +210,65 @@ impl Secrets {
         redactor.redact_bytes(&mut response.body);
     }
 
-    /// The same of an error alone.
+    /// The same of an error alone, which is cut to a length that can be shown once it holds no secret.
     pub(crate) fn redact_error(&self, error: &mut HttpError) {
+        let message = error.message_mut();
         if let Some(redactor) = self.redactor() {
-            redactor.redact_text(error.message_mut());
+            redactor.redact_text(message);
+        }
+        if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+            message.truncate(end);
+            message.push_str("...");
         }
     }
 }
 
+impl Fetched {
+    fn keep(&mut self, name: SecretName, token: SecretString) {
+        let tokens = self.tokens.entry(name).or_default();
+        if tokens.last().is_none_or(|last| last.expose_secret() != token.expose_secret()) {
+            tokens.push(token);
+            self.redactor = None;
+        }
+    }
+}
+
+/// Everything that must not be seen, each with the secret that it belongs to.
+fn hidden<'a>(
+    credentials: &'a BTreeMap<SecretName, Credential>,
+    tokens: &'a BTreeMap<SecretName, Vec<SecretString>>,
+) -> impl Iterator<Item = (String, &'a SecretString)> {
+    let of_credentials = credentials.iter().flat_map(|(name, credential)| {
+        let texts: Vec<&SecretString> = match credential {
+            Credential::Text { value, hidden } => [value].into_iter().chain(hidden).collect(),
+            Credential::Client(client) => vec![&client.client_secret],
+        };
+        texts.into_iter().map(move |text| (placeholder::of(name), text))
+    });
+    let of_tokens = tokens
+        .iter()
+        .flat_map(|(name, tokens)| tokens.iter().map(move |token| (placeholder::of(name), token)));
+    of_credentials.chain(of_tokens)
+}
+
+/// A text without a secret that somebody may have repeated in it.
+pub(super) fn without(text: &str, secret: &SecretString) -> String {
+    let mut text = text.to_owned();
+    Redactor::new([("[secret]".to_owned(), secret)]).redact_text(&mut text);
+    text
+}
+
 /// Takes secrets out of pieces, also where one reaches from one piece into the next: what may be the beginning of a value is held back
 /// until it is known not to be.
-pub(crate) struct Seam<'a> {
-    redactor: Option<&'a Redactor>,
+pub(crate) struct Seam {
+    redactor: Option<Arc<Redactor>>,
     held: BytesMut,
 }
 
-impl Seam<'_> {
+impl Seam {
     /// What may be given away, now that this piece has come.
     pub(crate) fn pass(&mut self, piece: Bytes) -> Bytes {
-        let Some(redactor) = self.redactor else { return piece };
+        let Some(redactor) = &self.redactor else { return piece };
         let mut bytes = if self.held.is_empty() {
             piece
         } else {
@@ -205,11 +310,10 @@ struct Redactor {
 }
 
 impl Redactor {
-    fn new(secrets: &BTreeMap<SecretName, Credential>) -> Self {
-        let found = secrets.iter().flat_map(|(name, credential)| {
-            let hidden = credential.value.iter().chain(&credential.hidden);
-            let forms = hidden.flat_map(|value| forms(value.expose_secret()));
-            forms.map(move |form| (form, placeholder::of(name)))
+    /// Puts each of these texts in the place of what is beside it.
+    fn new<'a>(hidden: impl IntoIterator<Item = (String, &'a SecretString)>) -> Self {
+        let found = hidden.into_iter().flat_map(|(placeholder, value)| {
+            forms(value.expose_secret()).into_iter().map(move |form| (form, placeholder.clone()))
         });
         let (forms, placeholders): (Vec<_>, Vec<_>) = found.unzip();
         #[expect(clippy::expect_used, reason = "fails only for more patterns than memory holds")]
@@ -258,20 +362,37 @@ impl Redactor {
     }
 }
 
-/// A value as it stands, within JSON, within a URL's query and path, and in base64.
+/// A value as it stands, within JSON, within a URL as different programs encode it, in a form, and in base64.
 fn forms(value: &str) -> BTreeSet<String> {
     if value.len() < SHORTEST_REDACTED {
         return BTreeSet::new();
     }
     let json = serde_json::Value::from(value).to_string();
-    BTreeSet::from([
+    let json = json.trim_matches('"');
+    let encoded =
+        [NON_ALPHANUMERIC, UNRESERVED_KEPT, IN_PATH].map(|set| utf8_percent_encode(value, set).to_string());
+    let form: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let in_lower_case: Vec<String> =
+        encoded.iter().chain([&form]).map(|text| with_lower_digits(text)).collect();
+    let others = [
         value.to_owned(),
-        json.trim_matches('"').to_owned(),
-        utf8_percent_encode(value, IN_PATH).to_string(),
-        utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
+        json.to_owned(),
+        json.replace('/', "\\/"),
+        form,
         STANDARD_NO_PAD.encode(value),
         URL_SAFE_NO_PAD.encode(value),
-    ])
+    ];
+    encoded.into_iter().chain(in_lower_case).chain(others).collect()
+}
+
+/// `%2F` as some programs write it: `%2f`.
+fn with_lower_digits(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        text + "%" + &digits.to_ascii_lowercase() + rest
+    })
 }
 
 #[cfg(test)]
@@ -306,7 +427,7 @@ mod tests {
         ] {
             let filled = fill(written, url).expect(written);
             assert_eq!(filled.as_bytes(), expected.as_bytes(), "{written}");
-            assert_eq!(filled.is_sensitive(), placeholder::mentions_secret(written), "{written}");
+            assert_eq!(filled.is_sensitive(), !placeholder::named_in(written).is_empty(), "{written}");
         }
     }
 
@@ -337,7 +458,7 @@ mod tests {
         let grants = json!({"secrets": {"HOOK": ["a.example"], "QUERY": ["a.example"], "BAD": ["a.example"], "UP": ["a.example"]}});
         let values = [("HOOK", "T0/B0/x y"), ("QUERY", "a&b=c/d"), ("BAD", "x#y"), ("UP", "../../v2")];
         let values = values.into_iter().map(|(secret, value)| (name(secret), value.into())).collect();
-        let url = Url::parse(&placeholder::canonical(written).expect("well-formed")).expect("a URL");
+        let url = Url::parse(&placeholder::mark(written).expect("well-formed")).expect("a URL");
         Secrets::new(&serde_json::from_value(grants).expect("grants"), values).fill_url(&url)
     }
 
@@ -370,18 +491,41 @@ mod tests {
     }
 
     #[test]
-    fn what_a_credential_hides_is_taken_out_as_well_and_one_that_could_not_be_had_says_why() {
-        let name = |name| SecretName::new(name).expect("a name");
-        let pair = Credential { value: Ok("bWU6cGFzcw==".into()), hidden: vec!["hidden-pass".into()] };
-        let failed =
-            Credential { value: Err(HttpError::Connection("no token".to_owned())), hidden: Vec::new() };
-        let grants = serde_json::from_value(json!({"secrets": {"NONE": ["a"]}})).expect("grants");
-        let secrets = Secrets::new(&grants, BTreeMap::from([(name("PAIR"), pair), (name("NONE"), failed)]));
+    fn what_a_credential_was_made_of_is_taken_out_as_well() {
+        let name = SecretName::new("PAIR").expect("a name");
+        let pair = Credential::Text { value: "bWU6cGFzcw==".into(), hidden: vec!["hidden-pass".into()] };
+        let secrets = Secrets::new(&Grants::default(), BTreeMap::from([(name, pair)]));
         let mut error = HttpError::Protocol("hidden-pass, bWU6cGFzcw==".to_owned());
         secrets.redact_error(&mut error);
         assert_eq!(error, HttpError::Protocol("{{secret.PAIR}}, {{secret.PAIR}}".to_owned()));
-        let refused = secrets.fill("x", "{{secret.NONE}}", &Url::parse("https://a/").expect("a URL"));
-        assert_eq!(refused, Err(HttpError::Connection("no token".to_owned())));
+    }
+
+    #[test]
+    fn a_secret_is_found_however_a_program_encodes_it() {
+        // A token of Telegram's form, and one with what JSON and forms write in several ways.
+        for (value, echoes) in [
+            (
+                "123:ABC-d_x",
+                &["123%3AABC-d_x", "123%3aABC-d_x", "123%3AABC%2Dd%5Fx", "123%3aABC%2dd%5fx"][..],
+            ),
+            ("a/b c\"d", &["a\\/b c\\\"d", "a%2Fb+c%22d", "a%2fb+c%22d", "a/b%20c%22d"]),
+        ] {
+            for echo in echoes {
+                assert_eq!(without(&format!("<{echo}>"), &value.into()), "<[secret]>", "{echo}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_message_is_cut_once_it_holds_no_secret() {
+        let mut error = HttpError::Protocol(format!("{}{VALUE}", "x".repeat(LONGEST_MESSAGE - 5)));
+        secrets().redact_error(&mut error);
+        let message = error.message_mut();
+        assert!(
+            message.len() < LONGEST_MESSAGE + 10 && message.ends_with("{{sec..."),
+            "{}",
+            &message[3_980..]
+        );
     }
 
     #[test]

@@ -17,8 +17,10 @@ const LONGEST_KEY: usize = 255;
 /// How a run is to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StartPreferences {
-    /// How long the answer may wait for the run's end.
+    /// How long the caller is ready to wait for the run's end.
     pub(crate) wait: Option<Duration>,
+    /// How long the answer waits where the caller does not say.
+    pub(crate) wait_anyway: Option<Duration>,
     /// By which a start that is sent again is known.
     pub(crate) idempotency_key: Option<String>,
 }
@@ -27,15 +29,21 @@ impl StartPreferences {
     /// Reads the headers; a wait is cut to the longest that the operator allows.
     pub(crate) fn of(headers: &HeaderMap, longest_wait: Duration) -> Result<Self, Problem> {
         let wait = wait(headers).map(|seconds| Duration::from_secs(seconds).min(longest_wait));
-        Ok(Self { wait: wait.filter(|wait| !wait.is_zero()), idempotency_key: idempotency_key(headers)? })
+        let wait = wait.filter(|wait| !wait.is_zero());
+        Ok(Self { wait, wait_anyway: None, idempotency_key: idempotency_key(headers)? })
     }
 
     /// The same, but that the answer waits for the run's end in any case: so long, unless the caller said how long.
     pub(crate) fn or_waiting(self, wait: Duration) -> Self {
-        Self { wait: Some(self.wait.unwrap_or(wait)), ..self }
+        Self { wait_anyway: Some(wait), ..self }
     }
 
-    /// The answer's `Preference-Applied`, of a call that waited.
+    /// How long the answer may wait for the run's end.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.wait.or(self.wait_anyway)
+    }
+
+    /// The answer's `Preference-Applied`, of a call that asked to wait.
     pub(crate) fn applied(&self) -> Option<(HeaderName, HeaderValue)> {
         let seconds = self.wait?.as_secs();
         let value = HeaderValue::from_str(&format!("wait={seconds}")).ok()?;

@@ -4,6 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
+use url::Url;
 use utoipa::ToSchema;
 
 use stepwell_core::id::SecretName;
@@ -52,8 +53,25 @@ pub(crate) async fn put(
 
 /// What cannot be sent would only be noticed when a step fails.
 fn check(secret: &Secret) -> Result<(), Problem> {
-    secret.mistake().map_or(Ok(()), |(place, message)| {
+    let mistake = secret.mistake().or_else(|| match secret {
+        Secret::OAuth2(client) if !is_endpoint(&client.token_url) => Some((
+            "/oauth2/token_url",
+            "the token endpoint is a URL such as `https://auth.example.com/oauth2/token`, without user, password and fragment",
+        )),
+        _ => None,
+    });
+    mistake.map_or(Ok(()), |(place, message)| {
         Err(Problem::InvalidRequest { place: Place::Body(place.to_owned()), message: message.to_owned() })
+    })
+}
+
+fn is_endpoint(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none()
     })
 }
 

@@ -186,8 +186,8 @@ impl Start {
             priority: self.priority,
             trigger: self.trigger,
             traceparent: self.traceparent.as_str().to_owned(),
+            wait: self.preferences.patience(),
             idempotency_key: self.preferences.idempotency_key,
-            wait: self.preferences.wait,
             start_at: self.start_at,
         }
     }

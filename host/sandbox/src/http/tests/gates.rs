@@ -154,6 +154,8 @@ async fn the_operator_sends_a_hosts_requests_elsewhere_and_grants_go_by_the_host
     let secrets = vec![("KEY", "sk-routed")];
     let attempt = Setup { client: client(policy), grants, secrets, ..setup() }.start();
     let request = with_header(get("https://api.example.com/v1/x?a=b"), "x-key", "{{secret.KEY}}");
+    // Who stands there goes by this: it is not for a guest to write.
+    let request = with_header(request, "X-Forwarded-Host", "other.example.com");
     let answer = attempt.send(request).await.expect("an answer");
     assert_eq!(
         (&answer.body[..], answer.url.as_str()),
@@ -161,6 +163,7 @@ async fn the_operator_sends_a_hosts_requests_elsewhere_and_grants_go_by_the_host
     );
     let request = &peer.requests()[0];
     assert!(request.starts_with("get /gateway/v1/x?a=b "), "{request}");
+    assert!(!request.contains("other.example.com"), "{request}");
     assert!(
         request.contains("x-forwarded-host: api.example.com\r\n") && request.contains("x-key: sk-routed\r\n"),
         "{request}"
@@ -180,4 +183,22 @@ async fn a_route_leads_into_no_network_that_is_closed() {
     let message = attempt.denied(get("https://api.example.com/")).await;
     assert!(message.contains("`api.example.com` is not on the public Internet"), "{message}");
     assert_eq!(peer.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn of_several_routes_the_most_precise_leads() {
+    let (wide, narrow, one) =
+        (Peer::saying(ok("wide")).await, Peer::saying(ok("narrow")).await, Peer::saying(ok("one")).await);
+    let routes = json!({
+        "*.example.com": wide.url("/"), "*.internal.example.com": narrow.url("/"), "a.internal.example.com": one.url("/"),
+    });
+    let policy = json!({"allow_networks": ["127.0.0.1/32"], "routes": routes});
+    let grants = json!({"http": [{"host": "*.example.com"}]});
+    let attempt = Setup { client: client(policy), grants, ..setup() }.start();
+    for (host, expected) in
+        [("x.example.com", "wide"), ("x.internal.example.com", "narrow"), ("a.internal.example.com", "one")]
+    {
+        let answer = attempt.send(get(format!("https://{host}/"))).await.expect("an answer");
+        assert_eq!(answer.body, expected, "{host}");
+    }
 }

@@ -26,7 +26,7 @@ use stepwell_core::limits::Limits;
 
 use self::peer::Peer;
 use super::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSession, NetworkPolicy, prepare};
-use crate::attempt::{Attempt, AttemptContext, AttemptHost, Exchange, Leave};
+use crate::attempt::{Attempt, AttemptContext, AttemptHost, Credential, Exchange, Leave};
 use crate::blob::memory::MemoryBlobs;
 use crate::blob::{self, BlobStore};
 use crate::effects::Effects;
@@ -86,6 +86,8 @@ struct Setup {
     client: HttpClient,
     grants: Value,
     secrets: Vec<(&'static str, &'static str)>,
+    /// Those that are no texts.
+    credentials: Vec<(&'static str, Credential)>,
     limits: Limits,
     replay: Vec<Effect>,
     /// Names the blobs that the attempt may read.
@@ -99,6 +101,7 @@ fn setup() -> Setup {
         client: client(json!({"allow_networks": ["127.0.0.1/32"]})),
         grants: json!({}),
         secrets: Vec::new(),
+        credentials: Vec::new(),
         limits: Limits::default(),
         replay: Vec::new(),
         input: String::new(),
@@ -121,6 +124,8 @@ impl Setup {
 
     fn start(self) -> Running {
         let secret = |(name, value): (&str, &str)| (SecretName::new(name).expect("a name"), value.into());
+        let others = self.credentials.into_iter();
+        let others = others.map(|(name, credential)| (SecretName::new(name).expect("a name"), credential));
         let attempt = Attempt {
             context: AttemptContext {
                 run: RUN.parse::<RunId>().expect("a run"),
@@ -136,7 +141,7 @@ impl Setup {
             input: self.input,
             config: "".into(),
             grants: Arc::new(serde_json::from_value(self.grants).expect("grants")),
-            secrets: self.secrets.into_iter().map(secret).collect(),
+            secrets: self.secrets.into_iter().map(secret).chain(others).collect(),
             limits: self.limits,
             replay: Vec::new(),
         };

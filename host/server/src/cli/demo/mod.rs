@@ -55,7 +55,7 @@ pub(crate) async fn demo(args: DemoArgs, screen: &Screen) -> Result<ExitCode, Cl
     let live = args.live.model()?;
     let components = standard_steps::build_all(&STEPS, screen).await?;
     let stand_ins = start_stand_ins(screen).await?;
-    let server = start_server(&stand_ins, screen).await?;
+    let server = start_server(&stand_ins, live.is_none(), screen).await?;
     let client = server.client()?;
     publish(&client, &components, screen).await?;
     apply(&client, live.as_ref(), &stand_ins, screen).await?;
@@ -79,9 +79,13 @@ async fn start_stand_ins(screen: &Screen) -> Result<StandIns, CliError> {
     Ok(stand_ins)
 }
 
-async fn start_server(stand_ins: &StandIns, screen: &Screen) -> Result<LocalServer, CliError> {
+async fn start_server(
+    stand_ins: &StandIns,
+    has_model: bool,
+    screen: &Screen,
+) -> Result<LocalServer, CliError> {
     let task = screen.task("Starting a server with a data folder of its own");
-    let server = LocalServer::start_with(&stand_ins.routes()).await?;
+    let server = LocalServer::start_with(&stand_ins.routes(has_model)).await?;
     task.done(format_args!("{}, data in {}", server.connection().url, server.data().display()));
     Ok(server)
 }

@@ -93,7 +93,7 @@ async fn answer(
     shared.log().push(json!({"node": node, "method": method.as_str(), "url": url, "status": status}));
     let Some(spoken) = spoken else { return uncovered(&method, &url) };
     if let (Some(url), Some(call)) = (callback_url(&uri, &body), shared.peers.call(node)) {
-        tokio::spawn(call_back(shared.http.clone(), url, call.clone()));
+        tokio::spawn(call_back(shared.http.clone(), url, call));
     }
     speak(spoken)
 }

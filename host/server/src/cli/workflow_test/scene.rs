@@ -1,6 +1,7 @@
 //! A case of a test file, for who plays it against a real server: its stand-ins, and what people do in it.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -36,8 +37,8 @@ pub(in crate::cli) struct Scene {
 /// Who answers requests, and calls back.
 pub(in crate::cli) struct Peers {
     stand_ins: Vec<StandIn>,
-    /// What is posted to the URL that a node's step was given, in this order.
-    calls: Vec<(String, Value)>,
+    /// What is posted to the URL that a node's step was given, in this order; each once.
+    calls: Mutex<Vec<(String, Value)>>,
 }
 
 impl Peers {
@@ -46,9 +47,12 @@ impl Peers {
         self.stand_ins.iter().find(|stand_in| stand_in.covers(asked)).map(StandIn::speak)
     }
 
-    /// What is posted to the callback of a node.
-    pub(in crate::cli) fn call(&self, node: &str) -> Option<&Value> {
-        self.calls.iter().find(|(called, _)| called == node).map(|(_, body)| body)
+    /// What is posted next to the callback of a node.
+    pub(in crate::cli) fn call(&self, node: &str) -> Option<Value> {
+        // A list under this lock is whole whatever panics.
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = calls.iter().position(|(called, _)| called == node)?;
+        Some(calls.remove(place).1)
     }
 }
 
@@ -63,6 +67,12 @@ pub(in crate::cli) fn read(file: &Path, case: Option<&str>) -> Result<Scene, Cli
     let test_file = file::read(&document, files, workflow.definition(), beside).map_err(refused)?;
     let wanted = case.or(test_file.demo.as_deref());
     let case = pick(&test_file.cases, wanted, &tests)?;
+    if let Some(what) = what_cannot_be_played(&case) {
+        return Err(CliError::Usage(format!(
+            "the case `{}` cannot be played on a real server, because it has {what}: `stepwell workflow test` tries it",
+            case.name
+        )));
+    }
     let all: Vec<&Value> = test_file.workflows.iter().chain([&workflow]).map(Written::definition).collect();
     Ok(Scene {
         workflows: in_order(&all).into_iter().cloned().collect(),
@@ -71,7 +81,7 @@ pub(in crate::cli) fn read(file: &Path, case: Option<&str>) -> Result<Scene, Cli
         input: case.input.clone(),
         state: case.state.clone(),
         files: test_file.files.into_iter().map(|File { bytes, media_type }| (bytes, media_type)).collect(),
-        peers: Peers { stand_ins: case.stand_ins.clone(), calls: calls(&case) },
+        peers: Peers { stand_ins: case.stand_ins.clone(), calls: Mutex::new(calls(&case)) },
         decisions: decisions(&case),
     })
 }
@@ -91,6 +101,15 @@ fn pick(cases: &[Case], wanted: Option<&str>, tests: &Path) -> Result<Case, CliE
 
 fn refused(tests: &Path, mistakes: &[Mistake]) -> CliError {
     CliError::Mistakes { count: mistakes.len(), path: tests.to_owned() }
+}
+
+fn what_cannot_be_played(case: &Case) -> Option<&'static str> {
+    let signals = case.acts.iter().any(|act| matches!(act.deed, Deed::Signal { .. }));
+    match () {
+        () if case.stand_ins.iter().any(StandIn::is_for_tests) => Some("stand-ins with `fault` or `times`"),
+        () if signals => Some("signals"),
+        () => None,
+    }
 }
 
 /// What is not to be refused: that is for tests.

@@ -120,7 +120,12 @@ impl StandIn {
         self.cover.covers(asked)
     }
 
-    /// Its answer, whatever the wire does to it.
+    /// Whether it counts or disturbs, as only a test's does.
+    pub(super) fn is_for_tests(&self) -> bool {
+        self.times.is_some() || self.fault.is_some()
+    }
+
+    /// Its answer.
     pub(super) fn speak(&self) -> Spoken {
         let Response { status, headers, body } = self.response.clone();
         let body = match body {

@@ -1,3 +1,8 @@
+//! Images: what each provider is asked and what becomes of its answer, by shapes as they were recorded.
+
+mod edits;
+mod jobs;
+
 use serde_json::{Value, json};
 use stepwell_sdk::StepErrorKind;
 use stepwell_sdk::testing::{Answer, FakeHost};
@@ -240,117 +245,6 @@ fn replicate_holds_its_answer_and_its_image_is_fetched() {
 }
 
 #[test]
-fn what_is_not_done_in_replicates_minute_is_not_bought_again() {
-    let host = FakeHost::new();
-    host.answer("POST", REPLICATE, prediction("processing", Value::Null, Value::Null));
-    let error = generate(json!({"provider": "replicate"}), Mode::Wait, |_| {}).unwrap_err();
-    assert_eq!(error.kind, StepErrorKind::Permanent);
-    assert_eq!(error.detail.unwrap()["job"]["id"], "gm3qorzdhgbfurvjtvhg6dckhu");
-}
-
-#[test]
-fn a_job_is_submitted_with_a_webhook_and_collected_by_its_id() {
-    let host = FakeHost::new();
-    host.answer("POST", REPLICATE, prediction("starting", Value::Null, Value::Null));
-    let config = json!({"provider": "replicate"});
-    let started = generate(config.clone(), Mode::Submit, |order| {
-        order.webhook = Some("https://stepwell.example/v1/callbacks/t")
-    });
-    let Outcome::Started(job) = started.unwrap() else { panic!("no job") };
-    assert_eq!(body(&host, 0)["webhook"], "https://stepwell.example/v1/callbacks/t");
-    assert_eq!(body(&host, 0)["webhook_events_filter"], json!(["completed"]));
-    assert_eq!(host.requests()[0].header_value("prefer"), None);
-
-    let status = format!("https://api.replicate.com/v1/predictions/{}", job.id);
-    host.answer("GET", &status, prediction("processing", Value::Null, Value::Null));
-    host.answer("GET", &status, prediction("succeeded", json!(PICTURE), Value::Null));
-    host.answer("GET", PICTURE, Answer::bytes(200, PNG));
-    assert!(
-        matches!(collected(config.clone(), &job.id).unwrap(), Progress::Pending { status, .. } if status == "processing")
-    );
-    assert!(matches!(collected(config, &job.id).unwrap(), Progress::Done(_)));
-}
-
-#[test]
-fn a_job_that_failed_says_why() {
-    for (told, cause) in
-        [("CUDA out of memory", "job_failed"), ("NSFW content detected. Try a different prompt.", "refused")]
-    {
-        let host = FakeHost::new();
-        host.answer(
-            "GET",
-            "https://api.replicate.com/v1/predictions/a1",
-            prediction("failed", Value::Null, json!(told)),
-        );
-        let error = collected(json!({"provider": "replicate"}), "a1").unwrap_err();
-        assert_eq!(
-            (error.kind, &error.detail.as_ref().unwrap()["cause"]),
-            (StepErrorKind::Permanent, &json!(cause))
-        );
-        assert!(error.message.contains(told), "{error}");
-    }
-    let error = collected(json!({"provider": "replicate"}), "../account").unwrap_err();
-    assert!(error.message.contains("is no job's id"), "{error}");
-}
-
-#[test]
-fn flux_takes_a_job_and_gives_it_back_at_the_address_that_it_names() {
-    let host = FakeHost::new();
-    let polling = "https://api.eu1.bfl.ai/v1/get_result?id=7f3c";
-    host.answer(
-        "POST",
-        "https://api.bfl.ai/v1/flux-pro-1.1",
-        Answer::json(200, &json!({"id": "7f3c", "polling_url": polling})),
-    );
-    let config = json!({"provider": "black-forest-labs"});
-    let Outcome::Started(job) =
-        generate(config.clone(), Mode::Submit, |order| order.seed = Some(42)).unwrap()
-    else {
-        panic!("no job")
-    };
-    assert_eq!(job.status_url.as_deref(), Some(polling));
-    assert_eq!(body(&host, 0), json!({"prompt": "a red fox", "seed": 42}));
-    assert_eq!(host.requests()[0].header_value("x-key"), Some("{{secret.BFL_API_KEY}}"));
-
-    let sample = "https://delivery-eu1.bfl.ai/results/7f3c/sample.jpeg?se=1";
-    let status = |status: &str, result: Value| {
-        Answer::json(
-            200,
-            &json!({"id": "7f3c", "status": status, "result": result, "progress": null, "details": {"Moderation Reasons": ["Derivative Works Filter"]}}),
-        )
-    };
-    host.answer("GET", polling, status("Pending", Value::Null));
-    host.answer(
-        "GET",
-        polling,
-        status("Ready", json!({"sample": sample, "prompt": "a red fox", "seed": 42, "duration": 2.9})),
-    );
-    host.answer("GET", polling, status("Content Moderated", Value::Null));
-    host.answer(
-        "GET",
-        sample,
-        Answer::bytes(200, [0xff, 0xd8, 0xff, 0xe0, 0xff, 0xd9]).header("content-type", "image/jpeg"),
-    );
-    let config: ProviderConfig<Generator> = serde_json::from_value(config).unwrap();
-    let endpoint = config.endpoint().unwrap();
-    let ask = || collect(Maker::BlackForestLabs, &endpoint, &job);
-    assert!(matches!(ask().unwrap(), Progress::Pending { retry_after: Some(_), .. }));
-    let Progress::Done(made) = ask().unwrap() else { panic!("not done") };
-    assert_eq!((made.images[0].seed, made.images[0].image.kind()), (Some(42), "image/jpeg".into()));
-    assert_eq!(host.usage()[0].cost_micro_usd, Some(40_000));
-    let error = ask().unwrap_err();
-    assert_eq!(error.kind, StepErrorKind::Permanent);
-    assert!(error.message.contains("Derivative Works Filter"), "{error}");
-}
-
-#[test]
-fn what_a_provider_posts_to_a_callback_is_a_job() {
-    let posted = json!({"id": "a1", "status": "succeeded", "output": ["https://replicate.delivery/x.png"], "urls": {"get": "https://evil.example/"}});
-    assert_eq!(serde_json::from_value::<Job>(posted).unwrap(), Job { id: "a1".into(), status_url: None });
-    assert_eq!(serde_json::from_value::<Job>(json!({"task_id": "a2", "status": "Ready"})).unwrap().id, "a2");
-}
-
-#[test]
 fn stability_answers_a_form_with_the_image_itself() {
     let host = FakeHost::new();
     let url = "https://api.stability.ai/v2beta/stable-image/generate/core";
@@ -381,134 +275,15 @@ fn stability_answers_a_form_with_the_image_itself() {
 }
 
 #[test]
-fn stabilitys_slow_models_are_jobs() {
-    let host = FakeHost::new();
-    host.answer(
-        "POST",
-        "https://api.stability.ai/v2beta/stable-image/upscale/creative",
-        Answer::json(200, &json!({"id": "a6dc6c6e20acda010fe14d71f180658f2896ed9b4ec25aa99a6ff06c796987c4"})),
-    );
-    let results = "https://api.stability.ai/v2beta/results/a6dc";
-    host.answer("GET", results, Answer::json(202, &json!({"id": "a6dc", "status": "in-progress"})));
-    host.answer(
-        "GET",
-        results,
-        Answer::bytes(200, PNG).header("content-type", "image/png").header("finish-reason", "SUCCESS"),
-    );
-    host.answer(
-        "GET",
-        results,
-        Answer::json(404, &json!({"id": "x", "name": "not_found", "errors": ["id: not found or expired"]})),
-    );
-    let config = json!({"provider": "stability", "model": "upscale/creative"});
-    assert!(matches!(generate(config.clone(), Mode::Submit, |_| {}).unwrap(), Outcome::Started(_)));
-    assert!(matches!(collected(config.clone(), "a6dc").unwrap(), Progress::Pending { .. }));
-    assert!(matches!(collected(config.clone(), "a6dc").unwrap(), Progress::Done(_)));
-    assert!(collected(config, "a6dc").unwrap_err().message.contains("not found or expired"));
-}
-
-#[test]
-fn openai_edits_with_a_mask_and_further_images() {
-    let host = FakeHost::new();
-    let images = [host.put_blob("image/png", "one").named("photo.png"), host.put_blob("image/jpeg", "two")];
-    let mask = host.put_blob("image/png", "mask");
-    host.answer("POST", "https://api.openai.com/v1/images/edits", Answer::json(200, &json!({"data": [{"b64_json": PNG_BASE64}], "usage": {"input_tokens": 400, "output_tokens": 1000, "input_tokens_details": {"image_tokens": 300}}})));
-    let options = options(json!({}));
-    let order = Order { task: Task::Edit, images: &images, mask: Some(&mask), ..order(&options) };
-    made(edit(json!({}), &order));
-    let form = form(&host, 0);
-    for part in [
-        "name=\"image[]\"; filename=\"photo.png\"",
-        "name=\"image[]\"; filename=\"image-2.jpg\"",
-        "name=\"mask\"; filename=\"mask.png\"",
-        &mask.digest,
-    ] {
-        assert!(form.contains(part), "{form}");
+fn an_image_that_breaks_off_is_none() {
+    let jpeg = [&[0xff, 0xd8, 0xff, 0xe0][..], &[7; 40]].concat();
+    let webp = [&b"RIFF\xff\0\0\0WEBP"[..], &[7; 40]].concat();
+    for (bytes, kind) in [(PNG[..12].to_vec(), "png"), (jpeg, "jpeg"), (webp, "webp")] {
+        let host = FakeHost::new();
+        host.answer("POST", REPLICATE, prediction("succeeded", json!([PICTURE]), Value::Null));
+        host.answer("GET", PICTURE, Answer::bytes(200, bytes));
+        let error = generate(json!({"provider": "replicate"}), Mode::Wait, |_| {}).unwrap_err();
+        assert_eq!(error.kind, StepErrorKind::Retryable);
+        assert!(error.message.contains(&format!("an image (image/{kind}) that breaks off")), "{error}");
     }
-    assert_eq!(host.usage()[0].cost_micro_usd, Some(400 * 5 + 300 * 5 + 1000 * 40));
-}
-
-#[test]
-fn replicate_gets_the_image_as_a_file_ahead_of_the_job() {
-    let host = FakeHost::new();
-    let image = host.put_blob("image/jpeg", "photo");
-    let file = "https://api.replicate.com/v1/files/cneqzikepnug6xezperrr4z55o";
-    host.answer(
-        "POST",
-        "https://api.replicate.com/v1/files",
-        Answer::json(201, &json!({"id": "cneq", "name": "image.jpg", "urls": {"get": file}})),
-    );
-    host.answer(
-        "POST",
-        "https://api.replicate.com/v1/predictions",
-        prediction("succeeded", json!({"no_bg": PICTURE}), Value::Null),
-    );
-    host.answer("GET", PICTURE, Answer::bytes(200, PNG));
-    let options = options(json!({}));
-    let order = Order {
-        task: Task::RemoveBackground,
-        prompt: None,
-        images: std::slice::from_ref(&image),
-        ..order(&options)
-    };
-    made(edit(json!({"provider": "replicate", "model": "851-labs/background-remover:a029dff3"}), &order));
-    assert_eq!(
-        body(&host, 1),
-        json!({"version": "851-labs/background-remover:a029dff3", "input": {"image": file}})
-    );
-}
-
-#[test]
-fn remove_bg_is_paid_by_what_it_charges() {
-    let host = FakeHost::new();
-    let image = host.put_blob("image/jpeg", "photo");
-    let url = "https://api.remove.bg/v1.0/removebg";
-    host.answer(
-        "POST",
-        url,
-        Answer::bytes(200, PNG).header("content-type", "image/png").header("x-credits-charged", "1"),
-    );
-    host.answer("POST", url, Answer::json(400, &json!({"errors": [{"title": "Could not identify foreground in image. For details and recommendations see https://www.remove.bg/supported-images.", "code": "unknown_foreground"}]})));
-    let options = options(json!({}));
-    let order = Order {
-        task: Task::RemoveBackground,
-        prompt: None,
-        images: std::slice::from_ref(&image),
-        ..order(&options)
-    };
-    let config = json!({"provider": "remove-bg"});
-    made(edit(config.clone(), &order));
-    assert_eq!(
-        (host.usage()[0].cost_micro_usd, host.requests()[0].header_value("x-api-key")),
-        (Some(200_000), Some("{{secret.REMOVE_BG_API_KEY}}"))
-    );
-    let error = edit(config, &order).unwrap_err();
-    assert_eq!(error.kind, StepErrorKind::Permanent);
-    assert!(error.message.contains("Could not identify foreground"), "{error}");
-}
-
-#[test]
-fn what_a_provider_does_not_have_is_an_error_before_anything_is_sent() {
-    let host = FakeHost::new();
-    let cases = [
-        (generate(json!({}), Mode::Wait, |order| order.seed = Some(1)), "it has no `seed`"),
-        (generate(json!({}), Mode::Submit, |_| {}), "starts no job"),
-        (generate(json!({"provider": "black-forest-labs"}), Mode::Wait, |_| {}), "`mode` must be `submit`"),
-        (
-            generate(json!({"provider": "replicate"}), Mode::Wait, |order| {
-                order.webhook = Some("https://a/")
-            }),
-            "needs `mode` to be `submit`",
-        ),
-        (
-            generate(json!({"provider": "gemini"}), Mode::Wait, |order| order.task = Task::Upscale),
-            "it cannot upscale images",
-        ),
-    ];
-    for (outcome, words) in cases {
-        let error = outcome.unwrap_err();
-        assert_eq!(error.kind, StepErrorKind::Permanent);
-        assert!(error.message.contains(words), "{error}");
-    }
-    assert!(host.requests().is_empty());
 }
