@@ -232,7 +232,7 @@ fn replicate_holds_its_answer_and_its_image_is_fetched() {
     host.answer(
         "GET",
         PICTURE,
-        Answer::bytes(200, b"RIFF\x10\0\0\0WEBPVP8 ".to_vec()).header("content-type", "image/webp"),
+        Answer::bytes(200, b"RIFF\x08\0\0\0WEBPVP8 ".to_vec()).header("content-type", "image/webp"),
     );
     let made =
         made(generate(json!({"provider": "replicate", "extra": {"go_fast": true}}), Mode::Wait, |order| {

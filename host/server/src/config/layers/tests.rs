@@ -47,7 +47,7 @@ fn hosts_are_sent_elsewhere_by_name_and_what_is_no_route_is_told() {
     let config = load(&file("http://gateway.example.com:8080/openai"), &[]).unwrap();
     assert_eq!(config.network.routes.len(), 2);
     let error = load(&file("gateway"), &[]).unwrap_err().to_string();
-    assert!(error.contains("`gateway` is not a route") && error.contains("network.routes"), "{error}");
+    assert!(error.contains("`gateway` is not a route") && error.contains("line 2"), "{error}");
 }
 
 #[test]
