@@ -92,7 +92,10 @@ async fn answer(
     let status = spoken.as_ref().map_or(StatusCode::NOT_IMPLEMENTED.as_u16(), |spoken| spoken.status);
     shared.log().push(json!({"node": node, "method": method.as_str(), "url": url, "status": status}));
     let Some(spoken) = spoken else { return uncovered(&method, &url) };
-    if let (Some(url), Some(call)) = (callback_url(&uri, &body), shared.peers.call(node)) {
+    // Each call is made once: it is taken by the request that brings the URL.
+    if let Some(url) = callback_url(&uri, &body)
+        && let Some(call) = shared.peers.call(node)
+    {
         tokio::spawn(call_back(shared.http.clone(), url, call));
     }
     speak(spoken)
