@@ -37,7 +37,7 @@ pub(super) async fn play(
         return Err(unknown(name));
     }
     let scene = scene::read(&file, case)?;
-    let components = standard_steps::build_all(&steps_of_all(&scene.workflows), screen).await?;
+    let components = standard_steps::build_all(&Vec::from_iter(scene.steps), screen).await?;
 
     let task = screen.task("Starting a server, and stand-ins for the services that the workflow calls");
     let services = Services::start(scene.peers).await?;
@@ -181,29 +181,6 @@ fn collect<'a>(value: &'a Value, capability: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
-fn steps_of_all(workflows: &[Value]) -> Vec<&str> {
-    let steps: BTreeSet<&str> = workflows.iter().flat_map(steps_of).collect();
-    steps.into_iter().collect()
-}
-
-/// The names of the steps that a definition uses.
-fn steps_of(workflow: &Value) -> BTreeSet<&str> {
-    fn visit<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
-        match value {
-            Value::Object(fields) => {
-                let step = fields.get("step").and_then(Value::as_str);
-                found.extend(step.and_then(|step| step.split('@').next()));
-                fields.values().for_each(|value| visit(value, found));
-            }
-            Value::Array(items) => items.iter().for_each(|value| visit(value, found)),
-            _ => {}
-        }
-    }
-    let mut found = BTreeSet::new();
-    visit(&workflow["nodes"], &mut found);
-    found
-}
-
 fn describe(run: &Value) -> String {
     let nodes: String = run::describe_nodes(run).lines().map(|line| format!("  {line}\n")).collect();
     let end = match &run["output"] {
@@ -274,7 +251,6 @@ mod tests {
             },
             "m": {"map": {"over": "[]", "step": "chunk@^1"}},
         }});
-        assert_eq!(steps_of(&workflow), BTreeSet::from(["chunk", "email-send", "http-request", "notify"]));
         assert_eq!(secrets_of(&workflow), ["A", "B"]);
         let expected = "[network.routes]\n\"*.b.example\" = \"http://s\"\n\"a.example\" = \"http://s\"\n";
         assert_eq!(routes(&[workflow], "http://s"), expected);

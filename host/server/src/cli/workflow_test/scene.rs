@@ -1,5 +1,6 @@
 //! A case of a test file, for who plays it against a real server: its stand-ins, and what people do in it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -15,6 +16,7 @@ use super::definitions::{Written, in_order};
 use super::file::{self, Case};
 use super::files::{self, File};
 use super::stand_in::{Asked, Spoken, StandIn};
+use super::steps;
 use crate::cli::CliError;
 use crate::cli::lint::Source;
 
@@ -22,6 +24,8 @@ use crate::cli::lint::Source;
 pub(in crate::cli) struct Scene {
     /// Those that are applied, each behind those that it runs.
     pub(in crate::cli) workflows: Vec<Value>,
+    /// The steps that they use: their names.
+    pub(in crate::cli) steps: BTreeSet<String>,
     /// The one that is played: its name.
     pub(in crate::cli) workflow: String,
     pub(in crate::cli) case: String,
@@ -75,6 +79,7 @@ pub(in crate::cli) fn read(file: &Path, case: Option<&str>) -> Result<Scene, Cli
     }
     let all: Vec<&Value> = test_file.workflows.iter().chain([&workflow]).map(Written::definition).collect();
     Ok(Scene {
+        steps: all.iter().flat_map(|definition| steps::used(definition)).collect(),
         workflows: in_order(&all).into_iter().cloned().collect(),
         workflow: workflow.name().to_owned(),
         case: case.name.clone(),
@@ -112,23 +117,22 @@ fn what_cannot_be_played(case: &Case) -> Option<&'static str> {
     }
 }
 
-/// What is not to be refused: that is for tests.
 fn decisions(case: &Case) -> Vec<(String, ApprovalAnswer)> {
-    let taken = case.acts.iter().filter(|act| act.refused.is_none());
-    taken
-        .filter_map(|act| match &act.deed {
-            Deed::Decide(answer) => Some((act.cue().node()?.to_owned(), answer.clone())),
-            Deed::CallBack(_) | Deed::Signal { .. } => None,
-        })
-        .collect()
+    done(case, |deed| match deed {
+        Deed::Decide(answer) => Some(answer.clone()),
+        Deed::CallBack(_) | Deed::Signal { .. } => None,
+    })
 }
 
 fn calls(case: &Case) -> Vec<(String, Value)> {
+    done(case, |deed| match deed {
+        Deed::CallBack(body) => Some(body.clone()),
+        Deed::Decide(_) | Deed::Signal { .. } => None,
+    })
+}
+
+/// What is done to which node, of what is not to be refused: that is for tests.
+fn done<T>(case: &Case, of: impl Fn(&Deed) -> Option<T>) -> Vec<(String, T)> {
     let taken = case.acts.iter().filter(|act| act.refused.is_none());
-    taken
-        .filter_map(|act| match &act.deed {
-            Deed::CallBack(body) => Some((act.cue().node()?.to_owned(), body.clone())),
-            Deed::Decide(_) | Deed::Signal { .. } => None,
-        })
-        .collect()
+    taken.filter_map(|act| Some((act.cue().node()?.to_owned(), of(&act.deed)?))).collect()
 }
