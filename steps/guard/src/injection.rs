@@ -20,11 +20,11 @@ use crate::content::Text;
 use crate::finding::Finding;
 use rules::{Rule, Rules};
 
-/// How words that command are looked for.
+/// How words that command are looked for, in the text and in what the checks leave of it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// What is done from the threshold on.
+    /// What is done from the threshold on. `redact` puts `[REMOVED]` in the place of all that was found, and blocks if what is left still reaches the threshold.
     #[serde(default = "block")]
     pub(crate) then: Then,
     /// From which score on, 0 to 1: `0.6` where it is left out. The score of a text is the chance that at least one of its findings is meant, if each one's score is its own.
@@ -49,6 +49,12 @@ pub(crate) struct Found {
     pub(crate) score: f64,
     /// By text.
     pub(crate) findings: Vec<Vec<Finding>>,
+}
+
+impl Found {
+    pub(crate) fn is_over(&self, config: &Config) -> bool {
+        self.score >= config.threshold && self.score > 0.0
+    }
 }
 
 pub(crate) fn look(config: &Config, texts: &[Text]) -> Result<Found, StepError> {

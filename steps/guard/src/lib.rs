@@ -3,12 +3,14 @@
 //! Each check finds what it looks for, and the workflow says what then: block, flag, or take it out. What was found is told with its place; what was
 //! decided is recorded. Personal data that was taken out comes back in by the same step, in the mode `restore`.
 
+mod check;
 mod content;
 mod deny;
 mod finding;
 mod injection;
 mod limits;
 mod pii;
+mod placeholder;
 mod redact;
 mod restore;
 mod schema;
@@ -24,6 +26,7 @@ use serde_json::Value;
 use stepwell_sdk::StepError;
 
 use finding::Finding;
+use placeholder::Original;
 
 /// What is looked for, and what then. A check that is left out is not made.
 #[derive(Deserialize, JsonSchema)]
@@ -87,11 +90,11 @@ enum Then {
 struct Input {
     /// A text.
     text: Option<String>,
-    /// Any JSON; every text within is screened, names of fields are not.
+    /// Any JSON; every text and number within is screened, names of fields are not.
     value: Option<Value>,
     /// What stands for what, as an earlier output of this step has it. `restore` puts it back; a screening goes on with it, so that a value keeps its placeholder.
     #[serde(default)]
-    placeholders: BTreeMap<String, String>,
+    placeholders: BTreeMap<String, Original>,
 }
 
 /// What was found.
@@ -105,14 +108,14 @@ struct Output {
     /// The JSON, without what was taken out; none if it is blocked.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Value>,
-    /// What each check found, also what was too little to act on; 100 at most.
+    /// What each check found, also what was too little to act on; 100 at most, first those of the strictest checks if there are more.
     findings: Vec<Finding>,
-    /// How likely it is that the text tries to command a model, 0 to 1; with `injection`.
+    /// How likely it is that the text tries to command a model, or what is left of it, 0 to 1; with `injection`.
     #[serde(skip_serializing_if = "Option::is_none")]
     injection_score: Option<f64>,
     /// What stands for what, where personal data was taken out: `{"[EMAIL_1]": "ann@example.com"}`. For `restore` alone: keep it from models.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    placeholders: BTreeMap<String, String>,
+    placeholders: BTreeMap<String, Original>,
 }
 
 /// What became of the text.

@@ -2,13 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 use stepwell_sdk::StepError;
 
 use crate::Then;
 use crate::content::{Content, Text};
 use crate::finding::Finding;
 
-/// The length of the text; of all texts together, where there are several.
+/// The length of the text; of all texts together, where there are several. Numbers have none.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
@@ -37,7 +38,8 @@ impl Config {
         Ok(())
     }
 
-    pub(crate) fn look(&self, texts: &[Text]) -> Vec<Finding> {
+    pub(crate) fn look(&self, content: &Content) -> Vec<Finding> {
+        let texts: Vec<Text> = content.texts().into_iter().filter(|text| text.number.is_none()).collect();
         let chars: usize = texts.iter().map(|text| text.chars.len()).sum();
         let lines: usize = texts.iter().map(|text| lines(&text.chars)).sum();
         let pointer = texts.first().map_or("", |text| text.pointer.as_str());
@@ -61,12 +63,13 @@ impl Config {
     pub(crate) fn cut(&self, content: &mut Content) {
         let mut chars = self.max_chars.unwrap_or(usize::MAX);
         let mut lines = self.max_lines.unwrap_or(usize::MAX);
-        content.change(|text| {
+        content.change(|value| {
+            let Value::String(text) = value else { return };
             let fitting: Vec<&str> = text.split('\n').take(lines).collect();
             lines -= fitting.len();
             let cut: String = fitting.join("\n").chars().take(chars).collect();
             chars -= cut.chars().count();
-            cut
+            *text = cut;
         });
     }
 }

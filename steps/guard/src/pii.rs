@@ -2,9 +2,12 @@
 //!
 //! Names, addresses of houses and dates of birth have no shape: they are not found.
 
+mod card;
 mod iban;
+mod national;
 mod net;
 mod number;
+mod phone;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,7 +18,10 @@ use stepwell_sdk::StepError;
 
 use crate::Then;
 use crate::content::Text;
-use crate::deny::{self, Patterns};
+use crate::deny::{Match, Patterns};
+
+/// What stands where something was found: no kind of data goes on over it.
+const TAKEN: char = '\u{fffc}';
 
 /// Which personal data is looked for.
 #[derive(Deserialize, JsonSchema)]
@@ -78,11 +84,11 @@ impl Kind {
         match self {
             Self::Email => net::emails(chars),
             Self::Iban => iban::find(chars),
-            Self::Card => number::cards(chars),
-            Self::UsSsn => number::us_ssns(chars),
-            Self::UkNino => number::uk_ninos(chars),
+            Self::Card => card::find(chars),
+            Self::UsSsn => national::us_ssns(chars),
+            Self::UkNino => national::uk_ninos(chars),
             Self::Ip => net::addresses(chars),
-            Self::Phone => number::phones(chars),
+            Self::Phone => phone::find(chars),
         }
     }
 }
@@ -117,20 +123,23 @@ impl Search {
 
     /// In order, none over another.
     pub(crate) fn look(&self, text: &Text) -> Vec<Datum> {
-        let own =
-            self.patterns.look(text).into_iter().map(|deny::Match { name, span }| Datum { kind: name, span });
-        let known = self.kinds.iter().flat_map(|kind| {
-            kind.find(&text.chars).into_iter().map(|span| Datum { kind: kind.name().into(), span })
-        });
-        let mut data: Vec<Datum> = Vec::new();
-        for datum in own.chain(known) {
-            let is_free =
-                |other: &Datum| other.span.end <= datum.span.start || datum.span.end <= other.span.start;
-            if data.iter().all(is_free) {
-                let at = data.partition_point(|other| other.span.start < datum.span.start);
-                data.insert(at, datum);
+        let mut rest = text.chars.clone();
+        let mut data = Vec::new();
+        let mut take = |rest: &mut [char], kind: &str, span: Range<usize>| {
+            if rest[span.clone()] == text.chars[span.clone()] {
+                rest[span.clone()].fill(TAKEN);
+                data.push(Datum { kind: kind.into(), span });
+            }
+        };
+        for Match { name, span } in self.patterns.look(text) {
+            take(&mut rest, &name, span);
+        }
+        for kind in &self.kinds {
+            for span in kind.find(&rest) {
+                take(&mut rest, kind.name(), span);
             }
         }
+        data.sort_by_key(|datum| datum.span.start);
         data
     }
 }

@@ -1,92 +1,109 @@
 //! Taking things out of texts.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::content::{Content, Text};
+use serde_json::Value;
+
+use crate::content::{Content, Text, written};
+use crate::pii::Datum;
+use crate::placeholder::{Original, Placeholders};
 
 /// What stands in the place of what is not to come back.
-pub(crate) const REMOVED: &str = "[REMOVED]";
+const REMOVED: &str = "[REMOVED]";
 
-/// What is taken out of a text, and what comes there.
-pub(crate) struct Cut {
-    pub(crate) span: Range<usize>,
-    pub(crate) instead: String,
+/// What is taken out of one text.
+pub(crate) struct Cuts<'a> {
+    text: &'a Text,
+    cuts: Vec<Cut>,
 }
 
-/// Placeholders: the same for the same value.
-pub(crate) struct Placeholders {
-    /// By placeholder.
-    values: BTreeMap<String, String>,
-    /// Whether a text has it already, as its own words.
-    taken: String,
+/// What is taken out, and what comes there.
+struct Cut {
+    span: Range<usize>,
+    instead: String,
 }
 
-impl Placeholders {
-    /// Goes on with those that there are.
-    pub(crate) fn new(values: BTreeMap<String, String>, texts: &[Text]) -> Self {
-        let taken = texts.iter().flat_map(|text| text.chars.iter().copied().chain(['\n'])).collect();
-        Self { values, taken }
+impl<'a> Cuts<'a> {
+    pub(crate) fn of(text: &'a Text) -> Self {
+        Self { text, cuts: Vec::new() }
     }
 
-    /// The placeholder of a value.
-    pub(crate) fn of(&mut self, kind: &str, value: &str) -> String {
-        let prefix = format!("[{kind}_");
-        let known = self.values.iter().find(|(name, other)| name.starts_with(&prefix) && *other == value);
-        if let Some((name, _)) = known {
-            return name.clone();
+    /// Takes something out for good.
+    pub(crate) fn remove(&mut self, span: Range<usize>) {
+        let span = self.whole(span);
+        self.cuts.push(Cut { span, instead: REMOVED.into() });
+    }
+
+    /// Takes out what a placeholder is to stand for; what is taken out for good needs none.
+    pub(crate) fn replace(&mut self, data: &[Datum], placeholders: &mut Placeholders) {
+        let mut is_gone = vec![false; self.text.chars.len()];
+        for cut in &self.cuts {
+            is_gone[cut.span.clone()].fill(true);
         }
-        let mut number = 1;
-        let name = loop {
-            let name = format!("{prefix}{number}]");
-            if !self.values.contains_key(&name) && !self.taken.contains(&name) {
-                break name;
+        for Datum { kind, span } in data {
+            let span = self.whole(span.clone());
+            if is_gone[span.clone()].contains(&true) {
+                self.remove(span);
+            } else {
+                is_gone[span.clone()].fill(true);
+                let instead = placeholders.of(kind, self.original(&span));
+                self.cuts.push(Cut { span, instead });
             }
-            number += 1;
-        };
-        self.values.insert(name.clone(), value.to_owned());
-        name
+        }
     }
 
-    pub(crate) fn into_values(self) -> BTreeMap<String, String> {
-        self.values
+    /// A number is no number without a part of it.
+    fn whole(&self, span: Range<usize>) -> Range<usize> {
+        if self.text.number.is_some() { 0..self.text.chars.len() } else { span }
+    }
+
+    fn original(&self, span: &Range<usize>) -> Original {
+        match &self.text.number {
+            Some(number) => Original::Number(number.clone()),
+            None => Original::Text(self.text.chars[span.clone()].iter().collect()),
+        }
     }
 }
 
-/// Makes the cuts, text by text. Of two that overlap, the first one in the list is made, and spreads over the other.
-pub(crate) fn apply(content: &mut Content, mut cuts: Vec<Vec<Cut>>) {
-    let mut index = 0;
-    content.change(|text| {
-        let own = cuts.get_mut(index).map(std::mem::take).unwrap_or_default();
-        index += 1;
-        if own.is_empty() { text.to_owned() } else { without(text, own) }
+/// Makes the cuts, text by text. What is taken out of a number makes it a text.
+pub(crate) fn apply(content: &mut Content, cuts: Vec<Cuts<'_>>) {
+    let mut cuts = cuts.into_iter();
+    content.change(|value| {
+        let own = cuts.next().map(|own| own.cuts).unwrap_or_default();
+        if !own.is_empty() {
+            *value = Value::String(without(&written(value), own));
+        }
     });
 }
 
 fn without(text: &str, cuts: Vec<Cut>) -> String {
-    let mut merged: Vec<Cut> = Vec::new();
-    for mut cut in cuts {
-        // Each one that it touches is swallowed; the words of the earliest stay.
-        while let Some(at) =
-            merged.iter().position(|other| other.span.start < cut.span.end && cut.span.start < other.span.end)
-        {
-            let other = merged.remove(at);
-            cut = Cut {
-                span: other.span.start.min(cut.span.start)..other.span.end.max(cut.span.end),
-                instead: other.instead,
-            };
-        }
-        let at = merged.partition_point(|other| other.span.start < cut.span.start);
-        merged.insert(at, cut);
-    }
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for cut in merged {
+    for cut in merged(cuts) {
         out.extend(&chars[at..cut.span.start]);
         out.push_str(&cut.instead);
         at = cut.span.end;
     }
     out.extend(&chars[at..]);
     out
+}
+
+/// In order, none over another. Of those that overlap, the first one in the list is made, and spreads over the others.
+fn merged(cuts: Vec<Cut>) -> Vec<Cut> {
+    let mut ordered: Vec<(usize, Cut)> = cuts.into_iter().enumerate().collect();
+    ordered.sort_by_key(|(_, cut)| cut.span.start);
+    let mut merged: Vec<(usize, Cut)> = Vec::new();
+    for (rank, cut) in ordered {
+        match merged.last_mut().filter(|(_, last)| cut.span.start < last.span.end) {
+            Some((best, last)) => {
+                last.span.end = last.span.end.max(cut.span.end);
+                if rank < *best {
+                    (*best, last.instead) = (rank, cut.instead);
+                }
+            }
+            None => merged.push((rank, cut)),
+        }
+    }
+    merged.into_iter().map(|(_, cut)| cut).collect()
 }

@@ -2,64 +2,61 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use stepwell_sdk::StepError;
 
+use crate::check::{Check, MOST_FINDINGS};
 use crate::content::Content;
 use crate::finding::Finding;
-use crate::{Input, Output, Verdict};
+use crate::placeholder::{self, Original};
+use crate::{Input, Output, Then};
 
 pub(crate) fn restore(mut input: Input) -> Result<Output, StepError> {
     let mut content = Content::of(&mut input)?;
     let pointers: Vec<String> = content.texts().into_iter().map(|text| text.pointer).collect();
+    let mut pointers = pointers.iter();
     let mut findings = Vec::new();
-    let mut index = 0;
-    content.change(|text| {
-        let pointer = &pointers[index];
-        index += 1;
-        filled(text, &input.placeholders, |start, name| {
-            let span = start..start + name.chars().count();
+    content.change(|value| {
+        let pointer = pointers.next();
+        let (Value::String(text), Some(pointer)) = (&*value, pointer) else { return };
+        let filled = filled(text, &input.placeholders, |start, name| {
+            let span = start..start + name.len();
             let what = format!("{name} stands for nothing: it was made up");
             findings.push(Finding::new("restore", pointer, span, what, 1.0));
-        })
+        });
+        *value = filled;
     });
-    let verdict = if findings.is_empty() { Verdict::Pass } else { Verdict::Flagged };
+    findings.truncate(MOST_FINDINGS);
+    let check = Check::new("restore", Then::Flag, findings);
+    check.record();
     let (text, value) = content.into_parts();
-    Ok(Output { verdict, text, value, findings, injection_score: None, placeholders: BTreeMap::new() })
+    Ok(Output {
+        verdict: check.verdict(),
+        text,
+        value,
+        findings: check.findings,
+        injection_score: None,
+        placeholders: BTreeMap::new(),
+    })
 }
 
-/// One pass: what is put in is not looked through again.
-fn filled(text: &str, values: &BTreeMap<String, String>, mut unknown: impl FnMut(usize, &str)) -> String {
+/// One pass: what is put in is not looked through again. Where a placeholder is all that there is, a number comes back as one.
+fn filled(text: &str, values: &BTreeMap<String, Original>, mut unknown: impl FnMut(usize, &str)) -> Value {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find('[') {
-        out.push_str(&rest[..start]);
-        rest = &rest[start..];
-        let name = rest.find(']').map(|end| &rest[..=end]).filter(|name| is_placeholder(name));
-        match name.and_then(|name| values.get(name).map(|value| (name, value))) {
-            Some((name, value)) => {
-                out.push_str(value);
-                rest = &rest[name.len()..];
+    let (mut at, mut chars) = (0, 0);
+    let mut rest = 0;
+    for (start, name) in placeholder::within(text) {
+        chars += text[at..start].chars().count();
+        at = start;
+        match values.get(name) {
+            Some(Original::Number(number)) if name == text => return Value::Number(number.clone()),
+            Some(value) => {
+                out.push_str(&text[rest..start]);
+                out.push_str(&value.written());
+                rest = start + name.len();
             }
-            None => {
-                if let Some(name) = name {
-                    unknown(text[..text.len() - rest.len()].chars().count(), name);
-                }
-                out.push('[');
-                rest = &rest[1..];
-            }
+            None => unknown(chars, name),
         }
     }
-    out + rest
-}
-
-/// `[EMAIL_1]`
-fn is_placeholder(name: &str) -> bool {
-    let inside = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    inside.and_then(|inside| inside.rsplit_once('_')).is_some_and(|(kind, number)| {
-        let is_kind = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-        !kind.is_empty()
-            && kind.bytes().all(is_kind)
-            && !number.is_empty()
-            && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
+    Value::String(out + &text[rest..])
 }

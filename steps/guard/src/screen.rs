@@ -1,171 +1,180 @@
-//! The checks, in order: what is found, what is done about it, what is recorded.
+//! The checks, in order: what is found, what is done about it, what is left.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use stepwell_sdk::StepError;
-use stepwell_sdk::decision::{self, Verdict as Decision};
 
+use crate::check::{Check, MOST_FINDINGS};
 use crate::content::{Content, Text};
-use crate::deny::{Match, Patterns};
+use crate::deny::Patterns;
 use crate::finding::Finding;
 use crate::pii::{Datum, Search};
-use crate::redact::{self, Cut, Placeholders, REMOVED};
+use crate::placeholder::Placeholders;
+use crate::redact::{self, Cuts};
 use crate::{Config, Input, OnBlock, Output, Then, Verdict, injection};
 
-/// More would make the output longer than the text.
-const MOST_FINDINGS: usize = 100;
-
 /// What the checks have come to.
-struct Screening {
-    texts: Vec<Text>,
-    verdict: Verdict,
-    findings: Vec<Finding>,
-    injection_score: Option<f64>,
-    /// By text.
-    cuts: Vec<Vec<Cut>>,
+struct Screening<'a> {
+    config: &'a Config,
+    texts: &'a [Text],
+    cuts: Vec<Cuts<'a>>,
     placeholders: Placeholders,
+    checks: Vec<Check>,
+    injection_score: Option<f64>,
 }
 
 pub(crate) fn screen(mut input: Input, config: &Config) -> Result<Output, StepError> {
     let mut content = Content::of(&mut input)?;
     let texts = content.texts();
     let mut screening = Screening {
-        cuts: texts.iter().map(|_| Vec::new()).collect(),
+        config,
+        texts: &texts,
+        cuts: texts.iter().map(Cuts::of).collect(),
         placeholders: Placeholders::new(input.placeholders, &texts),
-        texts,
-        verdict: Verdict::Pass,
-        findings: Vec::new(),
+        checks: Vec::new(),
         injection_score: None,
     };
-    screening.injection(config)?;
-    screening.deny(config)?;
-    screening.pii(config)?;
+    screening.injection()?;
+    screening.deny()?;
+    screening.pii()?;
     redact::apply(&mut content, std::mem::take(&mut screening.cuts));
-    screening.limits(config, &mut content)?;
-    screening.schema(config, &content)?;
-    screening.output(config, content)
+    screening.limits(&mut content)?;
+    screening.schema(&content)?;
+    screening.injection_in_what_is_left(&content)?;
+    screening.output(content)
 }
 
-impl Screening {
-    fn injection(&mut self, config: &Config) -> Result<(), StepError> {
-        let Some(config) = &config.injection else { return Ok(()) };
-        let found = injection::look(config, &self.texts)?;
-        let is_over = found.score >= config.threshold && found.score > 0.0;
+impl Screening<'_> {
+    fn injection(&mut self) -> Result<(), StepError> {
+        let Some(config) = &self.config.injection else { return Ok(()) };
+        let found = injection::look(config, self.texts)?;
+        let is_over = found.is_over(config);
         if is_over && config.then == Then::Redact {
             for (cuts, findings) in self.cuts.iter_mut().zip(&found.findings) {
-                cuts.extend(findings.iter().map(|finding| removed(finding.place.start..finding.place.end)));
+                findings.iter().for_each(|finding| cuts.remove(finding.place.start..finding.place.end));
             }
         }
         self.injection_score = Some(found.score);
-        let then = is_over.then_some(config.then);
-        let confidence = if is_over { found.score } else { 1.0 - found.score };
-        self.decide("injection", then, found.findings.into_iter().flatten().collect(), Some(confidence));
+        self.checks.push(Check {
+            name: "injection",
+            then: is_over.then_some(config.then),
+            findings: found.findings.into_iter().flatten().collect(),
+            confidence: Some(if is_over { found.score } else { 1.0 - found.score }),
+        });
         Ok(())
     }
 
-    fn deny(&mut self, config: &Config) -> Result<(), StepError> {
-        let Some(config) = &config.deny else { return Ok(()) };
+    fn deny(&mut self) -> Result<(), StepError> {
+        let Some(config) = &self.config.deny else { return Ok(()) };
         let patterns = Patterns::new("deny.patterns", &config.patterns)?;
         let mut findings = Vec::new();
         for (text, cuts) in self.texts.iter().zip(&mut self.cuts) {
-            for Match { name, span } in patterns.look(text) {
+            for found in patterns.look(text) {
                 if config.then == Then::Redact {
-                    cuts.push(removed(span.clone()));
+                    cuts.remove(found.span.clone());
                 }
-                findings.push(Finding::new("deny", &text.pointer, span, name, 1.0));
+                findings.push(Finding::new("deny", &text.pointer, found.span, found.name, 1.0));
             }
         }
-        let then = (!findings.is_empty()).then_some(config.then);
-        self.decide("deny", then, findings, None);
+        self.checks.push(Check::new("deny", config.then, findings));
         Ok(())
     }
 
-    fn pii(&mut self, config: &Config) -> Result<(), StepError> {
-        let Some(config) = &config.pii else { return Ok(()) };
+    fn pii(&mut self) -> Result<(), StepError> {
+        let Some(config) = &self.config.pii else { return Ok(()) };
         let search = Search::new(config)?;
         let mut findings = Vec::new();
         for (text, cuts) in self.texts.iter().zip(&mut self.cuts) {
-            for Datum { kind, span } in search.look(text) {
-                if config.then == Then::Redact {
-                    let value: String = text.chars[span.clone()].iter().collect();
-                    // What is taken out for good needs no placeholder.
-                    let is_gone =
-                        cuts.iter().any(|cut| cut.span.start < span.end && span.start < cut.span.end);
-                    let instead =
-                        if is_gone { REMOVED.to_owned() } else { self.placeholders.of(&kind, &value) };
-                    cuts.push(Cut { span: span.clone(), instead });
-                }
-                findings.push(Finding::new("pii", &text.pointer, span, kind, 1.0));
+            let data = search.look(text);
+            if config.then == Then::Redact {
+                cuts.replace(&data, &mut self.placeholders);
             }
+            let finding = |datum: Datum| Finding::new("pii", &text.pointer, datum.span, datum.kind, 1.0);
+            findings.extend(data.into_iter().map(finding));
         }
-        let then = (!findings.is_empty()).then_some(config.then);
-        self.decide("pii", then, findings, None);
+        self.checks.push(Check::new("pii", config.then, findings));
         Ok(())
     }
 
-    fn limits(&mut self, config: &Config, content: &mut Content) -> Result<(), StepError> {
-        let Some(config) = &config.limits else { return Ok(()) };
+    fn limits(&mut self, content: &mut Content) -> Result<(), StepError> {
+        let Some(config) = &self.config.limits else { return Ok(()) };
         config.check()?;
-        let findings = config.look(&content.texts());
-        let then = (!findings.is_empty()).then_some(config.then);
-        if then == Some(Then::Redact) {
+        let check = Check::new("limits", config.then, config.look(content));
+        if check.then == Some(Then::Redact) {
             config.cut(content);
         }
-        self.decide("limits", then, findings, None);
+        self.checks.push(check);
         Ok(())
     }
 
-    fn schema(&mut self, config: &Config, content: &Content) -> Result<(), StepError> {
-        let Some(config) = &config.schema else { return Ok(()) };
-        let findings = config.look(content)?;
-        let then = (!findings.is_empty()).then_some(config.then);
-        self.decide("schema", then, findings, None);
+    fn schema(&mut self, content: &Content) -> Result<(), StepError> {
+        let Some(config) = &self.config.schema else { return Ok(()) };
+        self.checks.push(Check::new("schema", config.then, config.look(content)?));
         Ok(())
     }
 
-    /// Takes note of what a check found, and records what was decided.
-    fn decide(&mut self, check: &str, then: Option<Then>, findings: Vec<Finding>, confidence: Option<f64>) {
-        let (decided, verdict) = match then {
-            None => ("passed", Verdict::Pass),
-            Some(Then::Redact) => ("redacted", Verdict::Pass),
-            Some(Then::Flag) => ("flagged", Verdict::Flagged),
-            Some(Then::Block) => ("blocked", Verdict::Blocked),
+    /// What is taken out joins the words around it, and those may command as well.
+    fn injection_in_what_is_left(&mut self, content: &Content) -> Result<(), StepError> {
+        let Some(config) = &self.config.injection else { return Ok(()) };
+        let is_changed = self.checks.iter().any(|check| check.then == Some(Then::Redact));
+        let check = self.checks.iter_mut().find(|check| check.name == "injection");
+        let Some(check) = check.filter(|check| matches!(check.then, None | Some(Then::Redact))) else {
+            return Ok(());
         };
-        self.verdict = self.verdict.max(verdict);
-        let mut found: Vec<&str> = Vec::new();
-        for finding in &findings {
-            if !found.contains(&finding.what.as_str()) {
-                found.push(&finding.what);
-            }
+        if !is_changed {
+            return Ok(());
         }
-        decision::record(Decision {
-            decided: json!(format!("{check}:{decided}")),
-            confidence,
-            explanation: Some(if found.is_empty() { "nothing found".into() } else { found.join(", ") }),
-            model_version: concat!("guard/", env!("CARGO_PKG_VERSION")).into(),
-        });
-        self.findings.extend(findings);
+        let left = injection::look(config, &content.texts())?;
+        if left.is_over(config) {
+            check.then = Some(if config.then == Then::Redact { Then::Block } else { config.then });
+            check.confidence = Some(left.score);
+            check.findings.splice(0..0, left.findings.into_iter().zip(self.texts).flat_map(in_what_is_left));
+            self.injection_score = self.injection_score.map(|score| score.max(left.score));
+        }
+        Ok(())
     }
 
-    fn output(mut self, config: &Config, content: Content) -> Result<Output, StepError> {
-        self.findings.truncate(MOST_FINDINGS);
-        let is_blocked = self.verdict == Verdict::Blocked;
-        if is_blocked && matches!(config.on_block, OnBlock::Error) {
-            let mut found: Vec<String> =
-                self.findings.iter().map(|finding| format!("{}: {}", finding.check, finding.what)).collect();
-            found.dedup();
-            found.truncate(5);
-            let message = format!("the text is blocked: {}", found.join("; "));
-            return Err(StepError::permanent(message).detail(json!({"findings": self.findings})));
+    /// Records what was decided, and gives what goes on.
+    fn output(self, content: Content) -> Result<Output, StepError> {
+        self.checks.iter().for_each(Check::record);
+        let verdict = self.checks.iter().map(Check::verdict).max().unwrap_or(Verdict::Pass);
+        let is_blocked = verdict == Verdict::Blocked;
+        let findings = most_telling(self.checks);
+        if is_blocked && matches!(self.config.on_block, OnBlock::Error) {
+            return Err(blocked(&findings));
         }
-        let Self { verdict, findings, injection_score, placeholders, .. } = self;
         let (text, value) = if is_blocked { (None, None) } else { content.into_parts() };
-        let placeholders = if is_blocked { BTreeMap::new() } else { placeholders.into_values() };
-        Ok(Output { verdict, text, value, findings, injection_score, placeholders })
+        let placeholders = if is_blocked { BTreeMap::new() } else { self.placeholders.into_values() };
+        Ok(Output { verdict, text, value, findings, injection_score: self.injection_score, placeholders })
     }
 }
 
-fn removed(span: std::ops::Range<usize>) -> Cut {
-    Cut { span, instead: REMOVED.into() }
+/// Each rule once: the words have no place in the input, where they stand apart.
+fn in_what_is_left((mut findings, text): (Vec<Finding>, &Text)) -> Vec<Finding> {
+    let mut told = BTreeSet::new();
+    findings.retain(|finding| told.insert(finding.what.clone()));
+    let finding = |found: Finding| {
+        let what = format!("{} (in what is left)", found.what);
+        Finding::new("injection", &text.pointer, 0..text.chars.len(), what, found.score)
+    };
+    findings.into_iter().map(finding).collect()
+}
+
+/// In the order of the checks; of too many, those that made the verdict.
+fn most_telling(mut checks: Vec<Check>) -> Vec<Finding> {
+    if checks.iter().map(|check| check.findings.len()).sum::<usize>() > MOST_FINDINGS {
+        checks.sort_by_key(|check| Reverse(check.verdict()));
+    }
+    checks.into_iter().flat_map(|check| check.findings).take(MOST_FINDINGS).collect()
+}
+
+fn blocked(findings: &[Finding]) -> StepError {
+    let mut found: Vec<String> =
+        findings.iter().map(|finding| format!("{}: {}", finding.check, finding.what)).collect();
+    found.dedup();
+    found.truncate(5);
+    let message = format!("the text is blocked: {}", found.join("; "));
+    StepError::permanent(message).detail(json!({"findings": findings}))
 }

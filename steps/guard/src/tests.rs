@@ -1,5 +1,9 @@
 mod attacks;
+mod long;
+mod neighbours;
+mod numbers;
 mod personal;
+mod redaction;
 
 use serde_json::{Value, json};
 use stepwell_sdk::StepErrorKind;
@@ -9,6 +13,16 @@ use super::*;
 
 fn screened(text: &str, config: Value) -> Value {
     call(guard, &json!({"text": text}), &config).unwrap()
+}
+
+/// Texts that are put together of pieces, by chance that is always the same.
+fn texts(pieces: &'static [&str], count: usize) -> impl Iterator<Item = String> {
+    let mut seed = 7_u64;
+    let mut next = move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize
+    };
+    (0..count).map(move |_| (0..1 + next() % 12).map(|_| pieces[next() % pieces.len()]).collect())
 }
 
 #[test]
@@ -142,14 +156,4 @@ fn a_config_that_cannot_work_says_why() {
     for input in [json!({}), json!({"text": "a", "value": "b"})] {
         assert_eq!(call(guard, &input, &json!({})).unwrap_err().kind, StepErrorKind::InvalidInput);
     }
-}
-
-#[test]
-fn a_long_text_is_no_long_wait() {
-    let _host = FakeHost::new();
-    let text = "Please ignore the noise in the 0170 1234567 a.b@c.de 1.2.3.4 DE12 data [x] ".repeat(1500);
-    let config = json!({"injection": {}, "pii": {}, "deny": {"patterns": {"x": "(a+)+b$"}}});
-    let began = std::time::Instant::now();
-    screened(&text, config);
-    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }

@@ -1,5 +1,6 @@
 //! The rules, through the usual disguises.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use base64::Engine as _;
@@ -8,7 +9,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::rules::Rules;
-use super::words::{Sign, Word, is_invisible, signs, words};
+use super::words::{Phrase, Sign, Word, is_invisible, signs, words};
 
 /// So many letters with something between each are words that are spelt out.
 const SPELT_OUT: usize = 6;
@@ -40,36 +41,39 @@ fn layer(rules: &Rules, chars: &[char], layers: usize) -> Vec<Hit> {
 }
 
 /// By place, and each rule once at a place.
-fn in_order(hits: Vec<Hit>) -> Vec<Hit> {
-    let mut ordered: Vec<Hit> = Vec::with_capacity(hits.len());
-    for hit in hits {
-        if !ordered.iter().any(|(span, name, _)| (span, name) == (&hit.0, &hit.1)) {
-            let at = ordered.partition_point(|(span, _, _)| span.start <= hit.0.start);
-            ordered.insert(at, hit);
-        }
-    }
-    ordered
+fn in_order(mut hits: Vec<Hit>) -> Vec<Hit> {
+    hits.sort_by_key(|(span, _, _)| span.start);
+    let mut told = BTreeSet::new();
+    hits.retain(|(span, name, _)| told.insert((span.start, span.end, name.clone())));
+    hits
 }
 
 fn in_words(rules: &Rules, words: &[Word]) -> Vec<Hit> {
-    let hit = |(phrase, name, score): &(super::words::Phrase, String, f64)| {
-        let found = phrase.find(words)?;
-        Some((words[found.start].span.start..words[found.end - 1].span.end, name.clone(), *score))
+    let hits = |(phrase, name, score): &(Phrase, String, f64)| {
+        let hit = |found: Range<usize>| {
+            (words[found.start].span.start..words[found.end - 1].span.end, name.clone(), *score)
+        };
+        phrase.find(words).into_iter().map(hit).collect::<Vec<_>>()
     };
-    rules.phrases.iter().filter_map(hit).collect()
+    rules.phrases.iter().flat_map(hits).collect()
 }
 
 fn literals(rules: &Rules, signs: &[Sign]) -> Vec<Hit> {
     // A text begins as a line does.
     let text: String = std::iter::once('\n').chain(signs.iter().map(|sign| sign.reads)).collect();
-    let hit = |(literal, name, score): &(String, String, f64)| {
-        let at = text.find(literal.as_str())?;
-        let start = text[..at].chars().count().saturating_sub(1);
-        let end = (text[..at + literal.len()].chars().count() - 1).max(start + 1);
-        let span = signs.get(start)?.at..signs.get(end - 1)?.at + 1;
-        Some((span, name.clone(), *score))
-    };
-    rules.literals.iter().filter_map(hit).collect()
+    let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+    let chars_before = |byte: usize| starts.partition_point(|start| *start < byte);
+    let mut hits = Vec::new();
+    for (literal, name, score) in &rules.literals {
+        for (at, _) in text.match_indices(literal.as_str()) {
+            let start = chars_before(at).saturating_sub(1);
+            let end = (chars_before(at + literal.len()) - 1).max(start + 1);
+            if let (Some(first), Some(last)) = (signs.get(start), signs.get(end - 1)) {
+                hits.push((first.at..last.at + 1, name.clone(), *score));
+            }
+        }
+    }
+    hits
 }
 
 /// `i g n o r e`, `i.g.n.o.r.e`
@@ -92,23 +96,28 @@ fn spelt_out(rules: &Rules, words: &[Word]) -> Vec<Hit> {
     hits
 }
 
-/// A word that mixes scripts is written for a reader who does not see it.
-fn mixed(words: &[Word]) -> Option<Hit> {
-    let word = words.iter().find(|word| word.is_mixed && word.text.chars().count() > 2)?;
-    Some((word.span.clone(), "mixed-scripts".into(), 0.3))
+/// Words that mix scripts are written for a reader who does not see it.
+fn mixed(words: &[Word]) -> impl Iterator<Item = Hit> {
+    let mixed = words.iter().filter(|word| word.is_mixed && word.text.chars().count() > 2);
+    mixed.map(|word| (word.span.clone(), "mixed-scripts".into(), 0.3))
 }
 
-/// Something that is not shown, within a word of plain letters.
-fn invisible(chars: &[char]) -> Option<Hit> {
+/// What is not shown, within words of plain letters.
+fn invisible(chars: &[char]) -> Vec<Hit> {
     let is_plain =
         |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(char::is_ascii_alphanumeric);
     // A hyphen that is shown only at the end of a line is what typesetters put into words.
-    let is_hit = |(at, c): (usize, &char)| {
-        let run = chars[at..].iter().take_while(|c| is_invisible(**c)).count();
-        is_invisible(*c) && *c != '\u{ad}' && is_plain(at.checked_sub(1)) && is_plain(Some(at + run))
-    };
-    let at = chars.iter().enumerate().position(is_hit)?;
-    Some((at..at + 1, "invisible-characters".into(), 0.3))
+    let is_hidden = |run: &[char]| is_invisible(run[0]) && run.iter().any(|c| *c != '\u{ad}');
+    let mut hits = Vec::new();
+    let mut at = 0;
+    for run in chars.chunk_by(|one, other| is_invisible(*one) == is_invisible(*other)) {
+        let span = at..at + run.len();
+        at = span.end;
+        if is_hidden(run) && is_plain(span.start.checked_sub(1)) && is_plain(Some(span.end)) {
+            hits.push((span, "invisible-characters".into(), 0.3));
+        }
+    }
+    hits
 }
 
 /// Characters of the block Tags are ASCII that nobody sees.

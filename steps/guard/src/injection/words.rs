@@ -202,9 +202,16 @@ impl Phrase {
         (!parts.is_empty()).then_some(Self { parts })
     }
 
-    /// The words of the first place where it stands.
-    pub(super) fn find(&self, words: &[Word]) -> Option<Range<usize>> {
-        (0..words.len()).find_map(|start| self.ends_at(words, start, &self.parts).map(|end| start..end))
+    /// The words of each place where it stands, none over another.
+    pub(super) fn find(&self, words: &[Word]) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        let mut start = 0;
+        while start < words.len() {
+            let end = self.ends_at(words, start, &self.parts);
+            found.extend(end.map(|end| start..end));
+            start = end.unwrap_or(start + 1);
+        }
+        found
     }
 
     fn ends_at(&self, words: &[Word], at: usize, parts: &[Part]) -> Option<usize> {

@@ -1,60 +1,181 @@
-//! Numbers in groups: cards, telephones, and what states give to people.
+//! Digits in groups, as people write numbers, several of them beside each other too. It knows nothing of what a number means.
 
 use std::ops::Range;
 
+/// So many digits may be a number already: the end of a sentence, a parenthesis or a slash ends it then.
+const WHOLE: usize = 9;
+
 /// Digits without anything between.
-struct Group {
-    span: Range<usize>,
-    digits: String,
+pub(super) struct Group {
+    pub(super) span: Range<usize>,
+    pub(super) digits: String,
 }
 
-/// Groups that belong together, and how they begin.
-struct Number {
-    groups: Vec<Group>,
-    has_plus: bool,
-    /// What stands between the groups.
-    between: String,
-    start: usize,
+/// Groups with a few signs between: a number, or several beside each other.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    chars: &'a [char],
+    pub(super) groups: &'a [Group],
 }
 
-impl Number {
-    fn digits(&self) -> String {
-        self.groups.iter().map(|group| group.digits.as_str()).collect()
-    }
-
-    fn lengths(&self) -> Vec<usize> {
-        self.groups.iter().map(|group| group.digits.len()).collect()
-    }
-
-    fn span(&self) -> Range<usize> {
-        self.start..self.groups.last().map_or(self.start, |group| group.span.end)
-    }
-}
-
-/// All numbers of a text. Two groups belong together if a few signs stand between them, as people write them.
-fn numbers(chars: &[char]) -> Vec<Number> {
-    let mut numbers: Vec<Number> = Vec::new();
-    for group in groups(chars) {
-        let joins = |number: &Number| {
-            let end = number.span().end;
-            let between = &chars[end..group.span.start];
-            between.len() <= 3 && between.iter().all(|c| " -./()\u{a0}".contains(*c))
-        };
-        match numbers.last_mut().filter(|number| joins(number)) {
-            Some(number) => {
-                number.between.extend(&chars[number.span().end..group.span.start]);
-                number.groups.push(group);
-            }
-            None => {
-                let before =
-                    chars[..group.span.start].iter().rev().take_while(|c| "+(".contains(**c)).count();
-                let start = group.span.start - before.min(2);
-                let has_plus = chars[start..group.span.start].contains(&'+');
-                numbers.push(Number { groups: vec![group], has_plus, between: String::new(), start });
+/// The numbers of a text. `end` is asked for each group behind which one the number ends that begins there; behind a number, the rest is read afresh.
+pub(super) fn find(chars: &[char], end: impl Fn(Run<'_>, usize) -> Option<usize>) -> Vec<Range<usize>> {
+    let groups = groups(chars);
+    let mut found = Vec::new();
+    for mut run in runs(chars, &groups) {
+        let mut first = 0;
+        while first < run.groups.len() {
+            if let Some(end) = end(run, first) {
+                found.push(run.span(first..end));
+                run = run.behind(end);
+                first = 0;
+            } else {
+                first += 1;
             }
         }
     }
-    numbers
+    found
+}
+
+pub(super) fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Whether three groups are a day, a month and a year, from either end.
+pub(super) fn is_date(groups: &[Group]) -> bool {
+    let value = |group: &Group, length: usize| {
+        Some(&group.digits).filter(|digits| digits.len() <= length).and_then(|digits| digits.parse().ok())
+    };
+    let is_year = |group: &Group| value(group, 4).is_some_and(|year: u16| (1900..2100).contains(&year));
+    let is_day = |one: &Group, other: &Group| match (value(one, 2), value(other, 2)) {
+        (Some(one @ 1..=31), Some(other @ 1..=31)) => one.min(other) <= 12,
+        _ => false,
+    };
+    match groups {
+        [one, two, three] => (is_year(three) && is_day(one, two)) || (is_year(one) && is_day(two, three)),
+        _ => false,
+    }
+}
+
+impl<'a> Run<'a> {
+    /// The groups from one on, as if nothing stood before.
+    pub(super) fn behind(self, end: usize) -> Self {
+        self.part(end..self.groups.len())
+    }
+
+    /// What stands before a group and behind its neighbour; nothing does at the run's edges.
+    pub(super) fn sign(&self, before: usize) -> Option<&'a [char]> {
+        let (one, other) = (self.groups.get(before.checked_sub(1)?)?, self.groups.get(before)?);
+        Some(&self.chars[one.span.end..other.span.start])
+    }
+
+    pub(super) fn lengths(&self, part: Range<usize>) -> Vec<usize> {
+        self.groups.get(part).into_iter().flatten().map(|group| group.digits.len()).collect()
+    }
+
+    pub(super) fn has_plus(&self, first: usize) -> bool {
+        let start = self.groups[first].span.start;
+        self.chars[start - self.opening(start)..start].contains(&'+')
+    }
+
+    /// Whether groups can be a number by themselves: a space is at each edge, or a sign that binds as loosely as those within and does not go on with them. `123-45-6789` is no part of
+    /// `123-45-6789-01`.
+    pub(super) fn stands_apart(&self, part: &Range<usize>) -> bool {
+        let binds_less = |edge: usize| {
+            self.sign(edge).is_none_or(|sign| {
+                let is_tight = self.within(part).all(|other| !is_spaced(other));
+                is_spaced(sign) || (is_tight && !self.is_uniform(part, sign))
+            })
+        };
+        binds_less(part.start) && binds_less(part.end)
+    }
+
+    /// Whether a number begins with these groups, rather than goes on: behind a space, and, unless they are sure to begin one, parted by another sign than they are from what is before.
+    pub(super) fn begins(&self, part: &Range<usize>, is_sure: bool) -> bool {
+        self.sign(part.start).is_none_or(|sign| is_spaced(sign) && (is_sure || !self.is_uniform(part, sign)))
+    }
+
+    fn within(&self, part: &Range<usize>) -> impl Iterator<Item = &'a [char]> {
+        (part.start + 1..part.end).filter_map(|before| self.sign(before))
+    }
+
+    /// Whether one sign parts all of several groups.
+    fn is_uniform(&self, part: &Range<usize>, sign: &[char]) -> bool {
+        part.len() > 1 && self.within(part).all(|other| other == sign)
+    }
+
+    fn part(self, part: Range<usize>) -> Self {
+        Self { groups: &self.groups[part], ..self }
+    }
+
+    /// Where a number stands, with its plus, and with a parenthesis that closes within it.
+    fn span(&self, part: Range<usize>) -> Range<usize> {
+        let (start, end) = (self.groups[part.start].span.start, self.groups[part.end - 1].span.end);
+        let opening = if self.chars[start..end].contains(&')') {
+            self.opening(start)
+        } else {
+            usize::from(self.has_plus(part.start) && self.chars[start - 1] == '+')
+        };
+        start - opening..end
+    }
+
+    /// How many signs open a number.
+    fn opening(&self, start: usize) -> usize {
+        self.chars[..start].iter().rev().take(2).take_while(|c| "+(".contains(**c)).count()
+    }
+
+    /// A date in one, that no other number takes in.
+    fn is_date(&self, first: usize) -> bool {
+        let part = first..first + 3;
+        self.groups.get(part.clone()).is_some_and(is_date)
+            && [['-'], ['.'], ['/']].iter().any(|sign| self.is_uniform(&part, sign))
+            && self.stands_apart(&part)
+    }
+
+    /// Whether a number that begins with the group `first` ends before another.
+    fn ends(&self, first: usize, before: usize) -> bool {
+        self.sign(before).is_some_and(ends_phrase)
+            && self.lengths(first..before).iter().sum::<usize>() >= WHOLE
+    }
+}
+
+fn ends_phrase(sign: &[char]) -> bool {
+    match sign {
+        [.., '.', c] | [.., c, '('] | [.., c, '/'] | [c, '/', _] => c.is_whitespace(),
+        _ => false,
+    }
+}
+
+fn is_spaced(sign: &[char]) -> bool {
+    sign.iter().any(|c| c.is_whitespace())
+}
+
+/// Groups belong together if at most three signs stand between, as people write them. Dates do not belong to them.
+fn runs<'a>(chars: &'a [char], groups: &'a [Group]) -> Vec<Run<'a>> {
+    let are_joined = |one: &Group, other: &Group| {
+        let between = &chars[one.span.end..other.span.start];
+        between.len() <= 3 && between.iter().all(|c| " -./()\u{a0}".contains(*c))
+    };
+    let mut runs = Vec::new();
+    for groups in groups.chunk_by(are_joined) {
+        let whole = Run { chars, groups };
+        let (mut first, mut at) = (0, 0);
+        while at < groups.len() {
+            if whole.is_date(at) {
+                runs.push(whole.part(first..at));
+                at += 3;
+                first = at;
+                continue;
+            }
+            if whole.ends(first, at) {
+                runs.push(whole.part(first..at));
+                first = at;
+            }
+            at += 1;
+        }
+        runs.push(whole.behind(first));
+    }
+    runs
 }
 
 /// Digits that stand in no word.
@@ -69,117 +190,4 @@ fn groups(chars: &[char]) -> Vec<Group> {
         }
     }
     found
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-pub(super) fn cards(chars: &[char]) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    for number in numbers(chars) {
-        let groups = &number.groups;
-        let mut first = 0;
-        while first < groups.len() {
-            let last = (first..groups.len()).find(|last| is_card(&groups[first..=*last]));
-            if let Some(last) = last {
-                found.push(groups[first].span.start..groups[last].span.end);
-            }
-            first = last.unwrap_or(first) + 1;
-        }
-    }
-    found
-}
-
-fn is_card(groups: &[Group]) -> bool {
-    let digits: String = groups.iter().map(|group| group.digits.as_str()).collect();
-    let lengths: Vec<usize> = groups.iter().map(|group| group.digits.len()).collect();
-    // In one, or as cards show it.
-    let is_grouped =
-        matches!(lengths.as_slice(), [13..=19] | [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 6, 5] | [4, 6, 4]);
-    let are_together = groups.windows(2).all(|pair| pair[1].span.start - pair[0].span.end == 1);
-    is_grouped && are_together && digits.starts_with(['2', '3', '4', '5', '6']) && luhn(&digits)
-}
-
-fn luhn(digits: &str) -> bool {
-    let weigh = |(index, digit): (usize, char)| {
-        let digit = digit.to_digit(10).unwrap_or_default() * if index % 2 == 1 { 2 } else { 1 };
-        digit / 10 + digit % 10
-    };
-    digits.chars().rev().enumerate().map(weigh).sum::<u32>() % 10 == 0
-}
-
-pub(super) fn us_ssns(chars: &[char]) -> Vec<Range<usize>> {
-    let is_ssn = |number: &Number| {
-        let [area, group, serial] = number.groups.as_slice() else { return false };
-        let (area, group, serial) = (area.digits.as_str(), group.digits.as_str(), serial.digits.as_str());
-        (area.len(), group.len(), serial.len()) == (3, 2, 4)
-            && matches!(number.between.as_str(), "--" | "  ")
-            && !(area == "000" || area == "666" || area.starts_with('9') || group == "00" || serial == "0000")
-    };
-    numbers(chars).iter().filter(|number| is_ssn(number)).map(Number::span).collect()
-}
-
-pub(super) fn uk_ninos(chars: &[char]) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = Vec::new();
-    for start in 0..chars.len() {
-        if let Some(end) = nino(chars, start) {
-            found.push(start..end);
-        }
-    }
-    found
-}
-
-/// Two letters, six digits, one letter; spaces may part them.
-fn nino(chars: &[char], start: usize) -> Option<usize> {
-    if start.checked_sub(1).is_some_and(|before| is_word(chars[before])) {
-        return None;
-    }
-    let mut end = start;
-    for index in 0..9 {
-        if index >= 2 && index % 2 == 0 && chars.get(end) == Some(&' ') {
-            end += 1;
-        }
-        let c = *chars.get(end)?;
-        let fits = match index {
-            0 => c.is_ascii_uppercase() && !"DFIQUV".contains(c),
-            1 => c.is_ascii_uppercase() && !"DFIOQUV".contains(c),
-            8 => ('A'..='D').contains(&c),
-            _ => c.is_ascii_digit(),
-        };
-        if !fits {
-            return None;
-        }
-        end += 1;
-    }
-    chars.get(end).is_none_or(|after| !is_word(*after)).then_some(end)
-}
-
-pub(super) fn phones(chars: &[char]) -> Vec<Range<usize>> {
-    numbers(chars).iter().filter(|number| is_phone(number)).map(Number::span).collect()
-}
-
-fn is_phone(number: &Number) -> bool {
-    let digits = number.digits();
-    let lengths = number.lengths();
-    let count = digits.len();
-    if number.has_plus {
-        return (8..=15).contains(&count);
-    }
-    if digits.starts_with("00") && lengths[0] >= 3 {
-        return (10..=17).contains(&count);
-    }
-    let american = match lengths.as_slice() {
-        [3, 3, 4] => !digits.starts_with(['0', '1']),
-        [1, 3, 3, 4] => digits.starts_with('1'),
-        _ => false,
-    };
-    // A day, a month and a year, and perhaps an hour.
-    let is_date = matches!(lengths.as_slice(), [1..=2, 1..=2, 4, ..] | [4, 1..=2, 1..=2, ..]);
-    let national = digits.starts_with('0')
-        && lengths[0] >= 2
-        && lengths.len() >= 2
-        && (9..=12).contains(&count)
-        && !is_date;
-    american || national
 }
