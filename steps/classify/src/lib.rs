@@ -7,6 +7,8 @@ mod question;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -81,6 +83,9 @@ fn decide(answer: &Value, config: &Config, model: String) -> Output {
         false => vec![choice(answer)],
     };
     choices.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    // A model may give a label twice: the surer one counts.
+    let mut given = BTreeSet::new();
+    choices.retain(|choice| given.insert(choice.label.clone()));
     let confidence = choices.first().map(|choice| choice.confidence);
     choices.retain(|choice| choice.confidence >= config.threshold);
     let abstained = choices.is_empty();

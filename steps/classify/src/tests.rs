@@ -94,6 +94,20 @@ fn a_text_may_have_several_labels_or_none() {
 }
 
 #[test]
+fn a_label_that_is_given_twice_is_taken_once_as_the_surer() {
+    let choices = json!([
+        {"choice": "Billing", "confidence": 0.6}, {"choice": "Technical", "confidence": 0.7}, {"choice": "Billing", "confidence": 0.9},
+        {"choice": "Technical", "confidence": 0.2}, {"choice": "Billing", "confidence": 0.9},
+    ]);
+    let host = answering(&[json!({"because": "Both.", "choices": choices})]);
+    let output = classified(json!({"multiple": true})).unwrap();
+    let expected =
+        json!([{"label": "Billing", "confidence": 0.9}, {"label": "Technical", "confidence": 0.7}]);
+    assert_eq!(output["labels"], expected);
+    assert_eq!(host.decisions()[0].decided, json!(["Billing", "Technical"]));
+}
+
+#[test]
 fn a_label_that_does_not_exist_is_asked_for_again_and_then_an_error() {
     let spam = json!({"because": "?", "choice": "Spam", "confidence": 1});
     let host = answering(&[spam.clone(), billing(0.9), spam.clone(), spam]);

@@ -64,6 +64,18 @@ fn each_value_is_shown_where_it_stands_and_what_is_not_there_is_reported() {
 }
 
 #[test]
+fn a_part_of_another_number_proves_nothing() {
+    let quotes = json!([{"field": "/number", "quote": "2024"}, {"field": "/items/0/price", "quote": "0"}]);
+    let _host = answering(&[
+        json!({"fields": {"number": "2024", "due": null, "items": [{"name": null, "price": 0}]}, "quotes": quotes}),
+    ]);
+    let anything = json!({"type": "object", "properties": {"number": {"type": "string"}}});
+    let output = extracted(anything).unwrap();
+    assert_eq!(output["spans"], json!({"/number": {"start": 12, "end": 16, "text": "2024"}}));
+    assert_eq!(output["unverified"], json!([{"field": "/items/0/price", "quote": "0"}]));
+}
+
+#[test]
 fn a_value_without_a_quote_is_unverified() {
     let _host = answering(&[json!({"fields": fields(), "quotes": []})]);
     let output = extracted(schema()).unwrap();
