@@ -165,16 +165,34 @@ impl<'a> Endpoint<'a> {
 
     /// Records what one call used up, and what that costs where it is known.
     pub fn record(&self, model: &str, used: Used) {
-        let price = self.price.or_else(|| models::price(self.provider(), model));
+        let price = self.price_of(model);
         if price.is_none() {
             warn!(provider = self.provider(), model, "the model's price is not known: set `config.price`");
         }
+        self.note(model, used, price.map(|price| price.micro_usd(used)));
+    }
+
+    /// Records a call whose answer does not tell what it used up: it is counted, and its cost is not known unless the model costs nothing.
+    pub fn record_untold(&self, model: &str) {
+        let is_free = self.price_of(model) == Some(Price::default());
+        if !is_free {
+            let provider = self.provider();
+            warn!(provider, model, "the answer does not tell what the call used up: its cost is not known");
+        }
+        self.note(model, Used::default(), is_free.then_some(0));
+    }
+
+    fn price_of(&self, model: &str) -> Option<Price> {
+        self.price.or_else(|| models::price(self.provider(), model))
+    }
+
+    fn note(&self, model: &str, used: Used, cost_micro_usd: Option<u64>) {
         usage::record(ModelCall {
             provider: self.provider().into(),
             model: model.into(),
             input_tokens: used.input_tokens,
             output_tokens: used.output_tokens,
-            cost_micro_usd: price.map(|price| price.micro_usd(used)),
+            cost_micro_usd,
         });
     }
 }

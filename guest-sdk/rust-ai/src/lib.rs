@@ -6,6 +6,7 @@ mod config;
 pub mod embed;
 mod endpoint;
 mod failure;
+mod gemini;
 pub mod image;
 mod media;
 mod models;

@@ -26,8 +26,57 @@ pub(crate) fn image_kind(head: &[u8]) -> Option<&'static str> {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => Some("image/avif"),
+        [_, _, _, _, b'f', b't', b'y', b'p', b'h', b'e', b'i', b'c' | b'x', ..] => Some("image/heic"),
+        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => Some("image/tiff"),
         _ => None,
     }
+}
+
+/// An image that a step was given, with the media type that it really has: proved to be one before anything is sent. `place` is where it stands in the input.
+///
+/// # Errors
+///
+/// When it is none: the input is at fault.
+pub fn given_image(place: &str, image: &Blob) -> Result<Blob, StepError> {
+    match image_kind(&head(image, HEAD)?) {
+        Some(kind) => Ok(of_kind(image, kind.into())),
+        None => Err(none_given(
+            place,
+            image,
+            "image: they do not begin as those of PNG, JPEG, WebP, GIF, AVIF, HEIC or TIFF do",
+        )),
+    }
+}
+
+/// Sound that a step was given, or a video's, in the same way. What has nothing to be known by, such as PCM, is taken for what it is called if
+/// `by_name` allows it, unless it is text.
+pub(crate) fn given_sound(place: &str, sound: &Blob, by_name: bool) -> Result<Blob, StepError> {
+    let head = head(sound, HEAD)?;
+    let called = sound.kind();
+    let is_video = called.starts_with("video/");
+    let is_text = head.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+    match sound_kind(&head) {
+        // Those that hold both begin alike.
+        Some(kind) if is_video => Ok(of_kind(sound, kind.replacen("audio", "video", 1))),
+        Some(kind) => Ok(of_kind(sound, kind.into())),
+        None if by_name && !is_text && (is_video || called.starts_with("audio/")) => Ok(sound.clone()),
+        None => {
+            let why = "sound: they do not begin as those of MP3, MP4, M4A, WAV, WebM, Ogg, FLAC or AAC do";
+            let mend = if by_name { "; sound of another kind must be called `audio/...`" } else { "" };
+            Err(none_given(place, sound, &[why, mend].concat()))
+        }
+    }
+}
+
+fn of_kind(blob: &Blob, kind: String) -> Blob {
+    let mut blob = blob.clone();
+    blob.media_type = kind;
+    blob
+}
+
+fn none_given(place: &str, blob: &Blob, why: &str) -> StepError {
+    let Blob { media_type, digest, .. } = blob;
+    StepError::invalid_input(format!("the bytes of `{place}` ({media_type}, {digest}) are no {why}"))
 }
 
 /// The media type of sound, by its first bytes. PCM has none to be known by.

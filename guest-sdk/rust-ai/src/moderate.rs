@@ -76,15 +76,17 @@ pub fn judge(
     if provider == Provider::Mistral && !images.is_empty() {
         return Err(endpoint.failure(Cause::BadRequest, "it moderates texts alone, and was given an image"));
     }
-    let requests = requests(endpoint, texts, images)?;
-    let read: Vec<_> = http::send_all(requests).into_iter().map(|answer| read(endpoint, answer)).collect();
+    let (inputs, requests): (Vec<usize>, Vec<Request>) =
+        requests(endpoint, texts, images)?.into_iter().unzip();
+    let answers = http::send_all(requests).into_iter().zip(inputs);
+    let read: Vec<_> = answers.map(|(answer, inputs)| read(endpoint, answer, inputs)).collect();
     let mut findings = Findings { model: endpoint.model().into(), categories: BTreeMap::new() };
     for answer in read {
         let answer = answer?;
         if let Some(model) = wire::text(&answer, "/model") {
             findings.model = model.into();
         }
-        wire::list(&answer, "/results").iter().for_each(|scores| add(&mut findings.categories, scores));
+        wire::list(&answer, "/results").iter().for_each(|result| add(&mut findings.categories, result));
     }
     match findings.categories.is_empty() {
         true => Err(endpoint.misfit("it has no categories")),
@@ -92,35 +94,53 @@ pub fn judge(
     }
 }
 
-/// The texts in one request, and each image in one of its own: more than one image OpenAI does not take.
-fn requests(endpoint: &Endpoint<'_>, texts: &[&str], images: &[Blob]) -> Result<Vec<Request>, StepError> {
+/// The texts in one request, and each image in one of its own: more than one image OpenAI does not take. With each, how much it asks to judge.
+fn requests(
+    endpoint: &Endpoint<'_>,
+    texts: &[&str],
+    images: &[Blob],
+) -> Result<Vec<(usize, Request)>, StepError> {
     let request =
         |input: Value| endpoint.post("/moderations", json!({"model": endpoint.model(), "input": input}));
     let mut requests = Vec::with_capacity(images.len() + 1);
     if !texts.is_empty() {
-        requests.push(request(json!(texts)));
+        requests.push((texts.len(), request(json!(texts))));
     }
-    for image in images {
-        let url = media::data_url(image, MOST_IMAGE_BYTES)?;
-        requests.push(request(json!([{"type": "image_url", "image_url": {"url": url}}])));
+    for (index, image) in images.iter().enumerate() {
+        let image = media::given_image(&format!("images/{index}"), image)?;
+        let url = media::data_url(&image, MOST_IMAGE_BYTES)?;
+        requests.push((1, request(json!([{"type": "image_url", "image_url": {"url": url}}]))));
     }
     Ok(requests)
 }
 
-fn read(endpoint: &Endpoint<'_>, answer: Result<Response, http::Error>) -> Result<Value, StepError> {
+fn read(
+    endpoint: &Endpoint<'_>,
+    answer: Result<Response, http::Error>,
+    inputs: usize,
+) -> Result<Value, StepError> {
     let answer = endpoint.answer(answer)?;
-    let model = wire::text(&answer, "/model").unwrap_or(endpoint.model());
-    let input_tokens = wire::count(&answer, "/usage/prompt_tokens");
-    endpoint.record(model, Used { input_tokens, ..Used::default() });
-    Ok(answer)
+    let used = answer
+        .get("usage")
+        .filter(|usage| usage.is_object())
+        .map(|usage| Used { input_tokens: wire::count(usage, "/prompt_tokens"), ..Used::default() });
+    endpoint.record_if_told(wire::text(&answer, "/model"), used);
+    let judged = wire::list(&answer, "/results").iter().filter(|result| scores(result).next().is_some());
+    match judged.count() {
+        judged if judged == inputs => Ok(answer),
+        judged => Err(endpoint.misfit(&format!("it judges {judged} of {inputs} texts or images"))),
+    }
 }
 
 /// OpenAI has null where a category does not apply to the kind of input.
-fn add(categories: &mut BTreeMap<String, Finding>, scores: &Value) {
-    let all = scores.get("category_scores").and_then(Value::as_object);
-    for (name, score) in all.into_iter().flatten() {
-        let Some(score) = score.as_f64() else { continue };
-        let flagged = scores["categories"][name] == true;
+fn scores(result: &Value) -> impl Iterator<Item = (&String, f64)> {
+    let all = result.get("category_scores").and_then(Value::as_object);
+    all.into_iter().flatten().filter_map(|(name, score)| Some((name, score.as_f64()?)))
+}
+
+fn add(categories: &mut BTreeMap<String, Finding>, result: &Value) {
+    for (name, score) in scores(result) {
+        let flagged = result["categories"][name] == true;
         let worst = categories.entry(name.clone()).or_insert(Finding { score, flagged });
         worst.score = worst.score.max(score);
         worst.flagged |= flagged;

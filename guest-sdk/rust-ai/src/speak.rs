@@ -17,8 +17,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::{self, Blob};
+use stepwell_sdk::http::Request;
 
-use crate::{Api, Cause, Endpoint, Used, Vendor};
+use crate::{Api, Cause, Endpoint, Used, Vendor, media};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -133,12 +134,6 @@ pub struct Speech {
     pub parts: usize,
 }
 
-/// What came of one part.
-struct Part {
-    sound: Blob,
-    used: Used,
-}
-
 /// Speaks a text.
 ///
 /// # Errors
@@ -210,29 +205,35 @@ fn too_long(provider: Provider, endpoint: &Endpoint<'_>, voice: &Voice<'_>, text
     ))
 }
 
-/// Speaks one part, and records what it cost: it is paid for, whatever becomes of the next.
+/// Speaks one part, and records what it cost: it is paid for, whatever comes back and whatever becomes of the next.
 fn spoken(
     provider: Provider,
     endpoint: &Endpoint<'_>,
     voice: &Voice<'_>,
     text: &str,
-) -> Result<Part, StepError> {
-    let part = match provider {
+) -> Result<Blob, StepError> {
+    match provider {
         Provider::Openai | Provider::OpenaiCompatible => openai::speak(endpoint, voice, text),
         Provider::Elevenlabs => elevenlabs::speak(endpoint, voice, text),
         Provider::Deepgram => deepgram::speak(endpoint, voice, text),
         Provider::Gemini => gemini::speak(endpoint, voice, text),
-    }?;
-    endpoint.record(endpoint.model(), part.used);
-    Ok(part)
+    }
 }
 
-fn by_characters(text: &str) -> Used {
-    Used { units: text.chars().count() as f64, ..Used::default() }
+/// What a provider answers that answers with sound alone and is paid by the character.
+fn heard(
+    endpoint: &Endpoint<'_>,
+    request: Request,
+    voice: &Voice<'_>,
+    text: &str,
+) -> Result<Blob, StepError> {
+    let sound = endpoint.keep(request)?;
+    endpoint.record(endpoint.model(), Used { units: text.chars().count() as f64, ..Used::default() });
+    media::checked_sound(endpoint, sound, voice.format.media_type())
 }
 
-fn joined(parts: Vec<Part>, format: Format) -> Result<Blob, StepError> {
-    let mut sounds = parts.into_iter().map(|part| part.sound);
+fn joined(sounds: Vec<Blob>, format: Format) -> Result<Blob, StepError> {
+    let mut sounds = sounds.into_iter();
     match (sounds.next(), sounds.len()) {
         (Some(only), 0) => Ok(only),
         (first, _) => {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 
-use crate::{Api, Endpoint, Vendor};
+use crate::{Api, Endpoint, Vendor, media};
 
 /// Who listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -105,20 +105,16 @@ pub fn transcribe(
     endpoint: &Endpoint<'_>,
     recording: &Recording<'_>,
 ) -> Result<Transcript, StepError> {
-    check(provider, endpoint, recording.sound)?;
+    let sound = &checked(provider, endpoint, recording.sound)?;
+    let recording = &Recording { sound, ..*recording };
     match provider {
         Provider::Openai | Provider::OpenaiCompatible => openai::transcribe(provider, endpoint, recording),
         Provider::Deepgram => deepgram::transcribe(endpoint, recording),
     }
 }
 
-/// Before anything is sent: megabytes that are refused cost time.
-fn check(provider: Provider, endpoint: &Endpoint<'_>, sound: &Blob) -> Result<(), StepError> {
-    let kind = sound.kind();
-    let is_sound = kind.starts_with("audio/") || kind.starts_with("video/");
-    if !is_sound && kind != "application/octet-stream" && kind != "application/ogg" {
-        return Err(StepError::invalid_input(format!("`sound` is {kind}, which is no sound")));
-    }
+/// The sound as what it is, before anything is sent: megabytes that are refused cost time.
+fn checked(provider: Provider, endpoint: &Endpoint<'_>, sound: &Blob) -> Result<Blob, StepError> {
     if sound.size == 0 {
         return Err(StepError::invalid_input("`sound` has no bytes"));
     }
@@ -128,6 +124,7 @@ fn check(provider: Provider, endpoint: &Endpoint<'_>, sound: &Blob) -> Result<()
             sound.size,
             endpoint.provider()
         ))),
-        _ => Ok(()),
+        // OpenAI reads no kind but those that are known.
+        _ => media::given_sound("sound", sound, provider != Provider::Openai),
     }
 }

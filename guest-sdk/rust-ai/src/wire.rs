@@ -2,9 +2,9 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 use stepwell_sdk::http::{self, Multipart, Request, Response};
-use stepwell_sdk::{StepError, warn};
 
 use crate::{Cause, Endpoint, Used, failure};
 
@@ -18,13 +18,15 @@ impl Endpoint<'_> {
         }
     }
 
-    /// A 2xx as JSON of that type. What is read so does not become a [`Value`] first: lists of vectors are large.
+    /// A 2xx as JSON of that type. What is read so does not become a [`Value`] first: lists of vectors are large. What cannot be read was paid for
+    /// all the same.
     pub(crate) fn parse<T: DeserializeOwned>(&self, response: &Response) -> Result<T, StepError> {
         // As text, as everything else is read: a second reader would double the code.
-        let Ok(body) = str::from_utf8(&response.body) else {
-            return Err(failure::not_json(self.provider(), response));
+        let parsed = match str::from_utf8(&response.body) {
+            Ok(body) => serde_json::from_str(body).map_err(|error| self.misread(response, &error)),
+            Err(_) => Err(failure::not_json(self.provider(), response)),
         };
-        serde_json::from_str(body).map_err(|error| self.misread(response, &error))
+        parsed.inspect_err(|_| self.record_untold(self.model()))
     }
 
     /// Why a 2xx is not what it should be: an error, a page, or JSON of another shape.
@@ -64,18 +66,12 @@ impl Endpoint<'_> {
         }
     }
 
-    /// Records what a call used up, where the provider tells; else leaves a line in the log.
+    /// Records a call, with what it used up where the provider tells.
     pub(crate) fn record_if_told(&self, model: Option<&str>, used: Option<Used>) {
         let model = model.unwrap_or(self.model());
         match used {
             Some(used) => self.record(model, used),
-            None => {
-                let provider = self.provider();
-                warn!(
-                    provider,
-                    model, "the answer does not tell what the call used up: its cost is not recorded"
-                );
-            }
+            None => self.record_untold(model),
         }
     }
 }

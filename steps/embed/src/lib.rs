@@ -23,7 +23,7 @@ struct Own {
     dimensions: Option<u32>,
     /// What the vectors are for. Gemini, Cohere and Voyage make other vectors of what is searched than of what it is searched with.
     purpose: Option<Purpose>,
-    /// The most texts in one request; the provider's limit where it is left out. All requests leave at once.
+    /// The most texts in one request; the provider's limits hold where they are lower. All requests leave at once.
     #[schemars(range(min = 1))]
     batch: Option<usize>,
     /// Where the vectors go.

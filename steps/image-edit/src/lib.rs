@@ -118,7 +118,7 @@ impl Operation {
     }
 }
 
-/// The image and those beside it, once it is known that they can be sent.
+/// The image and those beside it, once it is known that they can be sent. What they are called counts for nothing: they are what their bytes are.
 fn images(input: &mut Input, task: Task) -> Result<Vec<Blob>, StepError> {
     let Some(image) = input.image.take() else {
         return Err(StepError::invalid_input("`image` is missing: there is nothing to change"));
@@ -129,12 +129,12 @@ fn images(input: &mut Input, task: Task) -> Result<Vec<Blob>, StepError> {
     if task != Task::Edit && !input.images.is_empty() {
         return Err(StepError::invalid_input("`images` are for `edit`: this operation takes one `image`"));
     }
-    let images: Vec<Blob> = std::iter::once(image).chain(input.images.drain(..)).collect();
-    let all = images.iter().chain(&input.mask);
-    match all.map(Blob::kind).find(|kind| !kind.starts_with("image/") && kind != "application/octet-stream") {
-        Some(kind) => {
-            Err(StepError::invalid_input(format!("one of the images is {kind}, which is no image")))
-        }
-        None => Ok(images),
+    if let Some(mask) = &mut input.mask {
+        *mask = image::given_image("mask", mask)?;
     }
+    let mut images = vec![image::given_image("image", &image)?];
+    for (index, image) in input.images.iter().enumerate() {
+        images.push(image::given_image(&format!("images/{index}"), image)?);
+    }
+    Ok(images)
 }

@@ -39,9 +39,9 @@ pub(crate) struct Config {
 pub(crate) struct Memory {
     /// What its key begins with; the node's grant must cover it.
     pub(crate) prefix: String,
-    /// The most messages that are kept: the oldest are forgotten.
+    /// The most messages that are kept: the oldest are forgotten. The last question and its answer are kept in any case, but for 0.
     pub(crate) messages: usize,
-    /// The most characters that are kept in all.
+    /// The most characters that are kept in all. If the last question and its answer have more, the beginning of each is kept.
     pub(crate) characters: usize,
     /// Seconds after its last message at which it is forgotten; 0 for never.
     pub(crate) ttl_seconds: u64,

@@ -28,7 +28,8 @@ struct Input {
     prompt: Option<String>,
     /// A conversation so far, the oldest message first. The config's system text comes before it.
     messages: Option<Vec<Message>>,
-    /// Images that the model is shown with the user's last message: PNG, JPEG, WebP or, but for Gemini, GIF; 5 MiB each with Anthropic, 20 MiB with others.
+    /// Images that the model is shown with the user's last message: PNG, JPEG, WebP or, but for Gemini, GIF; 3.75 MiB each with Anthropic, 20 MiB with others, and
+    /// all together what the node's `limits.sent_bytes` lets through: 12 MiB of images with its 16 MiB.
     #[serde(default)]
     images: Vec<Blob>,
     /// The name of a conversation to go on with, such as the customer's number: what was said in it is told before, and remembered behind. Needs a grant of `state`.

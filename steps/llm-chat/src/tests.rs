@@ -46,7 +46,7 @@ fn label_schema() -> Value {
         "type": "object",
         "required": ["label", "confidence", "explanation"],
         "properties": {
-            "label": {"enum": ["Billing", "General"]},
+            "label": {"type": "string", "enum": ["Billing", "General"]},
             "confidence": {"type": "number"},
             "explanation": {"type": "string"},
         },
@@ -214,11 +214,12 @@ fn what_a_call_cost_is_recorded() {
 }
 
 #[test]
-fn a_provider_that_counts_no_tokens_leaves_a_line_in_the_log() {
+fn a_call_of_which_no_tokens_are_told_counts_without_a_price_and_leaves_a_line_in_the_log() {
     let host = answering([Answer::json(200, &json!({"choices": [{"message": {"content": "a"}}]}))]);
     assert_eq!(ask(json!({})).unwrap()["model"], "gpt-4o");
-    assert!(host.usage().is_empty());
-    assert!(host.logs()[0].message.contains("no token counts"));
+    let [call] = host.usage().try_into().unwrap();
+    assert_eq!((call.model.as_str(), call.input_tokens, call.cost_micro_usd), ("gpt-4o", 0, None));
+    assert!(host.logs()[0].message.contains("does not tell what the call used up"));
 }
 
 #[test]
@@ -343,6 +344,20 @@ fn a_conversation_goes_on_where_it_ended_and_others_stay_apart() {
     assert_eq!((said(0), said(1), said(2)), (1, 3, 1));
     assert_eq!(body(&host, 1)["messages"][1], json!({"role": "assistant", "content": "Hello Ada"}));
     assert_eq!(host.kept("conversations/1").unwrap()[3]["content"], "Ada");
+}
+
+#[test]
+fn a_long_text_that_was_asked_about_is_remembered_by_its_beginning() {
+    let host = answering([completion("It is a lease."), completion("Until May.")]);
+    let config = json!({"model": "gpt-4o", "memory": {"characters": 100}});
+    let lease = format!("What is this? {}", "x".repeat(1000));
+    call(llm_chat, &json!({"prompt": lease, "conversation": "1"}), &config).unwrap();
+    call(llm_chat, &json!({"prompt": "How long?", "conversation": "1"}), &config).unwrap();
+    let messages = &body(&host, 1)["messages"];
+    let asked = messages[0]["content"].as_str().unwrap();
+    assert!(asked.starts_with("What is this? xxx") && asked.ends_with("x…"), "{asked}");
+    assert_eq!((asked.chars().count(), &messages[1]["content"]), (86, &json!("It is a lease.")));
+    assert!(host.logs().iter().any(|line| line.message.contains("it is shortened")));
 }
 
 #[test]

@@ -63,7 +63,10 @@ pub(crate) fn read(
     let mut told = Told { pages: Vec::new(), language: None, model: endpoint.model().into() };
     for (index, blob) in documents.iter().enumerate() {
         let answer = endpoint.json("/images:annotate", request(index, blob, endpoint, language)?)?;
-        let misfit = |why: &str| endpoint.failure(Cause::Misfit, why);
+        let misfit = |why: &str| {
+            endpoint.record_untold(endpoint.model());
+            endpoint.failure(Cause::Misfit, why)
+        };
         let answer = Answer::deserialize(&answer).map_err(|error| misfit(&error.to_string()))?;
         let response =
             answer.responses.into_iter().next().ok_or_else(|| misfit("its answer holds no response"))?;

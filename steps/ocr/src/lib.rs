@@ -9,7 +9,8 @@ mod vision;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stepwell_ai::{Api, Auth, Config, Vendor, chat};
+use stepwell_ai::chat::{self, ResponseFormat};
+use stepwell_ai::{Api, Auth, Config, Vendor};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 
@@ -68,13 +69,20 @@ impl Vendor for Provider {
 struct Reading {
     /// The language of the text, if it is known, as BCP 47 has it: `de`. It is a hint; without one the reader finds it.
     language: Option<String>,
+    /// Of vision models: the most tokens to write for one document, 16,000 with Anthropic where it is left out and as many as the model can with others. A
+    /// document whose text is cut there is an error.
+    #[schemars(range(min = 1))]
+    max_tokens: Option<u32>,
+    /// Of vision models: how the server is told what to answer.
+    #[serde(default)]
+    response_format: ResponseFormat,
 }
 
 /// What to read.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// Images (PNG, JPEG, WebP, GIF) or, for those who take them, PDFs; read in this order. At most 20, of at most 20 MB each.
+    /// Images (PNG, JPEG, WebP, GIF) or, for those who take them, PDFs; read in this order. At most 20, of at most 20 MiB each (images 3.75 MiB with Anthropic).
     #[schemars(length(min = 1, max = 20))]
     documents: Vec<Blob>,
 }
@@ -125,12 +133,13 @@ fn ocr(input: Input, config: Config<Provider, Reading>) -> Result<Output, StepEr
             documents.len()
         )));
     }
-    let Config { provider, step: Reading { language } } = config;
-    let language = language.as_deref();
+    let Config { provider, step: reading } = config;
     let told = match provider.provider {
         Provider::MistralOcr => mistral::read(documents, &provider.endpoint()?)?,
-        Provider::GoogleVision => google::read(documents, &provider.endpoint()?, language)?,
-        _ => vision::read(documents, provider, language)?,
+        Provider::GoogleVision => {
+            google::read(documents, &provider.endpoint()?, reading.language.as_deref())?
+        }
+        _ => vision::read(documents, provider, &reading)?,
     };
     Ok(output(told))
 }

@@ -11,8 +11,7 @@ use crate::{Page, Told, bytes};
 #[derive(Deserialize)]
 struct Answer {
     pages: Vec<Read>,
-    #[serde(default)]
-    model: String,
+    model: Option<String>,
     usage_info: Option<Usage>,
 }
 
@@ -31,15 +30,19 @@ pub(crate) fn read(documents: &[Blob], endpoint: &Endpoint<'_>) -> Result<Told, 
     for (index, blob) in documents.iter().enumerate() {
         let answer = endpoint.json("/ocr", request(index, blob, endpoint)?)?;
         let answer = Answer::deserialize(&answer).map_err(|error| {
+            endpoint.record_untold(endpoint.model());
             endpoint.failure(Cause::Misfit, &format!("its answer is not that of an OCR: {error}"))
         })?;
-        if let Some(usage) = answer.usage_info {
-            let units = f64::from(usage.pages_processed);
-            endpoint.record(&answer.model, Used { units, ..Used::default() });
+        told.model = answer.model.unwrap_or_else(|| endpoint.model().into());
+        match answer.usage_info {
+            Some(usage) => {
+                let units = f64::from(usage.pages_processed);
+                endpoint.record(&told.model, Used { units, ..Used::default() });
+            }
+            None => endpoint.record_untold(&told.model),
         }
         let page = |read: Read| Page { document: index, text: read.markdown, ..Page::default() };
         told.pages.extend(answer.pages.into_iter().map(page));
-        told.model = answer.model;
     }
     Ok(told)
 }

@@ -109,6 +109,47 @@ fn a_pdf_goes_to_those_who_take_it() {
         (&json!("document"), &json!("application/pdf"))
     );
     assert!(host.logs().iter().any(|line| line.message.contains("nothing to read")));
+    assert_eq!(sent(&host)["max_tokens"], 16_000, "a scan has more to say than a chat");
+}
+
+#[test]
+fn how_much_is_written_and_how_the_server_is_told_can_be_said() {
+    let cut = |reason: &str| {
+        json!({
+            "model": "gemma",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "{\"pages\": [\"Re"}, "finish_reason": reason}],
+            "usage": {"prompt_tokens": 900, "completion_tokens": 300},
+        })
+    };
+    let url = "http://localhost:8080/v1/chat/completions";
+    let config = json!({
+        "provider": "openai-compatible", "base_url": "http://localhost:8080/v1", "model": "gemma",
+        "max_tokens": 300, "response_format": "prompt",
+    });
+    let host = FakeHost::new();
+    host.answer("POST", url, Answer::json(200, &cut("length")));
+    let error = read(&host, &[PNG], config).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::Permanent);
+    assert!(error.message.contains("raise `max_tokens`"), "{error}");
+    let sent = sent(&host);
+    assert_eq!((&sent["max_tokens"], sent.get("response_format")), (&json!(300), None));
+    assert!(sent["messages"][0]["content"].as_str().unwrap().contains("fits this JSON Schema"));
+
+    let host = FakeHost::new();
+    host.answer("POST", "https://api.openai.com/v1/chat/completions", Answer::json(200, &cut("length")));
+    read(&host, &[PNG], json!({})).unwrap_err();
+    assert_eq!(self::sent(&host).get("max_completion_tokens"), None, "as much as the model can");
+}
+
+#[test]
+fn a_page_count_that_is_not_told_is_a_call_without_a_price() {
+    for answer in [json!({"pages": [{"index": 0, "markdown": "Rent"}]}), json!({"sheets": []})] {
+        let host = FakeHost::new();
+        host.answer("POST", MISTRAL, Answer::json(200, &answer));
+        let _ = read(&host, &[PNG], json!({"provider": "mistral-ocr"}));
+        let [call] = host.usage().try_into().unwrap();
+        assert_eq!((call.model.as_str(), call.cost_micro_usd), ("mistral-ocr-latest", None));
+    }
 }
 
 #[test]

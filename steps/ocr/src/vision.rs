@@ -2,13 +2,16 @@
 
 use serde::Deserialize;
 use serde_json::json;
-use stepwell_ai::chat::{Ask, Chat, Format, Message, ResponseFormat};
+use stepwell_ai::chat::{Ask, Chat, Format, Message};
 use stepwell_ai::schema::Schema;
 use stepwell_ai::{Cause, ProviderConfig};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 
-use crate::{Page, Provider, Told};
+use crate::{Page, Provider, Reading, Told};
+
+/// Tokens for some twenty full pages: what a document's text may need, and every model that reads documents can write.
+const LONG: u32 = 16_000;
 
 const TASK: &str = "You read documents. Transcribe all text of the document that you are shown, page by page, exactly as it stands there: do not \
      translate, correct, complete or describe anything. Write headings, lists and tables as Markdown. A page without text has an \
@@ -24,7 +27,7 @@ struct Answer {
 pub(crate) fn read(
     documents: &[Blob],
     config: ProviderConfig<Provider>,
-    language: Option<&str>,
+    reading: &Reading,
 ) -> Result<Told, StepError> {
     let ProviderConfig { provider, model, base_url, api_key_secret, timeout_ms, price, extra } = config;
     let provider = provider.talks().unwrap_or_default();
@@ -43,7 +46,7 @@ pub(crate) fn read(
     let fits = Schema::new(schema)?;
     let mut told = Told { pages: Vec::new(), language: None, model: chat.endpoint().model().into() };
     for (index, blob) in documents.iter().enumerate() {
-        let mut message = Message::user(match language {
+        let mut message = Message::user(match &reading.language {
             Some(language) => format!("The document is in this language: {language}."),
             None => "This is the document.".into(),
         });
@@ -51,7 +54,8 @@ pub(crate) fn read(
         let mut ask = Ask {
             system: Some(TASK.into()),
             messages: vec![message],
-            format: Some(Format { schema, told: ResponseFormat::JsonSchema }),
+            max_tokens: reading.max_tokens.or(chat.room(LONG)),
+            format: Some(Format { schema, told: reading.response_format }),
             ..Ask::default()
         };
         let fitting = chat.fitting(&mut ask, &fits, None)?;

@@ -25,6 +25,9 @@ pub(crate) struct Judge {
     weight: f64,
     /// Below this, from 0 to 1, the output does not pass, whatever the total.
     at_least: Option<f64>,
+    /// The most tokens to write, 4096 with Anthropic where it is left out and the provider's default with others; a judgement that is cut there is an error.
+    #[schemars(range(min = 1))]
+    max_tokens: Option<u32>,
     /// How the server is told of the judgement's shape.
     #[serde(default)]
     response_format: ResponseFormat,
@@ -57,6 +60,7 @@ impl Judge {
         let mut ask = Ask {
             system: Some(self.instructions()),
             messages: vec![Message::user(material(input))],
+            max_tokens: self.max_tokens,
             format: Some(Format { schema: &shape, told: self.response_format }),
             ..Ask::default()
         };

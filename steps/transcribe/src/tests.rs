@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn language_and_words_to_expect_go_along() {
     let host = FakeHost::new();
-    let sound = host.put_blob("audio/ogg", "sound").named("call.ogg");
+    let sound = host.put_blob("audio/ogg", "OggS").named("call.ogg");
     let answer = json!({"text": " Guten Tag. ", "language": "german", "duration": 2.4, "segments": []});
     host.answer("POST", "https://api.openai.com/v1/audio/transcriptions", Answer::json(200, &answer));
     let input = json!({"sound": sound, "language": "de", "prompt": "Stepwell"});
@@ -28,7 +28,7 @@ fn language_and_words_to_expect_go_along() {
 #[test]
 fn a_server_of_ones_own_needs_no_key_and_costs_nothing_that_is_known() {
     let host = FakeHost::new();
-    let sound = host.put_blob("audio/wav", "sound");
+    let sound = host.put_blob("audio/wav", b"RIFF\x04\0\0\0WAVE");
     let url = "http://localhost:8000/v1/audio/transcriptions";
     host.answer("POST", url, Answer::json(200, &json!({"text": "Hi.", "duration": 1.5})));
     let config =

@@ -46,8 +46,9 @@ impl Dialect for Anthropic {
         }
     }
 
-    fn event(&self, event: &Value, draft: &mut Draft) {
+    fn event(&self, event: &Value, draft: &mut Draft) -> bool {
         match text(event, "/type") {
+            "message_stop" => return true,
             "message_start" => head(&event["message"], draft),
             "content_block_start" => {
                 draft.text.push_str(text(event, "/content_block/text"));
@@ -60,10 +61,16 @@ impl Dialect for Anthropic {
             }
             _ => (),
         }
+        false
     }
 
+    /// 5 MiB, counted as base64.
     fn images(&self) -> Limits {
-        Limits { size: 5 << 20, gif: true, pdf: true }
+        Limits { size: (5 << 20) / 4 * 3, gif: true, pdf: true }
+    }
+
+    fn wants_max_tokens(&self) -> bool {
+        true
     }
 }
 

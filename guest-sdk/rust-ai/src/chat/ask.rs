@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Image;
+use crate::schema;
 
 /// One question: a conversation so far, and how it is to be answered.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +88,13 @@ impl Message {
     /// Something that whoever asks said.
     pub fn user(content: impl Into<String>) -> Self {
         Self::new(Role::User, content)
+    }
+}
+
+impl Format<'_> {
+    /// Whether the schema is told in words, because the config says so or the provider takes no schema but an object's.
+    pub(super) fn in_words(&self, objects_alone: bool) -> bool {
+        self.told == ResponseFormat::Prompt || (objects_alone && !schema::is_object(self.schema))
     }
 }
 

@@ -12,10 +12,13 @@ use crate::{Used, schema};
 pub(super) struct Completions {
     /// What it calls the most tokens to write. OpenAI's newer models refuse the older name, which everybody else knows.
     max_tokens: &'static str,
+    /// Whether it takes no schema but an object's.
+    objects_alone: bool,
 }
 
-pub(super) const OPENAI: Completions = Completions { max_tokens: "max_completion_tokens" };
-pub(super) const COMPATIBLE: Completions = Completions { max_tokens: "max_tokens" };
+pub(super) const OPENAI: Completions =
+    Completions { max_tokens: "max_completion_tokens", objects_alone: true };
+pub(super) const COMPATIBLE: Completions = Completions { max_tokens: "max_tokens", objects_alone: false };
 
 impl Dialect for Completions {
     fn path(&self, _: &str, _: bool) -> String {
@@ -23,7 +26,7 @@ impl Dialect for Completions {
     }
 
     fn body(&self, model: &str, ask: &Ask<'_>, stream: bool) -> Value {
-        let in_words = ask.format.is_some_and(|format| format.told == ResponseFormat::Prompt);
+        let in_words = ask.format.is_some_and(|format| format.in_words(self.objects_alone));
         let system = ask.told_before(in_words).map(|text| json!({"role": "system", "content": text}));
         let messages: Vec<Value> = system.into_iter().chain(ask.messages.iter().map(message)).collect();
         object(&mut [
@@ -31,7 +34,7 @@ impl Dialect for Completions {
             ("messages", Some(messages.into())),
             ("temperature", ask.temperature.map(Into::into)),
             (self.max_tokens, ask.max_tokens.map(Into::into)),
-            ("response_format", ask.format.and_then(response_format)),
+            ("response_format", ask.format.filter(|_| !in_words).and_then(response_format)),
             ("stream", stream.then(|| true.into())),
             ("stream_options", stream.then(|| json!({"include_usage": true}))),
         ])
@@ -41,8 +44,10 @@ impl Dialect for Completions {
         take(answer, "message", draft);
     }
 
-    fn event(&self, event: &Value, draft: &mut Draft) {
+    /// The last is `[DONE]`, which is no JSON. Behind the reason for the end comes what was used up.
+    fn event(&self, event: &Value, draft: &mut Draft) -> bool {
         take(event, "delta", draft);
+        false
     }
 
     fn images(&self) -> Limits {
@@ -61,7 +66,7 @@ fn message(message: &Message) -> Value {
     json!({"role": message.role, "content": parts})
 }
 
-/// `strict` makes the provider decode within the schema; it is refused for schemas that leave objects open.
+/// `strict` makes the provider decode within the schema; it is refused for schemas that it cannot decode within.
 fn response_format(format: Format<'_>) -> Option<Value> {
     let schema = format.schema;
     match format.told {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::draft::{Draft, End};
 use super::image::Limits;
 use super::{Ask, Dialect, Message, ResponseFormat, Role, items, object, text};
-use crate::Used;
+use crate::gemini;
 
 #[derive(Debug)]
 pub(super) struct Gemini;
@@ -38,7 +38,7 @@ impl Dialect for Gemini {
             draft.model = Some(model.into());
         }
         if let Some(usage) = answer.get("usageMetadata") {
-            draft.used = Some(used(usage));
+            draft.used = Some(gemini::used(usage));
         }
         if let Some(reason) = answer.pointer("/promptFeedback/blockReason").and_then(Value::as_str) {
             draft.refusal = ["the prompt is blocked (", reason, ")"].concat();
@@ -56,9 +56,10 @@ impl Dialect for Gemini {
         finish(candidate, draft);
     }
 
-    /// Each event is an answer of its own that holds the next piece.
-    fn event(&self, event: &Value, draft: &mut Draft) {
+    /// Each event is an answer of its own that holds the next piece. No one says that it is the last.
+    fn event(&self, event: &Value, draft: &mut Draft) -> bool {
         self.read(event, draft);
+        false
     }
 
     fn images(&self) -> Limits {
@@ -88,16 +89,5 @@ fn finish(candidate: &Value, draft: &mut Draft) {
             draft.ended(reason, End::Refused);
         }
         reason => draft.ended(reason, End::Whole),
-    }
-}
-
-/// What the model thinks is paid as what it writes.
-fn used(usage: &Value) -> Used {
-    let count = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
-    Used {
-        input_tokens: count("promptTokenCount"),
-        cached_tokens: count("cachedContentTokenCount"),
-        output_tokens: count("candidatesTokenCount") + count("thoughtsTokenCount"),
-        units: 0.0,
     }
 }

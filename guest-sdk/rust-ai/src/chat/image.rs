@@ -8,6 +8,7 @@ use stepwell_sdk::StepError;
 use stepwell_sdk::blob::{self, Blob};
 
 use super::Chat;
+use crate::media;
 
 /// What a provider takes.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,9 @@ pub(super) struct Limits {
     /// Whether it takes PDF where it takes images.
     pub(super) pdf: bool,
 }
+
+/// The kinds that models are shown.
+const KINDS: [&str; 4] = ["image/png", "image/jpeg", "image/webp", "image/gif"];
 
 pub(super) const PDF: &str = "application/pdf";
 
@@ -75,7 +79,8 @@ impl Chat<'_> {
             return Err(fault(&what));
         }
         let bytes = blob.bytes(limits.size)?;
-        let media_type = kind(&bytes).ok_or_else(|| {
+        let kind = media::image_kind(&bytes).filter(|kind| KINDS.contains(kind));
+        let media_type = kind.ok_or_else(|| {
             fault("is no image: its bytes do not begin as those of PNG, JPEG, GIF or WebP do")
         })?;
         if media_type == "image/gif" && !limits.gif {
@@ -89,14 +94,4 @@ fn is_pdf(blob: &Blob) -> Result<bool, StepError> {
     let mut head = Vec::new();
     blob::open(blob)?.take(5).read_to_end(&mut head).map_err(blob::Error::from)?;
     Ok(head == b"%PDF-")
-}
-
-fn kind(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
-    }
 }

@@ -29,10 +29,10 @@ mod tests;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use stepwell_sdk::StepError;
 use stepwell_sdk::http;
-use stepwell_sdk::{StepError, warn};
 
-use crate::{Api, Endpoint, ProviderConfig, Used, Vendor};
+use crate::{Api, Endpoint, ProviderConfig, Used, Vendor, failure};
 
 pub use ask::{Ask, Example, Format, Message, ResponseFormat, Role};
 pub use fit::Fitting;
@@ -81,11 +81,16 @@ trait Dialect {
     /// Takes a whole answer in.
     fn read(&self, answer: &Value, draft: &mut Draft);
 
-    /// Takes one event of a stream in.
-    fn event(&self, event: &Value, draft: &mut Draft);
+    /// Takes one event of a stream in; whether it is known to be the last.
+    fn event(&self, event: &Value, draft: &mut Draft) -> bool;
 
     /// What images it takes.
     fn images(&self) -> image::Limits;
+
+    /// Whether a request must say how many tokens to write at most. Others go on to the most that the model can.
+    fn wants_max_tokens(&self) -> bool {
+        false
+    }
 }
 
 /// A model's whole answer.
@@ -153,6 +158,12 @@ impl<'a> Chat<'a> {
         [self.endpoint.provider(), "/", &completion.model].concat()
     }
 
+    /// What to ask for as [`Ask::max_tokens`] where nobody says and the answer may be long: so many, of a provider that would else stop early.
+    #[must_use]
+    pub fn room(&self, tokens: u32) -> Option<u32> {
+        self.dialect.wants_max_tokens().then_some(tokens)
+    }
+
     /// Asks, and waits for the whole answer.
     ///
     /// # Errors
@@ -185,20 +196,21 @@ impl<'a> Chat<'a> {
     }
 
     fn whole(&self, answer: Result<http::Response, http::Error>) -> Result<Completion, StepError> {
-        let document = self.endpoint.document(answer)?;
+        let response = self.endpoint.answered(answer)?;
+        let document = failure::parsed(&response.body);
         let mut draft = Draft::default();
-        self.dialect.read(&document, &mut draft);
+        if let Some(document) = &document {
+            self.dialect.read(document, &mut draft);
+        }
         self.record(&draft);
-        self.endpoint.without_error(document)?;
+        let not_json = || failure::not_json(self.endpoint.provider(), &response);
+        self.endpoint.without_error(document.ok_or_else(not_json)?)?;
         draft.finish(&self.endpoint)
     }
 
+    /// A call that was answered was paid for, whatever the answer is.
     fn record(&self, draft: &Draft) {
-        let model = draft.model.as_deref().unwrap_or(self.endpoint.model());
-        match draft.used {
-            Some(used) => self.endpoint.record(model, used),
-            None => warn!(model, "the answer tells no token counts: its cost is not recorded"),
-        }
+        self.endpoint.record_if_told(draft.model.as_deref(), draft.used);
     }
 }
 

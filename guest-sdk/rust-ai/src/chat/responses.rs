@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::draft::{Draft, End};
 use super::image::Limits;
-use super::{Ask, Dialect, Message, ResponseFormat, Role, items, object, text};
+use super::{Ask, Dialect, Message, Role, items, object, text};
 use crate::{Used, schema};
 
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl Dialect for Responses {
 
     /// `store` is off: what is asked is kept in the run's journal, and nowhere else.
     fn body(&self, model: &str, ask: &Ask<'_>, stream: bool) -> Value {
-        let in_words = ask.format.is_some_and(|format| format.told == ResponseFormat::Prompt);
+        let in_words = ask.format.is_some_and(|format| format.in_words(true));
         let constrained = ask.format.filter(|_| !in_words).map(|format| {
             let strict = schema::is_strict(format.schema);
             json!({"format": {"type": "json_schema", "name": "answer", "strict": strict, "schema": format.schema}})
@@ -41,16 +41,21 @@ impl Dialect for Responses {
         }
         for item in items(answer, "/output") {
             for part in items(item, "/content") {
-                draft.text.push_str(text(part, "/text"));
-                draft.refusal.push_str(text(part, "/refusal"));
+                // What a model thinks has a text, too.
+                match text(part, "/type") {
+                    "output_text" => draft.text.push_str(text(part, "/text")),
+                    "refusal" => draft.refusal.push_str(text(part, "/refusal")),
+                    _ => (),
+                }
             }
             tool(item, draft);
         }
     }
 
     /// The last event holds the whole answer again: of that, only what the pieces did not tell is taken.
-    fn event(&self, event: &Value, draft: &mut Draft) {
-        match text(event, "/type") {
+    fn event(&self, event: &Value, draft: &mut Draft) -> bool {
+        let kind = text(event, "/type");
+        match kind {
             "response.output_text.delta" => draft.text.push_str(text(event, "/delta")),
             "response.refusal.delta" => draft.refusal.push_str(text(event, "/delta")),
             "response.output_item.done" => tool(&event["item"], draft),
@@ -59,6 +64,7 @@ impl Dialect for Responses {
             }
             _ => (),
         }
+        matches!(kind, "response.completed" | "response.incomplete" | "response.failed")
     }
 
     fn images(&self) -> Limits {

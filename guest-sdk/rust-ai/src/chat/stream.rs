@@ -19,7 +19,8 @@ pub(super) fn read(
 ) -> Result<Completion, StepError> {
     let kind = incoming.header("content-type").unwrap_or_default().to_ascii_lowercase();
     if !kind.starts_with("text/event-stream") {
-        let completion = chat.whole(incoming.whole())?;
+        let answer = incoming.whole().inspect_err(|_| chat.record(&Draft::default()));
+        let completion = chat.whole(answer)?;
         news(News::Text(&completion.text));
         return Ok(completion);
     }
@@ -37,18 +38,27 @@ fn events(
     news: &mut dyn FnMut(News<'_>),
 ) -> Result<(), StepError> {
     let mut parser = Parser::default();
-    let mut done = false;
-    while let Some(bytes) = incoming.read().map_err(|error| chat.endpoint.broken(error))? {
+    while let Some(bytes) = next(chat, incoming, draft)? {
         for event in parser.take(&bytes) {
-            done |= take(chat, &event, draft, news)?;
+            if take(chat, &event, draft, news)? {
+                return Ok(());
+            }
         }
     }
-    match done || draft.end != End::Open {
-        true => Ok(()),
-        false => {
+    match draft.end {
+        End::Open => {
             let reason = format!("half a stream came, with {} bytes of text", draft.text.len());
             Err(chat.endpoint.failure(Cause::Cut, &reason))
         }
+        _ => Ok(()),
+    }
+}
+
+/// The next piece. Once the answer has its end, what may still come is its cost at most: a connection that breaks then takes nothing away.
+fn next(chat: &Chat<'_>, incoming: &mut Incoming, draft: &Draft) -> Result<Option<Vec<u8>>, StepError> {
+    match incoming.read() {
+        Err(_) if draft.end != End::Open => Ok(None),
+        read => read.map_err(|error| chat.endpoint.broken(error)),
     }
 }
 
@@ -70,7 +80,7 @@ fn take(
         };
     };
     let known = draft.text.len();
-    chat.dialect.event(&document, draft);
+    let is_last = chat.dialect.event(&document, draft);
     if draft.text.len() > known {
         news(News::Text(&draft.text[known..]));
     }
@@ -79,7 +89,7 @@ fn take(
     if event.name == "error" {
         return Err(chat.endpoint.inside(answer));
     }
-    chat.endpoint.without_error_in(answer).map(|()| false)
+    chat.endpoint.without_error_in(answer).map(|()| is_last)
 }
 
 fn excerpt(text: &str) -> String {

@@ -1,5 +1,7 @@
 //! Every provider against exchanges in its own shapes, as recorded in `recorded/`.
 
+mod streams;
+
 use serde_json::{Value, json};
 use stepwell_sdk::testing::{Answer, FakeHost};
 use stepwell_sdk::{StepError, StepErrorKind};
@@ -20,6 +22,15 @@ const PROVIDERS: [(&str, &str, &str); 5] = [
         "https://generativelanguage.googleapis.com/v1beta/models/gemini-3.5-flash-lite:streamGenerateContent?alt=sse",
     ),
     ("openai-compatible", "http://localhost:8080/v1/chat/completions", ""),
+];
+
+/// How each refuses in `refusal.json` and `refusal.sse`.
+const REFUSALS: [(&str, &str); 5] = [
+    ("openai", "I'm sorry, I can't help with that."),
+    ("openai-responses", "I'm sorry, I can't help with that."),
+    ("anthropic", "This request was declined."),
+    ("gemini", "PROHIBITED_CONTENT"),
+    ("openai-compatible", "content_filter"),
 ];
 
 fn config(provider: &str) -> ProviderConfig<Provider> {
@@ -115,38 +126,6 @@ fn keys_go_where_each_provider_wants_them_and_never_into_a_url() {
 }
 
 #[test]
-fn a_stream_says_the_same_however_it_is_cut() {
-    for (provider, ..) in PROVIDERS {
-        let bytes = recorded(provider, "stream.sse");
-        for size in [1, 2, 3, 7, 64, 1000, bytes.len()] {
-            let pieces = bytes.chunks(size).map(<[u8]>::to_vec).collect();
-            let (host, completion, told) = streamed(provider, sse(pieces));
-            let completion = completion.unwrap();
-            assert_eq!(
-                (completion.text.as_str(), told.concat().as_str()),
-                (TEXT, TEXT),
-                "{provider}, {size}"
-            );
-            assert_eq!(told, ["Grü", "ße aus", " Köln ", "🙂"], "{provider}, {size}");
-            let [usage] = host.usage().try_into().unwrap();
-            assert_eq!((usage.input_tokens, usage.output_tokens), (25, 9), "{provider}, {size}");
-            assert_eq!(usage.model, completion.model, "{provider}");
-        }
-    }
-}
-
-#[test]
-fn a_stream_is_asked_for_as_each_provider_wants_it() {
-    for (provider, ..) in PROVIDERS {
-        let (host, ..) = streamed(provider, sse(vec![recorded(provider, "stream.sse")]));
-        let expected = if provider == "gemini" { Value::Null } else { true.into() };
-        assert_eq!(sent(&host)["stream"], expected, "{provider}");
-        let counts = sent(&host)["stream_options"]["include_usage"] == true;
-        assert_eq!(counts, provider == "openai" || provider == "openai-compatible", "{provider}");
-    }
-}
-
-#[test]
 fn each_failure_is_understood_whole_and_streamed() {
     let cases = [
         ("rate_limited.json", 429, "rate_limited", StepErrorKind::Retryable),
@@ -171,14 +150,7 @@ fn each_failure_is_understood_whole_and_streamed() {
 
 #[test]
 fn what_the_provider_will_not_answer_is_final_and_paid() {
-    let words = [
-        ("openai", "I'm sorry, I can't help with that."),
-        ("openai-responses", "I'm sorry, I can't help with that."),
-        ("anthropic", "This request was declined."),
-        ("gemini", "PROHIBITED_CONTENT"),
-        ("openai-compatible", "content_filter"),
-    ];
-    for (provider, words) in words {
+    for (provider, words) in REFUSALS {
         let (host, completion) = asked(provider, json_answer(200, provider, "refusal.json"));
         let error = completion.unwrap_err();
         assert_eq!((cause(&error), error.kind), ("refused", StepErrorKind::Permanent), "{provider}");
@@ -210,34 +182,45 @@ fn a_tool_that_nobody_offered_is_no_answer() {
 }
 
 #[test]
-fn half_a_stream_is_an_error_and_what_it_told_of_its_cost_is_recorded() {
-    for (provider, ..) in PROVIDERS {
-        let ends = sse(vec![recorded(provider, "half.sse")]);
-        let breaks = ends.clone().then_breaks(http::ErrorKind::Connection, "connection reset by peer");
-        for (answer, words) in [(ends, "half a stream"), (breaks, "connection reset by peer")] {
-            let (host, completion, told) = streamed(provider, answer);
-            let error = completion.unwrap_err();
-            assert_eq!((cause(&error), error.kind), ("cut", StepErrorKind::Retryable), "{provider}");
-            assert!(error.message.contains(words), "{error}");
-            assert_eq!(told.concat(), "Grüße aus", "{provider}");
-            let tells = provider == "anthropic" || provider == "gemini";
-            assert_eq!(host.usage().len(), usize::from(tells), "{provider}");
-            assert!(tells || host.logs().iter().any(|line| line.message.contains("no token counts")));
-        }
-    }
+fn what_a_model_thinks_is_no_part_of_its_answer() {
+    let (_, completion) = asked("openai-responses", json_answer(200, "openai-responses", "reasoning.json"));
+    assert_eq!(completion.unwrap().text, TEXT);
 }
 
+/// What was answered was paid for. Of a model that costs nothing that is known all the same.
 #[test]
-fn an_error_inside_a_stream_is_an_error() {
-    for (provider, ..) in PROVIDERS {
-        let (_, completion, told) = streamed(provider, sse(vec![recorded(provider, "error_in_stream.sse")]));
-        let error = completion.unwrap_err();
-        assert_eq!(error.kind, StepErrorKind::Retryable, "{provider}");
-        let expected =
-            if matches!(provider, "anthropic" | "gemini") { "overloaded" } else { "provider_failed" };
-        assert_eq!(cause(&error), expected, "{provider}: {error}");
-        assert_eq!(told.concat(), "Grüße aus", "{provider}");
+fn a_call_that_tells_no_usage_is_counted_without_a_cost() {
+    let answers = [
+        Answer::json(
+            200,
+            &json!({"model": "gpt-4o-2024-08-06", "choices": [{"message": {"content": "Hi"}}]}),
+        ),
+        Answer::json(200, &json!({"error": {"message": "The server had an error", "type": "server_error"}})),
+        Answer::bytes(200, "{\"choices\": [{\"mess"),
+    ];
+    for answer in answers {
+        for is_streamed in [false, true] {
+            let host = match is_streamed {
+                false => asked("openai", answer.clone()).0,
+                true => streamed("openai", answer.clone()).0,
+            };
+            let [call] = host.usage().try_into().unwrap();
+            assert_eq!((call.input_tokens, call.output_tokens, call.cost_micro_usd), (0, 0, None));
+            assert!(host.logs()[0].message.contains("does not tell what the call used up"));
+        }
     }
+    let refused = json_answer(429, "openai", "rate_limited.json");
+    assert!(asked("openai", refused).0.usage().is_empty(), "what was not answered costs nothing");
+
+    let host = FakeHost::new();
+    let answer = json!({"choices": [{"message": {"content": "Hi"}}]});
+    host.answer("POST", PROVIDERS[4].1, Answer::json(200, &answer));
+    let free: ProviderConfig<Provider> = serde_json::from_value(json!({
+        "provider": "openai-compatible", "base_url": "http://localhost:8080/v1", "model": "gemma", "price": {}
+    }))
+    .unwrap();
+    Chat::new(&free).unwrap().complete(&hello()).unwrap();
+    assert_eq!((host.usage()[0].cost_micro_usd, host.logs()), (Some(0), vec![]));
 }
 
 /// Of OpenAI's responses, which have a status of their own and may have no error beside it.
@@ -270,20 +253,6 @@ fn an_error_inside_that_blames_the_request_is_final() {
 }
 
 #[test]
-fn an_event_that_is_no_json_is_shown() {
-    let broken = sse(vec![b"data: {\"choices\": [\n\n".to_vec()]);
-    let error = streamed("openai", broken).1.unwrap_err();
-    assert_eq!(cause(&error), "not_json");
-    assert!(error.message.contains("`{\"choices\": [`"), "{error}");
-    let words = sse(vec![b"event: error\ndata: out of memory\n\n".to_vec()]);
-    let error = streamed("openai", words).1.unwrap_err();
-    assert_eq!(
-        (cause(&error), error.message.as_str()),
-        ("provider_failed", "openai: it failed: out of memory")
-    );
-}
-
-#[test]
 fn a_page_half_a_document_and_nothing_at_all_are_typed_errors() {
     let page = std::fs::read(format!("{}/src/chat/recorded/page.html", env!("CARGO_MANIFEST_DIR"))).unwrap();
     for (provider, ..) in PROVIDERS {
@@ -306,13 +275,6 @@ fn a_page_half_a_document_and_nothing_at_all_are_typed_errors() {
             }
         }
     }
-}
-
-#[test]
-fn a_server_that_does_not_stream_is_taken_at_its_word() {
-    let (_, completion, told) =
-        streamed("openai-compatible", json_answer(200, "openai-compatible", "success.json"));
-    assert_eq!((completion.unwrap().text.as_str(), told), (TEXT, vec![TEXT.to_owned()]));
 }
 
 #[test]
@@ -352,19 +314,59 @@ fn each_provider_is_asked_in_its_own_shape() {
     }
 }
 
+/// OpenAI takes no schema but an object's, whether it decodes strictly or not; others do.
+#[test]
+fn a_schema_that_openai_does_not_take_is_told_in_words() {
+    let list = json!({"type": "array", "items": {"type": "string"}});
+    let either = json!({"anyOf": [{"type": "string"}, {"type": "number"}]});
+    for schema in [&list, &either] {
+        for (provider, url, _) in PROVIDERS {
+            let host = FakeHost::new();
+            host.answer("POST", url, json_answer(200, provider, "success.json"));
+            let format = Some(Format { schema, told: ResponseFormat::JsonSchema });
+            let config = config(provider);
+            Chat::new(&config).unwrap().complete(&Ask { format, ..hello() }).unwrap();
+            let sent = sent(&host);
+            let constrained = [
+                "/response_format",
+                "/text/format",
+                "/output_config",
+                "/generationConfig/responseJsonSchema",
+            ];
+            let is_constrained = constrained.iter().any(|place| sent.pointer(place).is_some());
+            let in_words =
+                sent.to_string().contains("Answer with one JSON document that fits this JSON Schema");
+            let is_openai = provider == "openai" || provider == "openai-responses";
+            assert_eq!((is_constrained, in_words), (!is_openai, is_openai), "{provider}: {sent}");
+        }
+    }
+}
+
+#[test]
+fn room_for_a_long_answer_is_asked_for_where_the_provider_would_stop_early() {
+    for (provider, ..) in PROVIDERS {
+        let config = config(provider);
+        let room = Chat::new(&config).unwrap().room(16_000);
+        assert_eq!(room, (provider == "anthropic").then_some(16_000), "{provider}");
+    }
+}
+
 #[test]
 fn an_image_that_is_none_is_refused_before_anything_is_asked() {
     let host = FakeHost::new();
     let gif = host.put_blob("image/gif", b"GIF89a...");
     let fake = host.put_blob("image/png", b"<html>not an image</html>");
-    let huge = host.put_blob("image/png", vec![0; (5 << 20) + 1]);
+    let huge = host.put_blob("image/png", vec![0; 3_932_161]);
+    let tiff = host.put_blob("image/png", b"II*\0");
     let refused = |provider: &str, blob| {
         let config = config(provider);
         Chat::new(&config).unwrap().images(std::slice::from_ref(blob)).unwrap_err()
     };
     for (error, words) in [
         (refused("openai", &fake), "is no image"),
-        (refused("anthropic", &huge), "has 5242881 bytes: anthropic takes 5242880 at most"),
+        (refused("openai", &tiff), "is no image"),
+        // As base64, 5 MiB and four bytes.
+        (refused("anthropic", &huge), "has 3932161 bytes: anthropic takes 3932160 at most"),
         (refused("gemini", &gif), "is a GIF, which gemini does not take"),
     ] {
         assert_eq!(error.kind, StepErrorKind::InvalidInput);

@@ -5,7 +5,7 @@ use serde_json::json;
 use stepwell_sdk::StepError;
 use stepwell_sdk::http::{Request, Response};
 
-use super::{Batch, Embedder, Purpose};
+use super::{Batch, Embedder, Purpose, record};
 use crate::Endpoint;
 
 #[derive(Deserialize)]
@@ -50,5 +50,6 @@ pub(super) fn request(embedder: &Embedder<'_>, texts: &[&str]) -> Request {
 pub(super) fn read(endpoint: &Endpoint<'_>, response: &Response) -> Result<Batch, StepError> {
     let answer: Answer = endpoint.parse(response)?;
     let tokens = answer.meta.and_then(|meta| meta.billed_units).and_then(|billed| billed.input_tokens);
-    Ok(Batch { model: None, vectors: answer.embeddings.float, tokens })
+    record(endpoint, None, tokens);
+    Ok(Batch { model: None, vectors: answer.embeddings.float })
 }

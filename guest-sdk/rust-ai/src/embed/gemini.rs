@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stepwell_sdk::StepError;
 use stepwell_sdk::http::{Request, Response};
 
-use super::{Batch, Embedder, Purpose};
+use super::{Batch, Embedder, Purpose, record};
 use crate::Endpoint;
 
 #[derive(Deserialize)]
@@ -54,6 +54,7 @@ fn task(purpose: Purpose) -> &'static str {
 
 pub(super) fn read(endpoint: &Endpoint<'_>, response: &Response) -> Result<Batch, StepError> {
     let answer: Answer = endpoint.parse(response)?;
+    record(endpoint, None, answer.usage.and_then(|usage| usage.prompt_tokens));
     let vectors = answer.embeddings.into_iter().map(|embedding| embedding.values).collect();
-    Ok(Batch { model: None, vectors, tokens: answer.usage.and_then(|usage| usage.prompt_tokens) })
+    Ok(Batch { model: None, vectors })
 }

@@ -58,6 +58,16 @@ impl Provider {
             Self::Voyage => 1000,
         }
     }
+
+    /// How many bytes of text it takes at once: those that count tokens take as many, of which none is shorter than a byte. Voyage's models differ; this
+    /// is the least.
+    fn most_bytes_at_once(self) -> usize {
+        match self {
+            Self::Openai => 300_000,
+            Self::Voyage => 120_000,
+            Self::OpenaiCompatible | Self::Gemini | Self::Cohere => usize::MAX,
+        }
+    }
 }
 
 /// What the vectors are for. Providers that make a difference are told; to others it says nothing.
@@ -81,7 +91,7 @@ pub struct Embedder<'a> {
     pub dimensions: Option<u32>,
     /// What the vectors are for.
     pub purpose: Option<Purpose>,
-    /// At most so many texts with a request; the provider's own limit holds where it is lower.
+    /// At most so many texts with a request; the provider's own limits hold where they are lower.
     pub at_once: Option<usize>,
 }
 
@@ -94,12 +104,10 @@ pub struct Embeddings {
     pub vectors: Vec<Vec<f32>>,
 }
 
-/// What came of one request.
+/// What came of one request, whose cost is recorded.
 struct Batch {
     model: Option<String>,
     vectors: Vec<Vec<f32>>,
-    /// Read, where the provider tells.
-    tokens: Option<u64>,
 }
 
 impl Embedder<'_> {
@@ -109,14 +117,36 @@ impl Embedder<'_> {
     ///
     /// The provider's, the first of them if there are several; and an answer that is not a vector for each text.
     pub fn embed(&self, texts: &[&str]) -> Result<Embeddings, StepError> {
-        let most = self.provider.most_at_once();
-        let at_once = self.at_once.map_or(most, |count| count.clamp(1, most));
-        let batches: Vec<&[&str]> = texts.chunks(at_once).collect();
+        let batches = self.batches(texts);
         let answers = http::send_all(batches.iter().map(|batch| self.request(batch)));
         let read = |(answer, batch): (_, &&[&str])| self.read(answer, batch.len());
         // All are read before the first error is returned: each that succeeded is paid for.
         let batches: Vec<_> = answers.into_iter().zip(&batches).map(read).collect();
         self.joined(batches)
+    }
+
+    fn batches<'t>(&self, texts: &'t [&'t str]) -> Vec<&'t [&'t str]> {
+        let mut batches = Vec::new();
+        let mut rest = texts;
+        while !rest.is_empty() {
+            let (batch, behind) = rest.split_at(self.fitting(rest));
+            batches.push(batch);
+            rest = behind;
+        }
+        batches
+    }
+
+    /// How many of these texts fit into one request. A text that is too long for any has one of its own: the provider says so.
+    fn fitting(&self, texts: &[&str]) -> usize {
+        let most = self.provider.most_at_once();
+        let most_bytes = self.provider.most_bytes_at_once();
+        let at_once = self.at_once.map_or(most, |count| count.min(most));
+        let mut bytes = 0;
+        let fits = |text: &&&str| {
+            bytes += text.len();
+            bytes <= most_bytes
+        };
+        texts.iter().take(at_once).take_while(fits).count().max(1)
     }
 
     fn request(&self, texts: &[&str]) -> Request {
@@ -137,8 +167,6 @@ impl Embedder<'_> {
             Provider::Gemini => gemini::read(self.endpoint, &answer),
             Provider::Cohere => cohere::read(self.endpoint, &answer),
         }?;
-        let used = batch.tokens.map(|tokens| Used { input_tokens: tokens, ..Used::default() });
-        self.endpoint.record_if_told(batch.model.as_deref(), used);
         match batch.vectors.len() {
             got if got == expected => Ok(batch),
             got => Err(self.endpoint.misfit(&format!("gave {got} vectors for {expected} texts"))),
@@ -172,6 +200,12 @@ impl Embedder<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Records a request, with the tokens that were read where the provider tells.
+fn record(endpoint: &Endpoint<'_>, model: Option<&str>, tokens: Option<u64>) {
+    let used = tokens.map(|tokens| Used { input_tokens: tokens, ..Used::default() });
+    endpoint.record_if_told(model, used);
 }
 
 /// How alike two vectors are: 1 for the same direction, 0 for nothing in common, -1 for opposites.

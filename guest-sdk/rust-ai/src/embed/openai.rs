@@ -5,7 +5,7 @@ use serde_json::json;
 use stepwell_sdk::StepError;
 use stepwell_sdk::http::{Request, Response};
 
-use super::{Batch, Embedder, Provider};
+use super::{Batch, Embedder, Provider, record};
 use crate::{Endpoint, media};
 
 #[derive(Deserialize)]
@@ -50,6 +50,8 @@ pub(super) fn request(embedder: &Embedder<'_>, texts: &[&str]) -> Request {
 
 pub(super) fn read(endpoint: &Endpoint<'_>, response: &Response) -> Result<Batch, StepError> {
     let answer: Answer = endpoint.parse(response)?;
+    let tokens = answer.usage.and_then(|usage| usage.prompt_tokens.or(usage.total_tokens));
+    record(endpoint, answer.model.as_deref(), tokens);
     let count = answer.data.len();
     let mut vectors = vec![Vec::new(); count];
     for (place, item) in answer.data.into_iter().enumerate() {
@@ -59,8 +61,7 @@ pub(super) fn read(endpoint: &Endpoint<'_>, response: &Response) -> Result<Batch
         };
         *slot = numbers(endpoint, item.embedding)?;
     }
-    let tokens = answer.usage.and_then(|usage| usage.prompt_tokens.or(usage.total_tokens));
-    Ok(Batch { model: answer.model, vectors, tokens })
+    Ok(Batch { model: answer.model, vectors })
 }
 
 fn numbers(endpoint: &Endpoint<'_>, vector: Vector) -> Result<Vec<f32>, StepError> {

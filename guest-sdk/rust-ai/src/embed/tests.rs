@@ -70,6 +70,26 @@ fn many_texts_go_in_batches_that_are_each_paid_for() {
     assert_eq!(costs, [Some(2000), Some(2000), Some(1000)]);
 }
 
+/// Each token has a byte at least, so that no request has more tokens than its provider takes.
+#[test]
+fn a_batch_has_no_more_text_than_its_provider_takes_at_once() {
+    let text = |bytes: usize| "ä".repeat(bytes / 2);
+    for (provider, url, most) in [("openai", OPENAI, 300_000), ("voyage", VOYAGE, 120_000)] {
+        let host = FakeHost::new();
+        let texts =
+            [text(most - 2), "b".into(), "c".into(), text(most), text(most + 2), "d".into(), "e".into()];
+        let sizes = [3, 1, 1, 2];
+        for size in sizes {
+            let vectors: Vec<_> = (0..size).map(|index| (index, json!([1.0]))).collect();
+            host.answer("POST", url, openai(&vectors, 1));
+        }
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        assert_eq!(embed(json!({"provider": provider}), &texts, |_| {}).unwrap().vectors.len(), 7);
+        let sent = (0..sizes.len()).map(|index| body(&host, index)["input"].as_array().unwrap().len());
+        assert_eq!(sent.collect::<Vec<_>>(), sizes, "{provider}");
+    }
+}
+
 #[test]
 fn a_batch_that_fails_does_not_hide_what_the_others_cost() {
     let host = FakeHost::new();
@@ -90,7 +110,9 @@ fn a_compatible_server_is_asked_for_plain_numbers() {
         json!({"provider": "openai-compatible", "base_url": "http://localhost:11434/v1", "model": "nomic"});
     assert_eq!(embed(config, &["a"], |_| {}).unwrap().vectors, [[0.5, 1.0]]);
     assert_eq!(body(&host, 0), json!({"model": "nomic", "input": ["a"]}));
-    assert!(host.usage().is_empty() && host.logs()[0].message.contains("does not tell"));
+    let [call] = host.usage().try_into().unwrap();
+    assert_eq!((call.model.as_str(), call.input_tokens, call.cost_micro_usd), ("nomic", 0, None));
+    assert!(host.logs()[0].message.contains("does not tell"));
 }
 
 #[test]
@@ -163,6 +185,7 @@ fn what_is_no_vector_for_each_text_is_an_error_that_says_so() {
         let host = FakeHost::new();
         host.answer("POST", OPENAI, answer);
         let error = embed(json!({}), &["a", "b"], |_| {}).unwrap_err();
+        assert_eq!(host.usage().len(), 1, "it was answered, and paid for");
         assert_eq!(error.kind, StepErrorKind::Retryable, "{error}");
         assert!(error.message.starts_with("openai") && error.message.contains(words), "{error}");
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use stepwell_sdk::StepError;
 use stepwell_sdk::http::Request;
 
 use super::{Image, Job, Made, Order, Progress, fetch, none_made, paid_by_image};
-use crate::{Cause, Endpoint, media, wire};
+use crate::{Cause, Endpoint, failure, media, wire};
 
 /// What it takes of an image.
 const MOST_IMAGE_BYTES: u64 = 20 << 20;
@@ -22,7 +22,8 @@ pub(super) fn start(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Job, S
     let answer = endpoint.json(&format!("/{}", endpoint.model()), body)?;
     match wire::text(&answer, "/id") {
         Some(id) => {
-            Ok(Job { id: id.into(), status_url: wire::text(&answer, "/polling_url").map(str::to_owned) })
+            let status_url = wire::text(&answer, "/polling_url").map(str::to_owned);
+            Ok(Job { id: id.into(), status_url, ..Job::default() })
         }
         None => Err(endpoint.misfit("the job that was started has no id")),
     }
@@ -57,19 +58,51 @@ fn pixels(size: &str) -> Option<(Option<u32>, Option<u32>)> {
     Some((Some(width.parse().ok()?), Some(height.parse().ok()?)))
 }
 
+/// A job that calls back is given no address to ask at: what came of it is posted. Others are asked for.
 pub(super) fn collect(endpoint: &Endpoint<'_>, job: &Job) -> Result<Progress, StepError> {
-    let answer = endpoint.send(status_request(endpoint, job))?;
-    let details = || answer.get("details").unwrap_or(&Value::Null);
-    match wire::text(&answer, "/status").unwrap_or_default() {
-        "Ready" => ready(endpoint, &answer).map(Progress::Done),
-        status @ ("Request Moderated" | "Content Moderated") => {
-            Err(endpoint.failure(Cause::Refused, &format!("{status}: {}", details())))
+    let posted = json!({"status": job.status, "result": job.result});
+    match progress(endpoint, job, &posted)? {
+        Progress::Pending { .. } => progress(endpoint, job, &asked(endpoint, job)?),
+        done => Ok(done),
+    }
+}
+
+/// A job that the address does not know has not ended: each region has jobs of its own, and may learn of this one later.
+fn progress(endpoint: &Endpoint<'_>, job: &Job, answer: &Value) -> Result<Progress, StepError> {
+    if let Some(url) = sample(answer) {
+        return made(endpoint, answer, url).map(Progress::Done);
+    }
+    let status = wire::text(answer, "/status").unwrap_or_default();
+    let why = match answer.get("details") {
+        None | Some(Value::Null) => status.to_owned(),
+        Some(details) => format!("{status}: {details}"),
+    };
+    match status {
+        "Request Moderated" | "Content Moderated" => Err(endpoint.failure(Cause::Refused, &why)),
+        "Error" | "Failed" => {
+            Err(endpoint.failure(Cause::JobFailed, &format!("the job {} ended with {why}", job.id)))
         }
-        status @ ("" | "Error" | "Failed" | "Task not found") => {
-            let reason = format!("the job {} ended with `{status}`: {}", job.id, details());
-            Err(endpoint.failure(Cause::JobFailed, &reason))
-        }
-        status => Ok(Progress::Pending { status: status.into(), retry_after: Some(ASK_AGAIN) }),
+        _ => Ok(Progress::Pending { status: status.into(), retry_after: Some(ASK_AGAIN) }),
+    }
+}
+
+fn sample(answer: &Value) -> Option<&str> {
+    wire::text(answer, "/result/sample")
+}
+
+/// That it does not know a job, it says with a 404.
+fn asked(endpoint: &Endpoint<'_>, job: &Job) -> Result<Value, StepError> {
+    let response = status_request(endpoint, job).send();
+    let unknown = response.as_ref().ok().filter(|response| response.status == 404);
+    let told = unknown.and_then(|response| failure::parsed(&response.body));
+    let answer = match told.filter(|told| wire::text(told, "/status").is_some()) {
+        Some(told) => told,
+        None => endpoint.answer(response)?,
+    };
+    match wire::text(&answer, "/status") {
+        None => Err(endpoint.misfit("the job has no status")),
+        Some("Ready") if sample(&answer).is_none() => Err(none_made(endpoint)),
+        Some(_) => Ok(answer),
     }
 }
 
@@ -80,8 +113,7 @@ fn status_request(endpoint: &Endpoint<'_>, job: &Job) -> Request {
     }
 }
 
-fn ready(endpoint: &Endpoint<'_>, answer: &Value) -> Result<Made, StepError> {
-    let Some(url) = wire::text(answer, "/result/sample") else { return Err(none_made(endpoint)) };
+fn made(endpoint: &Endpoint<'_>, answer: &Value, url: &str) -> Result<Made, StepError> {
     paid_by_image(endpoint, endpoint.model(), 1);
     let seed = answer.pointer("/result/seed").and_then(Value::as_u64);
     let image = Image { seed, ..Image::new(fetch(endpoint, url)?) };

@@ -5,7 +5,7 @@ use stepwell_sdk::StepError;
 use stepwell_sdk::http::{self, Request, Response};
 
 use super::{Image, Made, Order, none_made};
-use crate::{Cause, Endpoint, Used, media, wire};
+use crate::{Cause, Endpoint, gemini, media, wire};
 
 /// What Gemini takes in one request.
 const MOST_IMAGE_BYTES: u64 = 20 << 20;
@@ -38,13 +38,9 @@ fn body(order: &Order<'_>) -> Result<Value, StepError> {
 }
 
 fn read(endpoint: &Endpoint<'_>, answer: Result<Response, http::Error>) -> Result<Vec<Image>, StepError> {
-    let answer = endpoint.answer(answer)?;
-    let used = answer.get("usageMetadata").map(|usage| Used {
-        input_tokens: wire::count(usage, "/promptTokenCount"),
-        output_tokens: wire::count(usage, "/candidatesTokenCount"),
-        ..Used::default()
-    });
-    endpoint.record_if_told(None, used);
+    let answer = endpoint.document(answer)?;
+    endpoint.record_if_told(None, answer.get("usageMetadata").map(gemini::used));
+    let answer = endpoint.without_error(answer)?;
     let candidates = wire::list(&answer, "/candidates");
     let parts = candidates.iter().flat_map(|candidate| wire::list(candidate, "/content/parts"));
     let data = parts.filter_map(|part| wire::text(part, "/inlineData/data"));

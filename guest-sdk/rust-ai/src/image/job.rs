@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use stepwell_sdk::StepError;
 
 use super::{Image, Made, Options, Outcome};
@@ -36,7 +36,7 @@ pub enum WhenPending {
 }
 
 /// A job at a provider. What a provider posts to a callback is one, too: other fields are ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     /// As the provider knows it.
     #[serde(alias = "task_id")]
@@ -44,6 +44,12 @@ pub struct Job {
     /// Where the provider tells of the job; made from the id where it is left out.
     #[serde(default, alias = "polling_url", skip_serializing_if = "Option::is_none")]
     pub status_url: Option<String>,
+    /// How it ended, of what Black Forest Labs posts to a callback.
+    #[serde(default, skip_serializing)]
+    pub status: Option<String>,
+    /// What came of it, of what Black Forest Labs posts to a callback.
+    #[serde(default, skip_serializing)]
+    pub result: Option<Value>,
 }
 
 /// How far a job is.

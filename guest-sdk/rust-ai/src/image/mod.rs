@@ -24,6 +24,7 @@ use stepwell_sdk::http;
 
 use crate::{Cause, Endpoint, Used, media};
 
+pub use crate::media::given_image;
 pub use job::{Job, Mode, Output, Progress, State, WhenPending};
 pub use options::{Background, Format, Options, Quality};
 pub use providers::{Editor, Generator};

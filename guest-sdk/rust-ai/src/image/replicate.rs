@@ -18,6 +18,7 @@ pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Outcome
     let job = Job {
         id: id(&prediction).into(),
         status_url: wire::text(&prediction, "/urls/get").map(str::to_owned),
+        ..Job::default()
     };
     if order.options.mode == Mode::Submit {
         return Ok(Outcome::Started(job));

@@ -28,7 +28,7 @@ pub(super) fn make(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Made, S
 pub(super) fn start(endpoint: &Endpoint<'_>, order: &Order<'_>) -> Result<Job, StepError> {
     let request = request(endpoint, order, 0).header("accept", "application/json");
     match wire::text(&endpoint.send(request)?, "/id") {
-        Some(id) => Ok(Job { id: id.into(), status_url: None }),
+        Some(id) => Ok(Job { id: id.into(), ..Job::default() }),
         None => Err(endpoint.misfit("the job that was started has no id")),
     }
 }

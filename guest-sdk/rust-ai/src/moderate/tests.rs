@@ -11,28 +11,29 @@ fn judged(config: Value, texts: &[&str], images: &[Blob]) -> Result<Findings, St
     judge(config.provider, &config.endpoint().unwrap(), texts, images)
 }
 
-/// As the API reference shows it, cut to three categories.
-fn openai(violence: f64, flagged: bool) -> Answer {
-    Answer::json(
-        200,
-        &json!({
-            "id": "modr-0d9740456c391e43c445bf0f010940c7", "model": "omni-moderation-latest",
-            "results": [{
-                "flagged": flagged,
-                "categories": {"harassment": false, "harassment/threatening": false, "violence": flagged, "illicit": null},
-                "category_scores": {"harassment": 0.001, "harassment/threatening": 0.0002, "violence": violence, "illicit": null},
-                "category_applied_input_types": {"harassment": ["text"], "violence": ["text", "image"]},
-            }],
-        }),
-    )
+/// As the API reference shows it, cut to three categories: a result for each input.
+fn openai(violences: &[f64]) -> Answer {
+    let result = |violence: &f64| {
+        let flagged = *violence > 0.5;
+        json!({
+            "flagged": flagged,
+            "categories": {"harassment": false, "harassment/threatening": false, "violence": flagged, "illicit": null},
+            "category_scores": {"harassment": 0.001, "harassment/threatening": 0.0002, "violence": violence, "illicit": null},
+            "category_applied_input_types": {"harassment": ["text"], "violence": ["text", "image"]},
+        })
+    };
+    let results: Vec<Value> = violences.iter().map(result).collect();
+    let id = "modr-0d9740456c391e43c445bf0f010940c7";
+    Answer::json(200, &json!({"id": id, "model": "omni-moderation-latest", "results": results}))
 }
 
 #[test]
 fn texts_and_each_image_are_judged_and_the_worst_counts() {
     let host = FakeHost::new();
-    let image = host.put_blob("image/png", [1, 2, 3]);
-    host.answer("POST", OPENAI, openai(0.1, false));
-    host.answer("POST", OPENAI, openai(0.86, true));
+    // As an upload has it that does not say what it is.
+    let image = host.put_blob("application/octet-stream", b"\xff\xd8\xff");
+    host.answer("POST", OPENAI, openai(&[0.1, 0.2]));
+    host.answer("POST", OPENAI, openai(&[0.86]));
     let findings = judged(json!({}), &["a", "b"], std::slice::from_ref(&image)).unwrap();
     assert_eq!(findings.categories["violence"], Finding { score: 0.86, flagged: true });
     assert_eq!(findings.categories["harassment/threatening"], Finding { score: 0.0002, flagged: false });
@@ -41,7 +42,7 @@ fn texts_and_each_image_are_judged_and_the_worst_counts() {
     assert_eq!(body(0), json!({"model": "omni-moderation-latest", "input": ["a", "b"]}));
     assert_eq!(
         body(1)["input"],
-        json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AQID"}}])
+        json!([{"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,/9j/"}}])
     );
     assert_eq!(host.usage()[0].cost_micro_usd, Some(0));
 }
@@ -59,9 +60,37 @@ fn mistral_judges_texts_alone() {
     assert_eq!((host.usage()[0].input_tokens, host.usage()[0].cost_micro_usd), (20, Some(2)));
 
     let image = host.put_blob("image/png", "x");
+    let error = judged(json!({}), &[], std::slice::from_ref(&image)).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::InvalidInput);
+    assert!(error.message.contains("`images/0` (image/png"), "{error}");
     let error = judged(json!({"provider": "mistral"}), &[], &[image]).unwrap_err();
     assert_eq!(error.kind, StepErrorKind::Permanent);
     assert!(error.message.contains("texts alone"), "{error}");
+}
+
+#[test]
+fn what_nobody_judged_does_not_pass() {
+    let unscored =
+        json!({"flagged": false, "categories": {"violence": false}, "category_scores": {"violence": null}});
+    let scored =
+        json!({"flagged": false, "categories": {"violence": false}, "category_scores": {"violence": 0.1}});
+    for results in [json!([scored]), json!([scored, unscored])] {
+        let host = FakeHost::new();
+        host.answer("POST", OPENAI, Answer::json(200, &json!({"model": "m", "results": results})));
+        let error = judged(json!({}), &["harmless", "harmful"], &[]).unwrap_err();
+        assert_eq!(
+            (error.kind, &error.detail.as_ref().unwrap()["cause"]),
+            (StepErrorKind::Retryable, &json!("misfit"))
+        );
+        assert!(error.message.contains("it judges 1 of 2 texts or images"), "{error}");
+        assert_eq!(host.usage().len(), 1);
+    }
+    let host = FakeHost::new();
+    let image = host.put_blob("image/png", b"\x89PNG\r\n\x1a\n");
+    host.answer("POST", OPENAI, openai(&[0.1]));
+    host.answer("POST", OPENAI, openai(&[]));
+    let error = judged(json!({}), &["harmless"], &[image]).unwrap_err();
+    assert!(error.message.contains("it judges 0 of 1"), "{error}");
 }
 
 #[test]

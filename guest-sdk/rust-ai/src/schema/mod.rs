@@ -10,7 +10,7 @@ mod told;
 use serde_json::{Map, Value};
 use stepwell_sdk::StepError;
 
-pub(crate) use told::{is_strict, shape};
+pub(crate) use told::{is_object, is_strict, shape};
 
 /// Keywords that are checked.
 const CHECKED: [&str; 20] = [

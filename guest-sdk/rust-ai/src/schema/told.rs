@@ -4,8 +4,36 @@ use serde_json::{Map, Value};
 
 use super::subschemas;
 
-/// Keywords that OpenAI's strict decoding refuses.
-const NOT_STRICT: [&str; 3] = ["allOf", "oneOf", "uniqueItems"];
+/// What OpenAI's strict decoding knows; it refuses a schema with anything else.
+const STRICT: [&str; 23] = [
+    "$defs",
+    "$ref",
+    "$schema",
+    "additionalProperties",
+    "anyOf",
+    "const",
+    "definitions",
+    "description",
+    "enum",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "properties",
+    "required",
+    "title",
+    "type",
+];
+
+/// Formats that it knows.
+const FORMATS: [&str; 9] =
+    ["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"];
 
 /// What Anthropic's structured outputs know; a limit that they do not know is told in the description.
 const SHAPE: [&str; 13] = [
@@ -37,17 +65,38 @@ const LIMITS: [&str; 9] = [
     "uniqueItems",
 ];
 
-/// Whether every object of a schema lists all its properties and allows no other, and nothing else stands against strict decoding.
+/// Whether a schema is an object's, as OpenAI wants it however it decodes.
+pub(crate) fn is_object(schema: &Value) -> bool {
+    schema.get("type").is_some_and(|kind| kind == "object")
+}
+
+/// Whether OpenAI can decode strictly within a schema.
 pub(crate) fn is_strict(schema: &Value) -> bool {
-    let Some(keywords) = schema.as_object() else { return true };
-    let required = keywords.get("required").and_then(Value::as_array);
+    is_object(schema) && schema.get("anyOf").is_none() && is_strict_within(schema)
+}
+
+/// Of a schema and all within: each says of what type it is, or refers to one that does and says nothing else; each object lists all its properties and allows no other.
+fn is_strict_within(schema: &Value) -> bool {
+    let Some(keywords) = schema.as_object() else { return false };
+    let is_known = |name: &String| STRICT.contains(&name.as_str());
+    let refers = keywords.contains_key("$ref");
+    let is_typed = refers || keywords.contains_key("type") || keywords.contains_key("anyOf");
+    let format = keywords.get("format").and_then(Value::as_str);
+    keywords.keys().all(is_known)
+        && is_typed
+        && (!refers || keywords.len() == 1)
+        && format.is_none_or(|format| FORMATS.contains(&format))
+        && is_closed(keywords)
+        && lists_all(keywords)
+        && subschemas(keywords)
+            .filter(|(place, _)| place != "additionalProperties")
+            .all(|(_, schema)| is_strict_within(schema))
+}
+
+fn lists_all(keywords: &Map<String, Value>) -> bool {
+    let required = keywords.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let mut names = keywords.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
-    let lists_all =
-        names.all(|name| required.is_some_and(|required| required.iter().any(|other| other == name)));
-    is_closed(keywords)
-        && lists_all
-        && !NOT_STRICT.iter().any(|name| keywords.contains_key(*name))
-        && subschemas(keywords).all(|(_, schema)| is_strict(schema))
+    names.all(|name| required.iter().any(|other| other == name))
 }
 
 /// A schema without what only a validator knows, for a provider that refuses the rest; none if that would be another schema: one that leaves an object open, asks for one
@@ -100,8 +149,11 @@ fn limits(keywords: &Map<String, Value>) -> Option<String> {
 
 /// Whether it is no object, or one without other properties than it lists.
 fn is_closed(keywords: &Map<String, Value>) -> bool {
-    let is_object =
-        keywords.contains_key("properties") || keywords.get("type").is_some_and(|kind| kind == "object");
+    let may_be = |kind: &Value| match kind {
+        Value::Array(kinds) => kinds.iter().any(|kind| kind == "object"),
+        kind => kind == "object",
+    };
+    let is_object = keywords.contains_key("properties") || keywords.get("type").is_some_and(may_be);
     !is_object || keywords.get("additionalProperties") == Some(&Value::Bool(false))
 }
 
@@ -118,6 +170,51 @@ mod tests {
         assert!(!is_strict(&closed(json!({"a": {}}), json!([]))));
         assert!(!is_strict(&closed(json!({"a": {"items": {"type": "object"}}}), json!(["a"]))));
         assert!(!is_strict(&json!({"type": "object"})));
+        let nullable = json!({"type": ["object", "null"], "properties": {}, "required": []});
+        assert!(!is_strict(&closed(json!({"a": nullable}), json!(["a"]))));
+    }
+
+    #[test]
+    fn what_openai_refuses_to_decode_within_is_not_strict() {
+        let of = |schema: Value| json!({"type": "object", "properties": {"a": schema}, "required": ["a"], "additionalProperties": false});
+        for known in [
+            json!({"type": "string", "enum": ["x"], "description": "which", "title": "A"}),
+            json!({"type": ["string", "null"], "format": "date"}),
+            json!({"type": "array", "items": {"type": "number", "minimum": 0}, "maxItems": 3}),
+            json!({"anyOf": [{"type": "null"}, {"$ref": "#"}]}),
+        ] {
+            assert!(is_strict(&of(known.clone())), "{known}");
+        }
+        for refused in [
+            json!({"type": "string", "default": "x"}),
+            json!({"$ref": "#", "description": "another"}),
+            json!({"type": "string", "format": "uri"}),
+            json!({"type": "array", "items": {"type": "string"}, "uniqueItems": true}),
+            json!({"type": "string", "examples": ["x"]}),
+            json!({"oneOf": [{"type": "string"}]}),
+            json!({"enum": ["x"]}),
+            json!({}),
+            json!(true),
+        ] {
+            assert!(!is_strict(&of(refused.clone())), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_root_that_is_no_plain_object_is_not_strict() {
+        let object =
+            json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false});
+        for root in [
+            json!({"type": "array", "items": object}),
+            json!({"anyOf": [object]}),
+            json!({"$ref": "#/$defs/a", "$defs": {"a": object}}),
+            json!({"type": "string"}),
+        ] {
+            assert!(!is_strict(&root) && !is_object(&root), "{root}");
+        }
+        let mut either = object.clone();
+        either["anyOf"] = json!([object]);
+        assert!(!is_strict(&either) && is_object(&either) && is_strict(&object));
     }
 
     #[test]

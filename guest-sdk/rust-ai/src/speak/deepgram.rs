@@ -3,11 +3,12 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use stepwell_sdk::StepError;
+use stepwell_sdk::blob::Blob;
 
-use super::{Format, Part, Voice, by_characters};
-use crate::{Endpoint, media, wire};
+use super::{Format, Voice, heard};
+use crate::{Endpoint, wire};
 
-pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> Result<Part, StepError> {
+pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> Result<Blob, StepError> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let mut path = format!("/speak?model={}&{}", encoded(endpoint.model()), format(voice.format));
     // What else it takes stands in the query, too.
@@ -15,8 +16,7 @@ pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> R
         path.push_str(&format!("&{}={}", encoded(name), encoded(&wire::as_text(value))));
     }
     let request = endpoint.request("POST", &path).json(&json!({"text": text}));
-    let sound = media::checked_sound(endpoint, endpoint.keep(request)?, voice.format.media_type())?;
-    Ok(Part { sound, used: by_characters(text) })
+    heard(endpoint, request, voice, text)
 }
 
 fn format(format: Format) -> &'static str {

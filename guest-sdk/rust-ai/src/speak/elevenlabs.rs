@@ -2,14 +2,15 @@
 
 use serde_json::json;
 use stepwell_sdk::StepError;
+use stepwell_sdk::blob::Blob;
 
-use super::{Format, Part, Voice, by_characters};
-use crate::{Cause, Endpoint, media};
+use super::{Format, Voice, heard};
+use crate::{Cause, Endpoint};
 
 /// `Rachel`, of every account.
 const USUAL_VOICE: &str = "21m00Tcm4TlvDq8ikWAM";
 
-pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> Result<Part, StepError> {
+pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> Result<Blob, StepError> {
     let name = voice.name.unwrap_or(USUAL_VOICE);
     if !name.chars().all(|c| c.is_ascii_alphanumeric()) {
         return Err(endpoint.failure(Cause::BadRequest, &format!("`{name}` is no voice's id")));
@@ -19,9 +20,7 @@ pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> R
         body["voice_settings"] = json!({"speed": speed});
     }
     let path = format!("/text-to-speech/{name}?output_format={}", format(voice.format));
-    let sound = endpoint.keep(endpoint.post(&path, body))?;
-    let sound = media::checked_sound(endpoint, sound, voice.format.media_type())?;
-    Ok(Part { sound, used: by_characters(text) })
+    heard(endpoint, endpoint.post(&path, body), voice, text)
 }
 
 fn format(format: Format) -> &'static str {

@@ -3,12 +3,12 @@
 use std::io::{self, Write as _};
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::{self, Blob};
 
-use super::{Format, Part, Voice, by_characters};
-use crate::{Cause, Endpoint, Used, media};
+use super::{Format, Voice};
+use crate::{Cause, Endpoint, gemini, media};
 
 const USUAL_VOICE: &str = "Kore";
 /// Samples a second, each of two bytes.
@@ -19,7 +19,7 @@ const RATE: u32 = 24_000;
 struct Answer {
     #[serde(default)]
     candidates: Vec<Candidate>,
-    usage_metadata: Option<Usage>,
+    usage_metadata: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -48,16 +48,7 @@ struct Data {
     data: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Usage {
-    #[serde(default)]
-    prompt_token_count: u64,
-    #[serde(default)]
-    candidates_token_count: u64,
-}
-
-pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> Result<Part, StepError> {
+pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> Result<Blob, StepError> {
     let text = match voice.instructions {
         Some(instructions) => format!("{instructions}: {text}"),
         None => text.to_owned(),
@@ -72,17 +63,12 @@ pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> R
     let request = endpoint.post(&format!("/models/{}:generateContent", endpoint.model()), body);
     let response = endpoint.answered(request.send())?;
     let answer: Answer = endpoint.parse(&response)?;
-    let used = answer.usage_metadata.as_ref().map(|usage| Used {
-        input_tokens: usage.prompt_token_count,
-        output_tokens: usage.candidates_token_count,
-        ..Used::default()
-    });
+    endpoint.record_if_told(None, answer.usage_metadata.as_ref().map(gemini::used));
     let samples = samples(endpoint, answer)?;
-    let sound = match voice.format {
-        Format::Wav => as_wav(&samples)?,
-        _ => samples,
-    };
-    Ok(Part { sound, used: used.unwrap_or_else(|| by_characters(&text)) })
+    match voice.format {
+        Format::Wav => as_wav(&samples),
+        _ => Ok(samples),
+    }
 }
 
 fn samples(endpoint: &Endpoint<'_>, answer: Answer) -> Result<Blob, StepError> {

@@ -2,13 +2,14 @@
 
 use serde_json::json;
 use stepwell_sdk::StepError;
+use stepwell_sdk::blob::Blob;
 
-use super::{Part, Voice, by_characters};
-use crate::{Endpoint, media};
+use super::{Voice, heard};
+use crate::Endpoint;
 
 const USUAL_VOICE: &str = "alloy";
 
-pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> Result<Part, StepError> {
+pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> Result<Blob, StepError> {
     let mut body = json!({
         "model": endpoint.model(),
         "input": text,
@@ -21,7 +22,5 @@ pub(super) fn speak(endpoint: &Endpoint<'_>, voice: &Voice<'_>, text: &str) -> R
     if let Some(speed) = voice.speed {
         body["speed"] = speed.into();
     }
-    let sound = endpoint.keep(endpoint.post("/audio/speech", body))?;
-    let sound = media::checked_sound(endpoint, sound, voice.format.media_type())?;
-    Ok(Part { sound, used: by_characters(text) })
+    heard(endpoint, endpoint.post("/audio/speech", body), voice, text)
 }

@@ -93,6 +93,31 @@ fn geminis_samples_become_a_wav_file() {
 }
 
 #[test]
+fn gemini_is_paid_for_what_it_thinks_and_for_an_answer_without_sound() {
+    let url = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash-preview-tts:generateContent";
+    let silent = json!({
+        "candidates": [{"finishReason": "OTHER", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 10, "thoughtsTokenCount": 30, "totalTokenCount": 44},
+    });
+    let blocked =
+        json!({"promptFeedback": {"blockReason": "OTHER"}, "usageMetadata": {"promptTokenCount": 4}});
+    let untold = json!({"candidates": []});
+    let page = Answer::text(200, "<html>Oops</html>").header("content-type", "text/html");
+    for (answer, output_tokens, cost) in [
+        (Answer::json(200, &silent), 40, Some(402)),
+        (Answer::json(200, &blocked), 0, Some(2)),
+        (Answer::json(200, &untold), 0, None),
+        (page, 0, None),
+    ] {
+        let host = FakeHost::new();
+        host.answer("POST", url, answer);
+        spoken_as(json!({"provider": "gemini"}), Format::Wav, "Hi").unwrap_err();
+        let [call] = host.usage().try_into().unwrap();
+        assert_eq!((call.output_tokens, call.cost_micro_usd), (output_tokens, cost));
+    }
+}
+
+#[test]
 fn sound_that_is_none_is_an_error_that_shows_what_came() {
     for (answer, words, kind) in [
         (
@@ -116,6 +141,7 @@ fn sound_that_is_none_is_an_error_that_shows_what_came() {
         let error = spoken_as(json!({}), Format::Mp3, "Hi").unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.message.starts_with("openai") && error.message.contains(words), "{error}");
+        assert_eq!(host.usage().len(), 1, "it is paid for all the same");
     }
 }
 

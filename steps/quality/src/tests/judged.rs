@@ -79,6 +79,22 @@ fn a_judge_that_leaves_the_scale_is_asked_once_more() {
 }
 
 #[test]
+fn a_judge_that_is_cut_short_can_be_given_more_to_say() {
+    let host = FakeHost::new();
+    let cut = json!({
+        "model": "gpt-4o-mini-2024-07-18",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "{\"expl"}, "finish_reason": "length"}],
+        "usage": {"prompt_tokens": 200, "completion_tokens": 5},
+    });
+    let error =
+        judged(&host, json!({"rubric": "r", "max_tokens": 5}), &[Answer::json(200, &cut)]).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::Permanent);
+    assert!(error.message.contains("raise `max_tokens`"), "{error}");
+    let sent: Value = serde_json::from_slice(&host.requests()[0].body).unwrap();
+    assert_eq!(sent["max_completion_tokens"], 5);
+}
+
+#[test]
 fn another_provider_is_another_line() {
     let host = FakeHost::new();
     let answer = json!({

@@ -109,8 +109,64 @@ fn flux_takes_a_job_and_gives_it_back_at_the_address_that_it_names() {
 #[test]
 fn what_a_provider_posts_to_a_callback_is_a_job() {
     let posted = json!({"id": "a1", "status": "succeeded", "output": ["https://replicate.delivery/x.png"], "urls": {"get": "https://evil.example/"}});
-    assert_eq!(serde_json::from_value::<Job>(posted).unwrap(), Job { id: "a1".into(), status_url: None });
+    let job: Job = serde_json::from_value(posted).unwrap();
+    assert_eq!((job.id.as_str(), &job.status_url), ("a1", &None));
+    assert_eq!(json!(job), json!({"id": "a1"}), "what was posted is handed on no further");
     assert_eq!(serde_json::from_value::<Job>(json!({"task_id": "a2", "status": "Ready"})).unwrap().id, "a2");
+}
+
+/// Black Forest Labs names an address to ask at for jobs that do not call back, and none for those that do.
+#[test]
+fn flux_gives_what_it_posts_to_a_callback() {
+    let host = FakeHost::new();
+    let started = json!({"id": "7f3c", "status": "Pending", "webhook_url": "https://stepwell.example/cb"});
+    host.answer("POST", "https://api.bfl.ai/v1/flux-pro-1.1", Answer::json(200, &started));
+    let config = json!({"provider": "black-forest-labs"});
+    let webhook = |order: &mut Order<'_>| order.webhook = Some("https://stepwell.example/cb");
+    let Outcome::Started(job) = generate(config.clone(), Mode::Submit, webhook).unwrap() else {
+        panic!("no job")
+    };
+    assert_eq!((job.id.as_str(), job.status_url), ("7f3c", None));
+
+    let sample = "https://delivery-us1.bfl.ai/results/7f3c/sample.jpeg?se=1";
+    host.answer("GET", sample, Answer::bytes(200, [0xff, 0xd8, 0xff, 0xe0, 0xff, 0xd9]));
+    let posted = json!({"task_id": "7f3c", "status": "Ready", "result": {"sample": sample, "seed": 42}});
+    let Progress::Done(made) = collected_of(config.clone(), posted).unwrap() else { panic!("not done") };
+    assert_eq!(made.images[0].seed, Some(42));
+    assert_eq!(host.requests().len(), 2, "nobody is asked for it again");
+    assert_eq!(host.requests()[1].header_value("x-key"), None);
+
+    for (status, cause) in [("Content Moderated", "refused"), ("Error", "job_failed")] {
+        let error = collected_of(config.clone(), json!({"id": "7f3c", "status": status, "result": null}))
+            .unwrap_err();
+        assert_eq!(
+            (error.kind, &error.detail.as_ref().unwrap()["cause"]),
+            (StepErrorKind::Permanent, &json!(cause))
+        );
+        assert!(error.message.contains(status), "{error}");
+    }
+    assert_eq!(host.requests().len(), 2, "nor for why there is none");
+}
+
+/// Each region knows its own jobs, and others' later or never: what was paid for is not given up for that.
+#[test]
+fn a_job_that_flux_does_not_know_yet_is_asked_for_again() {
+    let host = FakeHost::new();
+    let url = "https://api.bfl.ai/v1/get_result?id=7f3c";
+    let unknown =
+        json!({"id": "7f3c", "status": "Task not found", "result": null, "progress": null, "details": null});
+    let config = json!({"provider": "black-forest-labs"});
+    for status in [404, 200] {
+        host.answer("GET", url, Answer::json(status, &unknown));
+        let progress = collected_of(config.clone(), json!({"id": "7f3c"})).unwrap();
+        assert!(matches!(progress, Progress::Pending { status, .. } if status == "Task not found"));
+    }
+    host.answer("GET", url, Answer::json(404, &json!({"detail": "Not Found"})));
+    let error = collected_of(config.clone(), json!({"id": "7f3c"})).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::Permanent, "an address that is none: {error}");
+    host.answer("GET", url, Answer::json(200, &json!({"id": "7f3c", "status": "Ready", "result": {}})));
+    let error = collected_of(config.clone(), json!({"id": "7f3c"})).unwrap_err();
+    assert_eq!((error.kind, &error.detail.unwrap()["cause"]), (StepErrorKind::Retryable, &json!("empty")));
 }
 
 #[test]

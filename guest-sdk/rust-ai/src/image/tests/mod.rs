@@ -53,9 +53,14 @@ fn edit(config: Value, order: &Order<'_>) -> Result<Outcome, StepError> {
 }
 
 fn collected(config: Value, id: &str) -> Result<Progress, StepError> {
+    collected_of(config, json!({"id": id}))
+}
+
+/// Of a job as it stands in an input.
+fn collected_of(config: Value, job: Value) -> Result<Progress, StepError> {
     let config: ProviderConfig<Generator> = serde_json::from_value(config).unwrap();
-    let job = Job { id: id.into(), status_url: None };
     let endpoint = config.endpoint().unwrap();
+    let job = serde_json::from_value(job).unwrap();
     collect(config.provider.maker(endpoint.model()), &endpoint, &job)
 }
 
@@ -175,12 +180,38 @@ fn gemini_makes_each_image_with_a_request_of_its_own() {
         "candidates": [{"content": {"parts": [{"text": "Here it is."}, {"inlineData": {"mimeType": "image/png", "data": PNG_BASE64}}], "role": "model"}, "finishReason": "STOP", "index": 0}],
         "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 1290, "totalTokenCount": 1300}, "modelVersion": "gemini-2.5-flash-image",
     });
-    host.answer("POST", GEMINI, Answer::json(200, &answer));
+    let mut thoughtful = answer.clone();
+    thoughtful["usageMetadata"]["thoughtsTokenCount"] = 100.into();
+    host.answer("POST", GEMINI, Answer::json(200, &thoughtful));
     host.answer("POST", GEMINI, Answer::json(200, &answer));
     let made = made(generate(json!({"provider": "gemini", "count": 2}), Mode::Wait, |_| {}));
+    assert_eq!(host.usage()[0].output_tokens, 1390, "what it thinks is paid, too");
     assert_eq!(made.images.len(), 2);
     assert_eq!(body(&host, 0)["contents"][0]["parts"], json!([{"text": "a red fox"}]));
     assert_eq!(host.usage()[1].cost_micro_usd, Some(38_703));
+}
+
+#[test]
+fn an_image_that_is_given_is_what_its_bytes_are() {
+    let host = FakeHost::new();
+    for (called, bytes, kind) in [
+        ("application/octet-stream", &PNG[..], "image/png"),
+        ("image/png", b"\xff\xd8\xff\xe0", "image/jpeg"),
+        ("image/heic", b"\0\0\0\x18ftypheic", "image/heic"),
+    ] {
+        let given = host.put_blob(called, bytes).named("photo");
+        let image = given_image("image", &given).unwrap();
+        assert_eq!(
+            (image.media_type.as_str(), &image.name, &image.digest),
+            (kind, &given.name, &given.digest)
+        );
+    }
+    let error = given_image("images/2", &host.put_blob("image/png", "<html>")).unwrap_err();
+    assert_eq!(error.kind, StepErrorKind::InvalidInput);
+    assert!(
+        error.message.contains("`images/2` (image/png, sha256:") && error.message.contains("are no image"),
+        "{error}"
+    );
 }
 
 #[test]
