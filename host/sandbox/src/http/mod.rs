@@ -6,14 +6,17 @@
 //! stream   an answer that comes piece by piece, which may outlive it too
 //! incoming what the guest calls of such an answer
 //! errand   what a guest waits for, which may outlive it
-//! client   one exchange: gates, redirects, limits
+//! exchange one request: gates, redirects, limits
+//!   client   the connections, and what the operator allows of them
 //!   hop      a well-formed request, and where a redirect leads
 //!   grant    what the node is granted (host, path)    check
 //!   network  what the operator allows at all
 //!   route    where the operator has requests sent instead
 //!   body     bytes and blobs, on their way out
 //!   placeholder the form of a secret's place
-//!   secret   placeholders filled on the way out, values taken out of what comes back
+//!   secret   who may see a value: placeholders filled on the way out, taken out of what comes back
+//!   redact   the values found in what comes back, in whatever form
+//!   answer   what comes back, whole, as a blob or piece by piece
 //!   dial     addresses checked, then connected to
 //!   fault    what went wrong, in words
 //!   stand_in what answers in the network's place
@@ -22,10 +25,12 @@
 //! reply    what an answer says about its destination
 //! ```
 
+mod answer;
 mod body;
 mod client;
 mod dial;
 mod errand;
+mod exchange;
 mod fault;
 mod grant;
 mod hop;
@@ -36,6 +41,7 @@ mod network;
 mod oauth2;
 mod path;
 mod placeholder;
+mod redact;
 mod reply;
 mod route;
 mod secret;

@@ -23,7 +23,7 @@ use url::{Url, form_urlencoded};
 use super::client::HttpClient;
 use super::fault::explain;
 use super::message::{HttpError, host, shown};
-use super::secret::without;
+use super::redact::without;
 
 /// How long a token endpoint has to answer.
 const PATIENCE: Duration = Duration::from_secs(10);

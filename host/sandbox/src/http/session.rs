@@ -8,7 +8,8 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use stepwell_core::failure::Failure;
 use stepwell_core::manifest::Capability;
 
-use super::client::{Exchanger, HttpClient};
+use super::client::HttpClient;
+use super::exchange::Exchanger;
 use super::grant::HttpGrants;
 use super::message::{Answer, HttpError, HttpRequest, HttpResponse};
 use super::secret::Secrets;
