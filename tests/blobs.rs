@@ -31,16 +31,17 @@ fn path_of(reference: &Value) -> String {
     format!("/v1/blobs/{}", reference["$blob"].as_str().expect("a digest"))
 }
 
-/// Files below the folder of blobs.
+/// Files below the folder of blobs, but for the one that says whose they are.
 fn kept(server: &Server) -> usize {
     fn count(folder: &std::path::Path) -> usize {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
+        let blobs = entries.filter(|entry| entry.file_name() != ".owner");
+        blobs.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
     }
     count(&server.data().join("blobs"))
 }
 
-/// Waits until no file is there: they go after nobody finds them any more.
+/// Waits until no file is there.
 async fn none_is_left(server: &Server) {
     let is_gone = async {
         while kept(server) > 0 {
@@ -95,7 +96,9 @@ async fn a_blob_goes_up_and_comes_down_whole_and_in_ranges() {
     let again =
         server.request(Method::GET, &path_of(&reference)).header("if-none-match", etag).send().await.unwrap();
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-    let head = server.request(Method::HEAD, &path_of(&reference)).send().await.unwrap();
+    // RFC 9110 section 14.2: a range is for GET alone.
+    let head = server.request(Method::HEAD, &path_of(&reference)).header("range", "bytes=0-9");
+    let head = head.send().await.unwrap();
     assert_eq!(
         (head.status(), &head.headers()["content-length"]),
         (StatusCode::OK, &"3000000".parse().unwrap())
@@ -210,6 +213,15 @@ async fn a_run_is_not_started_with_a_blob_that_is_not_there() {
         assert_eq!(status.as_u16(), 422, "{problem}");
         assert_eq!(problem["violations"][0]["pointer"], place, "{problem}");
     }
+    // Schemas and conditions go by the size that a reference says.
+    let mut smaller = upload(&server, "twelve bytes", "text/plain").await;
+    smaller["size"] = 5.into();
+    let (status, problem) =
+        server.post("/v1/workflows/copying/runs", &json!({"input": {"blob": smaller}})).await;
+    assert_eq!(status.as_u16(), 422, "{problem}");
+    let told = problem["violations"][0]["message"].as_str().unwrap();
+    assert!(told.contains("has 12 bytes, and not 5"), "{problem}");
+
     let mut definition = copying();
     definition["version"] = "2.0.0".into();
     definition["nodes"]["copy"]["input"] = json!({"blob": ghost});
@@ -247,6 +259,35 @@ async fn a_trigger_keeps_a_body_as_a_blob() {
     assert_eq!(run["output"], expected);
     let (status, problem) = server.json(send("image/png")).await;
     assert_eq!((status.as_u16(), problem["violations"][0]["pointer"].as_str()), (422, Some("/media_type")));
+}
+
+/// Strangers cannot fill the disk with one request.
+#[tokio::test]
+async fn what_a_trigger_takes_is_bounded_by_its_own_limit() {
+    let server = Server::start().await;
+    let trigger = |path: &str, more: Value| {
+        let mut http = json!({"path": path, "body": "blob", "open": true});
+        http.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"http": http})
+    };
+    let triggers = [trigger("/small", json!({"max_bytes": "1 KiB"})), trigger("/usual", json!({}))];
+    server.apply(&json!({"name": "open", "version": "1.0.0", "triggers": triggers, "nodes": {"hold": {"wait": "1ms"}}})).await;
+    let endless = || futures::stream::iter((0..33).map(|_| Ok::<_, std::io::Error>(vec![1_u8; 1 << 19])));
+    for (path, body, limit) in [
+        ("/hooks/small", reqwest::Body::from(vec![0; 1025]), 1024),
+        ("/hooks/small", reqwest::Body::wrap_stream(endless()), 1024),
+        ("/hooks/usual", reqwest::Body::wrap_stream(endless()), 16 << 20),
+    ] {
+        let (status, problem) = server.json(server.request(Method::POST, path).body(body)).await;
+        assert_eq!((status.as_u16(), &problem["limit"]), (413, &json!(limit)), "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains("`max_bytes` of the workflow's trigger"),
+            "{problem}"
+        );
+    }
+    assert_eq!(kept(&server), 0);
+    let fits = server.request(Method::POST, "/hooks/small").body(vec![0; 1024]);
+    assert_eq!(server.json(fits).await.0, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]
@@ -308,6 +349,23 @@ async fn a_start_with_a_wrong_place_for_blobs_says_what_is_wrong() {
     let refused = output(command).await;
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && words.contains("`ftp:` is no store for blobs"), "{words}");
+}
+
+/// Each would remove what only the other knows to be needed.
+#[tokio::test]
+async fn two_data_folders_do_not_share_their_blobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", folder.path().join("blobs").display());
+    let one = Server::start_with(&format!("[blobs]\nurl = \"{url}\"\n")).await;
+    upload(&one, "needed", "text/plain").await;
+
+    let mut command = crate::support::server::stepwell();
+    let data = folder.path().join("another");
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+    command.env("STEPWELL_BLOBS_URL", &url);
+    let refused = output(command).await;
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && words.contains("belong to another data folder"), "{words}");
 }
 
 #[tokio::test]

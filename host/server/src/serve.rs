@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use stepwell_core::id::TenantId;
 use stepwell_engine::{BlobConfig, Engine, EngineConfig, EngineError};
@@ -98,7 +99,7 @@ pub async fn start(config: Config) -> Result<Server, ServeError> {
     let (listener, address) = bind(config.listen).await?;
     let store = open_store(&config).await?;
     let sandbox = Arc::new(Sandbox::new(sandbox_config(&config))?);
-    let blobs = open_blobs(&config).await?;
+    let blobs = open_blobs(&config, store.id()).await?;
     let engine_config = engine_config(&config, address, blobs)?;
     let engine = Engine::open(engine_config, store.catalogue(), store.journal(), sandbox).await?;
     let (keys, generated_admin_key) =
@@ -203,9 +204,9 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
     }
 }
 
-async fn open_blobs(config: &Config) -> Result<BlobConfig, ServeError> {
+async fn open_blobs(config: &Config, owner: Uuid) -> Result<BlobConfig, ServeError> {
     let location = config.blobs.location(&config.data)?;
-    let store = Blobs::open(&location, config.blobs.max_bytes).await?;
+    let store = Blobs::open(&location, config.blobs.max_bytes, owner).await?;
     Ok(BlobConfig { store, keep_unused: config.blobs.keep_unused })
 }
 

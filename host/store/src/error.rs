@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use stepwell_core::id::RunId;
+use uuid::Uuid;
 
 /// A failure of the store.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -37,6 +38,20 @@ pub enum StoreError {
         what: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// The blobs at a place are those of another data folder.
+    #[error(
+        "the blobs at `{place}` belong to another data folder: `.owner` there names {found}, and this one is {owner} (its file `ID`). Each \
+         server needs a place of its own, such as another prefix in `blobs.url`, or it would remove the other's blobs. If the other data folder \
+         is gone for good, remove `.owner` there"
+    )]
+    ForeignBlobs {
+        /// Where they are.
+        place: String,
+        /// The id of the data folder that has them.
+        found: String,
+        /// The id of this data folder.
+        owner: Uuid,
     },
     /// The store was written by a newer version.
     #[error("the data folder `{}` has format {found}, and this version reads up to {known}: run the newer version", path.display())]

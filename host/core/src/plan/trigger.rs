@@ -103,7 +103,10 @@ pub enum TriggerBody {
     #[default]
     Json,
     /// It is kept as a blob, whatever it is, and the reference to it stands for it.
-    Blob,
+    Blob {
+        /// The most that it may have; none: as much as any blob.
+        max_bytes: Option<u64>,
+    },
 }
 
 /// A cron trigger.

@@ -60,19 +60,16 @@ async fn look_at(engine: &Shared, tenant: &TenantId, digest: &Digest) -> Result<
     if is_used(engine, tenant, digest).await? {
         return put_off(engine, tenant, mark).await;
     }
+    if let Err(error) = engine.blobs.store.delete(tenant, digest).await {
+        // The others go first.
+        put_off(engine, tenant, mark).await?;
+        return Err(error.into());
+    }
+    // Last, or a crash in between would leave bytes that nobody knows of.
     let gone = MarkChange::Remove { kind: MarkKind::Blob, key };
     engine.journal.note(tenant, vec![gone]).durable().await?;
-    match engine.blobs.store.delete(tenant, digest).await {
-        Ok(()) => {
-            engine.meters.blobs_removed.increment(1);
-            Ok(())
-        }
-        Err(error) => {
-            // Or nobody would know of the bytes any more.
-            put_off(engine, tenant, mark).await?;
-            Err(error.into())
-        }
-    }
+    engine.meters.blobs_removed.increment(1);
+    Ok(())
 }
 
 async fn put_off(engine: &Shared, tenant: &TenantId, mark: Mark) -> Result<(), BlobFault> {

@@ -1,8 +1,8 @@
 //! Blobs: what is kept of them beside their bytes, and who needs them.
 //!
 //! The store has the bytes; the journal's marks say what they are (`Blob`) and who needs them (`BlobUse`: a run that names one, a
-//! version of a workflow that does). A mark is there before the bytes are found and goes before they do, so that no bytes are left that
-//! nobody knows of. Whoever writes, touches or removes a blob does it in the blob's turn: an upload of the same bytes and their removal
+//! version of a workflow that does). A mark is there before the bytes are found and goes after they do, so that no bytes are left that
+//! nobody knows of; a mark without bytes is no blob. Whoever writes, touches or removes a blob does it in the blob's turn: an upload of the same bytes and their removal
 //! never meet.
 
 mod attempt;
@@ -148,26 +148,28 @@ impl Engine {
 }
 
 impl Shared {
-    /// Whether a blob is there; if so, nobody removes it before it was left alone for a while.
-    async fn touch_blob(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, BlobFault> {
+    /// What is known of a blob, if it is there; if so, nobody removes it before it was left alone for a while.
+    async fn touch_blob(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<BlobInfo>, BlobFault> {
         let _turn = self.blobs.turn(digest).await;
         let Some(mark) = self.journal.mark(tenant, MarkKind::Blob, &digest.to_hex()).await? else {
-            return Ok(false);
+            return Ok(None);
         };
         if self.blobs.store.size(tenant, digest).await?.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
+        let info = info(digest, &mark)?;
         if self.blobs.is_soon(mark.due) {
             let later = MarkChange::Put(Mark { due: self.blobs.next_look(), ..mark });
             self.journal.note(tenant, vec![later]).durable().await?;
         }
-        Ok(true)
+        Ok(Some(info))
     }
 }
 
 impl BlobUpload {
-    /// Adds bytes.
+    /// Adds bytes, unless what running work needs of the disk would be touched.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), BlobFault> {
+        self.engine.0.journal.admit()?;
         Ok(self.new.write(bytes).await?)
     }
 

@@ -1,7 +1,7 @@
 //! References in what comes from outside: each must be one, and of a blob that is there.
 
 use serde_json::Value;
-use stepwell_core::blob::{self, Named};
+use stepwell_core::blob::{self, BlobRef, Named};
 use stepwell_core::failure::Failure;
 use stepwell_core::id::TenantId;
 use stepwell_core::mistake::Mistake;
@@ -37,7 +37,7 @@ impl Shared {
         for Named { pointer, digest, .. } in blob::named_in(definition) {
             // Anything else is a schema that speaks of references, or one that an expression makes.
             let Some(digest) = digest else { continue };
-            if !self.touch_blob(tenant, &digest).await? {
+            if self.touch_blob(tenant, &digest).await?.is_none() {
                 mistakes.push(Mistake {
                     pointer,
                     code: "unknown-blob".to_owned(),
@@ -53,7 +53,7 @@ impl Shared {
     pub(crate) async fn has_blobs_of(&self, tenant: &TenantId, value: &Value) -> Result<bool, Failure> {
         let failed = |fault: BlobFault| internal(format!("a blob cannot be looked for: {fault}"));
         for digest in blob::named_in(value).into_iter().filter_map(|named| named.digest) {
-            if !self.touch_blob(tenant, &digest).await.map_err(failed)? {
+            if self.touch_blob(tenant, &digest).await.map_err(failed)?.is_none() {
                 return Ok(false);
             }
         }
@@ -68,8 +68,15 @@ impl Shared {
         let mut wrong = Vec::new();
         for Named { pointer, reference, .. } in blob::named_in(value) {
             let message = match reference {
-                Ok(reference) if self.touch_blob(tenant, &reference.digest).await? => continue,
-                Ok(reference) => format!("there is no blob {}: {UPLOAD}", reference.digest),
+                Ok(BlobRef { digest, size, .. }) => match self.touch_blob(tenant, &digest).await? {
+                    Some(info) if info.size == size => continue,
+                    // Schemas and conditions go by what the reference says.
+                    Some(info) => format!(
+                        "the blob {digest} has {} bytes, and not {size} as this reference says: use the one that its upload gave",
+                        info.size
+                    ),
+                    None => format!("there is no blob {digest}: {UPLOAD}"),
+                },
                 Err(why) => {
                     format!(
                         "an object with `{}` is a reference to a blob, and this is none: {why}",

@@ -20,7 +20,7 @@ use stepwell_core::id::TenantId;
 use super::App;
 use super::edge::Traceparent;
 use crate::document::json_error;
-use crate::problem::{Place, Problem};
+use crate::problem::{LimitSetting, Place, Problem};
 
 /// Whoever calls, with a key that is known. A handler learns its tenant from here alone, so that none can be reached
 /// without a key.
@@ -206,14 +206,18 @@ impl ContentType {
 
 /// Reads a body that may be as large as JSON may be.
 pub(crate) async fn read_json_body(request: Request, app: &App) -> Result<Bytes, Problem> {
-    read_body(request, BodyLimit { bytes: app.http.max_json_bytes, key: "http.max_json_bytes" }).await
+    read_body(
+        request,
+        BodyLimit { bytes: app.http.max_json_bytes, set_by: LimitSetting::Config("http.max_json_bytes") },
+    )
+    .await
 }
 
-/// How large a body may be, and the key of the configuration that says so.
+/// How large a body may be, and who says so.
 #[derive(Clone, Copy)]
 pub(crate) struct BodyLimit {
     pub(crate) bytes: usize,
-    pub(crate) key: &'static str,
+    pub(crate) set_by: LimitSetting,
 }
 
 /// Reads a body; one that is too large is refused as soon as that is known, and never held.
@@ -248,8 +252,8 @@ async fn collect(body: Body, limit: BodyLimit) -> Result<Bytes, Problem> {
 }
 
 impl BodyLimit {
-    fn exceeded(self) -> Problem {
-        Problem::TooLarge { limit: self.bytes, key: self.key }
+    pub(crate) fn exceeded(self) -> Problem {
+        Problem::TooLarge { limit: self.bytes, set_by: self.set_by }
     }
 }
 
@@ -314,7 +318,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_refused_once_it_is_too_large_whether_it_was_announced_or_not() {
-        let limit = BodyLimit { bytes: 10, key: "http.max_json_bytes" };
+        let limit = BodyLimit { bytes: 10, set_by: LimitSetting::Config("http.max_json_bytes") };
         let announced = Request::builder().header(CONTENT_LENGTH, 11).body(Body::empty()).unwrap();
         assert!(matches!(read_body(announced, limit).await, Err(Problem::TooLarge { limit: 10, .. })));
         let endless = Body::from_stream(futures::stream::repeat_with(|| Ok::<_, std::io::Error>("four")));

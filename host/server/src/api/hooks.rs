@@ -20,11 +20,11 @@ use stepwell_core::run::{RunOutcome, Trigger};
 use stepwell_engine::{Hook, HookLookup, Started};
 
 use super::edge::Traceparent;
-use super::extract::{Caller, Json};
+use super::extract::{BodyLimit, Caller, Json};
 use super::preferences::StartPreferences;
 use super::start::{RunAnswer, Start};
 use super::{App, blobs};
-use crate::problem::Problem;
+use crate::problem::{LimitSetting, Problem};
 
 const PREFIX: &str = "/hooks";
 
@@ -115,7 +115,7 @@ async fn show(
             let body = <Option<Json<Value>> as FromRequest<App>>::from_request(request, app).await?;
             body.map(|Json(body)| body)
         }
-        TriggerBody::Blob => Some(keep(app, &hook.tenant, request).await?.to_json()),
+        TriggerBody::Blob { max_bytes } => Some(keep(app, &hook.tenant, request, max_bytes).await?.to_json()),
     };
     Ok(json!({
         "method": method.as_str(),
@@ -128,9 +128,18 @@ async fn show(
 }
 
 /// The body as a blob, called as its sender says.
-async fn keep(app: &App, tenant: &TenantId, request: Request) -> Result<BlobRef, Problem> {
+async fn keep(
+    app: &App,
+    tenant: &TenantId,
+    request: Request,
+    max_bytes: Option<u64>,
+) -> Result<BlobRef, Problem> {
     let name = file_name(request.headers());
-    let blob = blobs::receive(app, tenant, request).await?;
+    let bound = max_bytes.map(|bytes| BodyLimit {
+        bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        set_by: LimitSetting::Trigger,
+    });
+    let blob = blobs::receive(app, tenant, request, bound).await?;
     Ok(BlobRef { name, ..blob })
 }
 

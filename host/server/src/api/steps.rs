@@ -14,7 +14,7 @@ use stepwell_core::manifest::PublishedStep;
 
 use super::App;
 use super::extract::{BodyLimit, Caller, ContentType, NoParameters, Path, Query, read_body};
-use crate::problem::Problem;
+use crate::problem::{LimitSetting, Problem};
 
 const WASM: &[&str] = &["application/wasm"];
 
@@ -93,7 +93,10 @@ pub(crate) async fn publish(
     if !sent.is(WASM) {
         return Err(sent.refuse(WASM));
     }
-    let limit = BodyLimit { bytes: app.http.max_component_bytes, key: "http.max_component_bytes" };
+    let limit = BodyLimit {
+        bytes: app.http.max_component_bytes,
+        set_by: LimitSetting::Config("http.max_component_bytes"),
+    };
     let component = read_body(request, limit).await?;
     let published = app.engine.publish_step(&caller.tenant, component).await?;
 

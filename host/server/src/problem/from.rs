@@ -7,7 +7,7 @@ use stepwell_engine::{
 };
 use stepwell_store::{BlobError, StoreError};
 
-use super::Problem;
+use super::{LimitSetting, Problem};
 use crate::document::SyntaxError;
 
 impl From<SyntaxError> for Problem {
@@ -36,7 +36,8 @@ impl From<BlobFault> for Problem {
         match fault {
             BlobFault::Blob(BlobError::Unknown(digest)) => Self::UnknownBlob(digest),
             BlobFault::Blob(BlobError::TooLarge { limit }) => {
-                Self::TooLarge { limit: usize::try_from(limit).unwrap_or(usize::MAX), key: "blobs.max_bytes" }
+                let set_by = LimitSetting::Config("blobs.max_bytes");
+                Self::TooLarge { limit: usize::try_from(limit).unwrap_or(usize::MAX), set_by }
             }
             BlobFault::Blob(error @ BlobError::Unavailable { .. }) => {
                 tracing::error!(%error, "a call for a blob was refused");
@@ -72,7 +73,9 @@ impl From<stepwell_sandbox::PublishError> for Problem {
     fn from(error: stepwell_sandbox::PublishError) -> Self {
         use stepwell_sandbox::PublishError as Refusal;
         match error {
-            Refusal::TooLarge { limit, .. } => Self::TooLarge { limit, key: "http.max_component_bytes" },
+            Refusal::TooLarge { limit, .. } => {
+                Self::TooLarge { limit, set_by: LimitSetting::Config("http.max_component_bytes") }
+            }
             Refusal::Sandbox(broken) => Self::internal(broken),
             refusal => Self::InvalidComponent(refusal.to_string()),
         }
@@ -114,7 +117,9 @@ impl From<StartError> for Problem {
                 Self::UnknownWorkflow(error.to_string())
             }
             StartError::InvalidInput(violations) => Self::InvalidInput { violations },
-            StartError::InputTooLarge { limit, .. } => Self::TooLarge { limit, key: "http.max_json_bytes" },
+            StartError::InputTooLarge { limit, .. } => {
+                Self::TooLarge { limit, set_by: LimitSetting::Config("http.max_json_bytes") }
+            }
             StartError::IdempotencyMismatch { run } => Self::IdempotencyMismatch { run },
             StartError::Full { limit, max_queued, .. } => {
                 Self::WorkflowFull { message: error.to_string(), limit, max_queued }

@@ -17,6 +17,7 @@ mod kind;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -42,6 +43,24 @@ const STANDARD_MEMBERS: [&str; 5] = ["type", "title", "status", "detail", "insta
 
 /// The content type of every problem (RFC 9457).
 pub(crate) const CONTENT_TYPE_PROBLEM: &str = "application/problem+json";
+
+/// Where the size is set that a body may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LimitSetting {
+    /// A key of the server's configuration.
+    Config(&'static str),
+    /// `max_bytes` of the trigger that was called.
+    Trigger,
+}
+
+impl fmt::Display for LimitSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(key) => write!(f, "{key} in the server's configuration"),
+            Self::Trigger => f.write_str("`max_bytes` of the workflow's trigger"),
+        }
+    }
+}
 
 /// Why a call was not served.
 #[derive(Debug, thiserror::Error)]
@@ -164,10 +183,8 @@ pub(crate) enum Problem {
     #[error("this key comes from the server's configuration: change STEPWELL_ADMIN_KEY there, and restart")]
     ConfiguredKey,
     /// The body is larger than it may be.
-    #[error(
-        "the body is larger than the {limit} bytes that are taken here ({key} in the server's configuration)"
-    )]
-    TooLarge { limit: usize, key: &'static str },
+    #[error("the body is larger than the {limit} bytes that are taken here ({set_by})")]
+    TooLarge { limit: usize, set_by: LimitSetting },
     /// The body's content type is not taken.
     #[error("{}; send it as `{}`", sent_words(sent.as_deref()), wanted.join("` or `"))]
     UnsupportedMediaType { sent: Option<String>, wanted: &'static [&'static str] },

@@ -95,7 +95,7 @@ fn one_of_each() -> Vec<Problem> {
         Problem::SchemaMismatch { what: words(), violations: Vec::new() },
         Problem::TooManySignals(words()),
         Problem::ConfiguredKey,
-        Problem::TooLarge { limit: 1, key: "http.max_json_bytes" },
+        Problem::TooLarge { limit: 1, set_by: LimitSetting::Config("http.max_json_bytes") },
         Problem::UnsupportedMediaType { sent: None, wanted: &["application/json"] },
         Problem::InvalidComponent(words()),
         Problem::InvalidDefinition { mistakes: Vec::new() },

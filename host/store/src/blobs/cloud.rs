@@ -4,31 +4,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
-use jiff::Timestamp;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, RetryConfig};
+use uuid::Uuid;
 
 use super::error::words;
 use super::location::{Bucket, CloudKind};
 use super::{Blobs, PART_BYTES, Shared, WRITING};
 use crate::StoreError;
 
-/// What was being written so long ago is not written any more, by whichever server.
-const ABANDONED_AFTER: i64 = 24 * 3600;
 /// Whoever waits for a blob waits for no more than this.
 const RETRY_FOR: Duration = Duration::from_secs(20);
 
 /// Opens a bucket. That it can be read is tried, so that a wrong name or missing credentials stop a start and not a run.
-pub(super) async fn open(bucket: &Bucket, max_bytes: u64) -> Result<Blobs, StoreError> {
+pub(super) async fn open(bucket: &Bucket, max_bytes: u64, owner: Uuid) -> Result<Blobs, StoreError> {
     let failed = |error: object_store::Error| unusable(bucket, &error);
     let store = build(bucket).map_err(failed)?;
     let root = Path::from_url_path(bucket.url.path())
         .map_err(|error| failed(object_store::Error::InvalidPath { source: error }))?;
-    remove_abandoned(&*store, &root).await.map_err(failed)?;
-    Ok(Blobs(Arc::new(Shared { store, root, part_bytes: PART_BYTES, max_bytes, is_atomic: true })))
+    // Whether it can be read is told by this.
+    let half_written = half_written(&*store, &root).await.map_err(failed)?;
+    let blobs = Blobs(Arc::new(Shared { store, root, part_bytes: PART_BYTES, max_bytes, is_atomic: true }));
+    blobs.claim(bucket.url.to_string(), owner).await?;
+    for path in half_written {
+        blobs.0.store.delete(&path).await.map_err(failed)?;
+    }
+    Ok(blobs)
 }
 
 fn build(bucket: &Bucket) -> object_store::Result<Box<dyn ObjectStore>> {
@@ -45,16 +49,9 @@ fn build(bucket: &Bucket) -> object_store::Result<Box<dyn ObjectStore>> {
     })
 }
 
-/// Removes what a crash left half written. Another server may be writing: what is young stays.
-async fn remove_abandoned(store: &dyn ObjectStore, root: &Path) -> object_store::Result<()> {
-    let oldest = Timestamp::now().as_second() - ABANDONED_AFTER;
-    let mut found = store.list(Some(&root.clone().join(WRITING)));
-    while let Some(object) = found.try_next().await? {
-        if object.last_modified.timestamp() < oldest {
-            store.delete(&object.location).await?;
-        }
-    }
-    Ok(())
+/// What a crash left.
+async fn half_written(store: &dyn ObjectStore, root: &Path) -> object_store::Result<Vec<Path>> {
+    store.list(Some(&root.clone().join(WRITING))).map_ok(|object| object.location).try_collect().await
 }
 
 fn unusable(bucket: &Bucket, error: &object_store::Error) -> StoreError {

@@ -3,6 +3,7 @@
 //! ```text
 //! <tenant>/<2 hex>/<62 hex>   a blob
 //! .writing/<uuid>             one that is being written: nobody finds it before it is whole
+//! .owner                      the data folder whose blobs these are
 //! ```
 //!
 //! Nothing here knows what a blob is for, or how long it is needed: that is the journal's marks to say, and the engine's to judge. Bytes
@@ -12,9 +13,11 @@
 mod cloud;
 mod error;
 mod location;
+mod owner;
 mod read;
 mod write;
 
+use std::io;
 use std::ops::Range;
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -25,6 +28,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use stepwell_core::digest::Digest;
 use stepwell_core::id::TenantId;
+use uuid::Uuid;
 
 use crate::StoreError;
 use crate::embedded::files;
@@ -60,30 +64,41 @@ struct Shared {
 }
 
 impl Blobs {
-    /// Opens the blobs at a location, and removes what a crash left half written.
-    pub async fn open(location: &BlobLocation, max_bytes: u64) -> Result<Self, StoreError> {
+    /// Opens the blobs at a location for the data folder with this id, and removes what a crash left half written. Refuses those of
+    /// another data folder.
+    pub async fn open(location: &BlobLocation, max_bytes: u64, owner: Uuid) -> Result<Self, StoreError> {
         match location {
             BlobLocation::Folder(path) => {
-                let path = path.clone();
-                let opened = tokio::task::spawn_blocking(move || Self::local(&path, max_bytes)).await;
-                opened.unwrap_or_else(|panic| Err(StoreError::corrupt("the folder of blobs", panic)))
+                let blobs = Self::local(path, max_bytes)?;
+                blobs.claim(format!("file://{}", path.display()), owner).await?;
+                remove_half_written(path).map_err(|why| unusable(path, why))?;
+                Ok(blobs)
             }
             #[cfg(feature = "cloud")]
-            BlobLocation::Cloud(bucket) => cloud::open(bucket, max_bytes).await,
+            BlobLocation::Cloud(bucket) => cloud::open(bucket, max_bytes, owner).await,
         }
     }
 
-    /// Those of a folder, which is made if it is not there. One process uses it at a time.
-    pub fn local(path: &FilePath, max_bytes: u64) -> Result<Self, StoreError> {
-        let unusable =
-            |why| StoreError::io(format!("cannot use the folder of blobs `{}`", path.display()), why);
-        files::create_folder(path).map_err(unusable)?;
-        let writing = path.join(WRITING);
-        if writing.exists() {
-            std::fs::remove_dir_all(&writing).map_err(unusable)?;
+    async fn claim(&self, place: String, owner: Uuid) -> Result<(), StoreError> {
+        let claimed = owner::claim(&*self.0.store, &self.0.root, owner).await;
+        let found = claimed.map_err(|error| {
+            StoreError::io(
+                format!("cannot use the blobs at `{place}`"),
+                io::Error::other(error::words(&error)),
+            )
+        })?;
+        if found == owner.to_string() {
+            Ok(())
+        } else {
+            Err(StoreError::ForeignBlobs { place, found, owner })
         }
+    }
+
+    /// Those of a folder, which is made if it is not there.
+    fn local(path: &FilePath, max_bytes: u64) -> Result<Self, StoreError> {
+        files::create_folder(path).map_err(|why| unusable(path, why))?;
         let store = LocalFileSystem::new_with_prefix(path)
-            .map_err(|error| unusable(std::io::Error::other(error)))?
+            .map_err(|error| unusable(path, io::Error::other(error)))?
             .with_fsync(true);
         let root = Path::default();
         let part_bytes = LOCAL_PART_BYTES;
@@ -135,6 +150,16 @@ impl Blobs {
             Err(error) => Err(BlobError::unavailable("remove", digest, &error)),
         }
     }
+}
+
+fn unusable(path: &FilePath, why: io::Error) -> StoreError {
+    StoreError::io(format!("cannot use the folder of blobs `{}`", path.display()), why)
+}
+
+/// What a crash left.
+fn remove_half_written(path: &FilePath) -> io::Result<()> {
+    let writing = path.join(WRITING);
+    if writing.exists() { std::fs::remove_dir_all(&writing) } else { Ok(()) }
 }
 
 impl Shared {

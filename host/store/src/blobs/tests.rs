@@ -131,9 +131,26 @@ async fn what_a_crash_left_half_written_goes_at_the_next_start() {
     drop(blobs);
     assert_eq!(files(temp.path()).len(), 2);
 
-    let blobs = Blobs::local(&temp.path().join("blobs"), MOST).unwrap();
-    assert_eq!(files(temp.path()).len(), 1);
+    let place = BlobLocation::Folder(temp.path().join("blobs"));
+    let blobs = Blobs::open(&place, MOST, Uuid::now_v7()).await.unwrap();
+    assert_eq!(files(temp.path()).len(), 2, "the blob and `.owner`");
     assert_eq!(blobs.size(&tenant(), &digest).await, Ok(Some(10)));
+}
+
+/// Two journals over the same blobs would each remove what only the other needs.
+#[tokio::test]
+async fn blobs_of_another_data_folder_are_left_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let place = BlobLocation::Folder(temp.path().to_owned());
+    let (one, another) = (Uuid::now_v7(), Uuid::now_v7());
+    let blobs = Blobs::open(&place, MOST, one).await.unwrap();
+    let mut half = blobs.create(&tenant());
+    half.write(bytes(2 * LOCAL_PART_BYTES)).await.unwrap();
+
+    let refused = Blobs::open(&place, MOST, another).await.unwrap_err();
+    assert!(matches!(refused, StoreError::ForeignBlobs { owner, .. } if owner == another), "{refused}");
+    half.seal().await.unwrap().keep().await.unwrap();
+    assert!(Blobs::open(&place, MOST, one).await.is_ok());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DATA/FORMAT       {"format": 3}
+//! DATA/ID           a UUID, by which a store of blobs elsewhere knows whose they are
 //! DATA/LOCK         locked as long as a process uses the folder
 //! DATA/master.key   encrypts the secrets, unless the operator gives a key
 //! DATA/catalogue/   sled: what people wrote
@@ -16,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::files;
 use crate::StoreError;
@@ -88,6 +90,21 @@ impl Folder {
         let text = format!("{{\"format\":{FORMAT}}}\n");
         files::write_whole(&file, text.as_bytes())
             .map_err(|why| self.fault(format!("cannot write `{}`", file.display()), why))
+    }
+
+    /// What tells this folder from all others. It is made once, and goes with the folder into a backup.
+    pub(crate) fn id(&self) -> Result<Uuid, StoreError> {
+        let file = self.path.join("ID");
+        match fs::read_to_string(&file) {
+            Ok(text) => text.trim().parse().map_err(|why| StoreError::corrupt("`ID`", why)),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {
+                let id = Uuid::now_v7();
+                files::write_whole(&file, format!("{id}\n").as_bytes())
+                    .map_err(|why| self.fault(format!("cannot write `{}`", file.display()), why))?;
+                Ok(id)
+            }
+            Err(why) => Err(self.fault_in("`ID`", &format!("cannot read `{}`", file.display()), why)),
+        }
     }
 
     pub(crate) fn master_key(&self) -> PathBuf {
@@ -228,6 +245,15 @@ mod tests {
         assert!(matches!(open(temp.path()), Err(StoreError::Locked { .. })));
         drop(first);
         assert!(open(temp.path()).is_ok());
+    }
+
+    #[test]
+    fn a_folder_keeps_its_id() {
+        let temp = tempfile::tempdir().unwrap();
+        let id = open(temp.path()).unwrap().id().unwrap();
+        assert_eq!(open(temp.path()).unwrap().id().unwrap(), id);
+        fs::write(temp.path().join("ID"), "mine").unwrap();
+        assert!(matches!(open(temp.path()).unwrap().id(), Err(StoreError::Corrupt { .. })));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use self::catalogue::EmbeddedCatalogue;
 use self::folder::Folder;
@@ -45,6 +46,7 @@ impl OpenOptions {
 /// An open data folder. It is free for others once this, its catalogue and its journal are dropped.
 #[derive(Clone)]
 pub struct EmbeddedStore {
+    id: Uuid,
     catalogue: Arc<EmbeddedCatalogue>,
     journal: Arc<EmbeddedJournal>,
 }
@@ -55,8 +57,15 @@ impl EmbeddedStore {
         let folder = Arc::new(Folder::open(&options.path, options.reserve_bytes)?);
         let catalogue = Arc::new(EmbeddedCatalogue::open(&folder, options.master_key.as_ref())?);
         let journal = Arc::new(EmbeddedJournal::open(Arc::clone(&folder))?);
+        let id = folder.id()?;
         folder.mark_complete()?;
-        Ok(Self { catalogue, journal })
+        Ok(Self { id, catalogue, journal })
+    }
+
+    /// What tells this data folder from all others, as long as it lives.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
     }
 
     /// What people wrote.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::definition::cursor::{Cursor, Mistakes};
+use crate::definition::cursor::{Cursor, Fields, Mistakes};
 use crate::expression::{Setting, Template};
 use crate::mistake::code;
 use crate::plan::{HttpTrigger, Respond, TriggerBody};
@@ -18,9 +18,12 @@ const PATH_FORM: &str = "write it like `/tickets` or `/tickets/{id}/route`: part
 /// How long a request waits for its run, where the trigger says that it waits and not how long.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 
+/// What strangers may send where the trigger does not say: as much as a step receives by default.
+const OPEN_MAX_BYTES: u64 = 16 << 20;
+
 /// All of it is read, also behind a mistake.
 pub(super) fn read(http: &Cursor<'_>, mistakes: &Mistakes) -> Option<HttpTrigger> {
-    let http = http.fields(&["path", "method", "open", "body", "input", "respond"])?;
+    let http = http.fields(&["path", "method", "open", "body", "max_bytes", "input", "respond"])?;
     let path = http.require("path", PATH_FORM).and_then(|path| read_path(&path));
     let method = match http.get("method") {
         Some(method) => read_method(&method),
@@ -36,10 +39,7 @@ pub(super) fn read(http: &Cursor<'_>, mistakes: &Mistakes) -> Option<HttpTrigger
         Some(respond) => read_respond(&respond, mistakes).map(Some),
         None => Some(None),
     };
-    let body = match http.get("body") {
-        Some(body) => read_body(&body),
-        None => Some(TriggerBody::Json),
-    };
+    let body = read_body(&http, open == Some(true));
     Some(HttpTrigger { path: path?, method: method?, open: open?, body: body?, input, respond: respond? })
 }
 
@@ -80,10 +80,28 @@ fn is_status(status: &Cursor<'_>) -> bool {
     good
 }
 
-fn read_body(body: &Cursor<'_>) -> Option<TriggerBody> {
+fn read_body(http: &Fields<'_>, is_open: bool) -> Option<TriggerBody> {
+    let is_blob = http.get("body").map_or(Some(false), |body| is_blob(&body))?;
+    let max_bytes = http.get("max_bytes");
+    if !is_blob {
+        if let Some(max_bytes) = max_bytes {
+            let message = "`max_bytes` is for a `body` that is `blob`; JSON is bounded by the server's `http.max_json_bytes`";
+            max_bytes.wrong(code::BAD_TRIGGER, message);
+            return None;
+        }
+        return Some(TriggerBody::Json);
+    }
+    let max_bytes = match max_bytes {
+        Some(size) => Some(size.size()?),
+        None => is_open.then_some(OPEN_MAX_BYTES),
+    };
+    Some(TriggerBody::Blob { max_bytes })
+}
+
+fn is_blob(body: &Cursor<'_>) -> Option<bool> {
     match body.text()? {
-        "json" => Some(TriggerBody::Json),
-        "blob" => Some(TriggerBody::Blob),
+        "json" => Some(false),
+        "blob" => Some(true),
         other => {
             let help = "`json`: it is the run's input; `blob`: it is kept as a blob, and the reference to it is the input";
             body.wrong_with_help(code::BAD_TRIGGER, format!("`{other}` is neither `json` nor `blob`"), help);

@@ -55,7 +55,7 @@ pub(crate) async fn upload(
     Query(UploadParameters { name }): Query<UploadParameters>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let blob = BlobRef { name, ..receive(&app, &caller.tenant, request).await? };
+    let blob = BlobRef { name, ..receive(&app, &caller.tenant, request, None).await? };
     let location = format!("/v1/blobs/{}", blob.digest);
     Ok((StatusCode::CREATED, [(LOCATION, location)], axum::Json(blob)).into_response())
 }
@@ -92,6 +92,8 @@ pub(crate) async fn download(
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, etag)]).into_response());
     }
     let wanted = match headers.get(IF_RANGE) {
+        // RFC 9110 section 14.2: a range is for GET alone.
+        _ if method == Method::HEAD => Wanted::All,
         // The rest of another blob is no use.
         Some(of) if of.as_bytes() != etag.as_bytes() => Wanted::All,
         _ => Wanted::of(headers.get(RANGE), info.size),
