@@ -113,3 +113,56 @@ async fn tokens_money_decisions_gates_and_fallbacks_are_counted_where_people_loo
         assert!(shown.contains(words), "{words} in {shown}");
     }
 }
+
+/// A run that is cancelled between two calls has paid for the first.
+#[tokio::test]
+async fn what_an_abandoned_attempt_has_paid_is_counted() {
+    let world = World::start().await;
+    let misfit = json!({
+        "model": "small-1", "choices": [{"message": {"role": "assistant", "content": "{}"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 10},
+    });
+    let answers = [Answer::new(200, misfit.to_string()), labelled("small-1", "Late", 0.9).held()];
+    world.script("/small/chat/completions", answers);
+    let mut server = Server::start().await;
+    server.publish(&guests::standard("llm-chat")).await;
+    server.apply(&workflow(&world.host)).await;
+
+    let run = server.start_run("sorted", &json!({"text": "one"})).await;
+    world.arrived("/small", 2).await;
+    server.post(&format!("/v1/runs/{run}/cancel"), &json!({})).await;
+    let cancelled = server.ended(&run).await;
+    assert_eq!(cancelled["status"], "cancelled", "{cancelled:#}");
+    assert_eq!(cancelled["totals"]["cost_micro_usd"], 2000, "{cancelled:#}");
+    assert_eq!(cancelled["nodes"][0]["attempts"][0]["status"], "abandoned");
+    assert_eq!(cancelled["nodes"][0]["attempts"][0]["usage"][0]["model"], "small-1");
+    let metrics = server.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    let line = r#"stepwell_ai_cost_micro_usd_total{provider="openai-compatible",model="small-1",workflow="sorted",node="classify"} 2000"#;
+    assert!(metrics.contains(line), "{metrics}");
+
+    server.kill().await;
+    server.restart().await;
+    assert_eq!(server.run(&run).await, cancelled, "it is the same after a crash");
+    let (_, all) = server.get("/v1/ai").await;
+    assert_eq!(all["models"][0]["cost_micro_usd"], 2000, "{all:#}");
+    world.let_go();
+}
+
+#[tokio::test]
+async fn scores_of_outputs_are_told_on_the_run_over_all_runs_and_on_the_metrics() {
+    let server = Server::start().await;
+    server.publish(&guests::standard("quality")).await;
+    let node = json!({
+        "step": "quality@^1", "config": {"pass": 0.1, "rules": {"forbidden": {"of": ["as an AI"]}}},
+        "input": {"output": "{{ input.text }}"}, "grants": {"http": []},
+    });
+    server.apply(&json!({"name": "scored", "version": "1.0.0", "nodes": {"score": node}})).await;
+    let run = server.run_to_end("scored", &json!({"text": "All is well."})).await;
+    let quality = json!({"count": 1, "mean": 1.0, "min": 1.0, "max": 1.0});
+    assert_eq!(run["ai"]["score"]["quality"], quality, "{run:#}");
+    let (_, all) = server.get("/v1/ai").await;
+    assert_eq!(all["nodes"][0]["quality"], quality, "{all:#}");
+    let metrics = server.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("stepwell_ai_quality_score"), "{metrics}");
+    assert!(metrics.contains(r#"workflow="scored",node="score""#), "{metrics}");
+}

@@ -82,6 +82,7 @@ fn attempts_begin_and_end_once(journal: &[Entry], wrongs: &mut Vec<String>) {
             }
             Event::AttemptSucceeded { node, part, attempt, .. }
             | Event::AttemptFailed { node, part, attempt, .. }
+            | Event::AttemptAbandoned { node, part, attempt, .. }
                 if !begun.contains(&(node, part, attempt)) || !ended.insert((node, part, attempt)) =>
             {
                 wrongs.push(format!("attempt {attempt} at {node}{part} ends twice, or without a start"));

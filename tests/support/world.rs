@@ -54,11 +54,22 @@ pub(crate) struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: String,
+    is_held: bool,
 }
 
 impl Answer {
     pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
-        Self { status, headers: vec![("content-type", "application/json".to_owned())], body: body.into() }
+        Self {
+            status,
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: body.into(),
+            is_held: false,
+        }
+    }
+
+    /// It comes once [`World::let_go`] was called.
+    pub(crate) fn held(self) -> Self {
+        Self { is_held: true, ..self }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -133,6 +144,13 @@ impl Drop for World {
     }
 }
 
+impl Shared {
+    async fn wait_to_let_go(&self) {
+        // The sender lives as long as the server.
+        let _ = self.let_go.subscribe().wait_for(|let_go| *let_go).await;
+    }
+}
+
 async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
     // Read to its end, so that the connection can be used again.
@@ -145,8 +163,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Resp
         all.push(seen);
     });
     if path.starts_with("/hold") {
-        // The sender lives as long as the server.
-        let _ = shared.let_go.subscribe().wait_for(|let_go| *let_go).await;
+        shared.wait_to_let_go().await;
     }
     if path.starts_with("/stream") {
         return Response::new(Body::from_stream(pieces(shared.said.subscribe())));
@@ -154,6 +171,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Resp
     let scripted = shared.scripts.lock().unwrap().get_mut(&path).and_then(VecDeque::pop_front);
     let answer =
         scripted.unwrap_or_else(|| Answer::new(200, json!({"path": path, "number": number}).to_string()));
+    if answer.is_held {
+        shared.wait_to_let_go().await;
+    }
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap();
     for (name, value) in answer.headers {

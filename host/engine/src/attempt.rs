@@ -329,6 +329,7 @@ impl AttemptHost for Attendant {
 
     fn used(&self, call: &ModelCall) {
         self.spent.fetch_add(call.cost_micro_usd.unwrap_or(0), Ordering::Relaxed);
+        self.run.ledger().used(&self.node, self.part, call);
     }
 
     fn logged(&self, line: &LogLine) {

@@ -19,6 +19,7 @@ use crate::attempt::Order;
 use crate::attempts::Attempts;
 use crate::children::{self, Child, Children};
 use crate::live::{Departure, LiveRun};
+use crate::meters::Place;
 use crate::{Engine, Phase, Shared, clock};
 
 /// Gives a run its task. `interrupted` are the attempts that were in flight when the run was last in memory.
@@ -90,6 +91,9 @@ async fn live(engine: &Arc<Shared>, run: &Arc<LiveRun>, interrupted: Vec<Order>)
     loop {
         let phase = engine.phase();
         let turn = run.advance(std::mem::take(&mut happened), phase == Phase::Open)?;
+        for (node, account) in &turn.abandoned {
+            engine.meters.attempt_abandoned(Place { workflow: &run.plan.name, node }, account);
+        }
         if turn.stop {
             orders.clear();
             attempts = Attempts::default();

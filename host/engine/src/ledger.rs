@@ -4,15 +4,17 @@
 //! them. Nothing here waits: entries are held back until something depends on them (an effect, an answer, the run's
 //! end) or until they have lingered, and then go to the journal as one batch.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use stepwell_core::attempt::{Account, ModelCall};
 use stepwell_core::cloud_event::CloudEvent;
-use stepwell_core::id::{Part, RunId, TenantId};
+use stepwell_core::id::{NodeId, Part, RunId, TenantId};
 use stepwell_core::plan::Plan;
-use stepwell_core::run::{Action, Entry, Event, FoldError, RunState, RunStatus};
+use stepwell_core::run::{Action, AttemptInFlight, Entry, Event, FoldError, RunState, RunStatus};
 use stepwell_store::{Append, Journal, MarkChange, MarkKind, RunSummary, StoreError, Ticket};
 use tokio::time::Instant;
 
@@ -54,6 +56,8 @@ pub(crate) struct Ledger {
     told: Vec<CloudEvent>,
     /// The blobs that it needs.
     blobs: Uses,
+    /// What attempts in flight have called AI models for: their ends tell it, unless they are dropped.
+    unbilled: BTreeMap<(NodeId, Part), Vec<ModelCall>>,
 }
 
 /// Whether a run stays in memory.
@@ -79,9 +83,12 @@ impl From<Event> for Happened {
 }
 
 /// What follows from a turn of the loop.
+#[derive(Default)]
 pub(crate) struct Turn {
     /// Attempts in flight are to be dropped, before others start.
     pub(crate) stop: bool,
+    /// What those of them that had called AI models cost.
+    pub(crate) abandoned: Vec<(NodeId, Account)>,
     /// Attempts to start.
     pub(crate) orders: Vec<Order>,
     /// Runs of sub-workflows to cancel.
@@ -130,6 +137,7 @@ impl Ledger {
             listed,
             told: Vec::new(),
             blobs: Uses::default(),
+            unbilled: BTreeMap::new(),
             stay: Stay::Here,
             state,
         }
@@ -156,7 +164,7 @@ impl Ledger {
     /// Records what follows until nothing follows at once, and says what is to be done about it.
     pub(crate) fn advance(&mut self, may_start: bool) -> Result<Turn, FoldError> {
         let now = self.time();
-        let mut turn = Turn { stop: false, orders: Vec::new(), unwanted: Vec::new(), wake_at: None, seen: 0 };
+        let mut turn = Turn::default();
         loop {
             let before = self.state.next_seq();
             for action in self.state.decide(now) {
@@ -168,6 +176,9 @@ impl Ledger {
                     // An item's failure follows on the start of the items before it.
                     Action::Start { .. } | Action::Fail { part: Part::Item(_), .. } if !may_start => {}
                     action => {
+                        if matches!(action, Action::StopWork | Action::End { .. }) {
+                            turn.abandoned.extend(self.abandon(now)?);
+                        }
                         if action == Action::StopWork {
                             turn.stop = true;
                             turn.orders.clear();
@@ -186,6 +197,27 @@ impl Ledger {
             turn.wake_at = None;
             turn.unwanted.clear();
         }
+    }
+
+    /// An attempt in flight has called an AI model.
+    pub(crate) fn used(&mut self, node: &NodeId, part: Part, call: &ModelCall) {
+        self.unbilled.entry((node.clone(), part)).or_default().push(call.clone());
+    }
+
+    /// Records what attempts had cost that are dropped now.
+    fn abandon(&mut self, now: Timestamp) -> Result<Vec<(NodeId, Account)>, FoldError> {
+        let mut unbilled = std::mem::take(&mut self.unbilled);
+        let of_attempt = |it: AttemptInFlight<'_>| {
+            let usage = unbilled.remove(&(it.node.clone(), it.part))?;
+            Some((it.node.clone(), it.part, it.attempt, Account { usage, ..Account::default() }))
+        };
+        let dropped: Vec<_> = self.state.in_flight().filter_map(of_attempt).collect();
+        let mut accounts = Vec::with_capacity(dropped.len());
+        for (node, part, attempt, account) in dropped {
+            accounts.push((node.clone(), account.clone()));
+            self.record_at(now, Event::AttemptAbandoned { node, part, attempt, account })?;
+        }
+        Ok(accounts)
     }
 
     /// Gives the journal all that the run has recorded, with when it goes on by itself; afterwards the run may leave memory, unless
@@ -269,6 +301,12 @@ impl Ledger {
     fn record_at(&mut self, at: Timestamp, event: Event) -> Result<(), FoldError> {
         let entry = self.state.record(at, event)?;
         self.last_at = entry.at;
+        if let Event::AttemptSucceeded { node, part, .. } | Event::AttemptFailed { node, part, .. } =
+            &entry.event
+            && !self.unbilled.is_empty()
+        {
+            self.unbilled.remove(&(node.clone(), *part));
+        }
         if let Event::ChildEnded { run, .. } = &entry.event {
             // It has heard of it.
             self.changes.push(MarkChange::Remove { kind: MarkKind::Child, key: run.to_string() });

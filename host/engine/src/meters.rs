@@ -167,6 +167,11 @@ impl Meters {
         counter!(FIRES, "outcome" => fire.as_str()).increment(1);
     }
 
+    /// An attempt was dropped that had called AI models.
+    pub(crate) fn attempt_abandoned(&self, place: Place<'_>, account: &Account) {
+        self.ai.attempt_abandoned(place, account);
+    }
+
     /// An attempt ended, at this of the node's ways to run its step.
     pub(crate) fn attempt_ended(
         &self,

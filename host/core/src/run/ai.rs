@@ -16,6 +16,9 @@ const MAX_LABEL_CHARS: usize = 64;
 /// So many different labels of one node are counted apart; the rest together.
 const MAX_LABELS: usize = 50;
 
+/// And so many models.
+const MAX_MODELS: usize = 50;
+
 /// What all further labels are counted as, and what is no label.
 const OTHER: &str = "other";
 
@@ -235,10 +238,19 @@ impl NodeAi {
 
     /// Adds to what is known of the same model.
     pub fn add_use(&mut self, used: &ModelUse) {
-        let same = |known: &&mut ModelUse| known.provider == used.provider && known.model == used.model;
-        match self.models.iter_mut().find(same) {
-            Some(known) => known.add(used),
-            None => self.models.push(used.clone()),
+        let find = |all: &[ModelUse], provider: &str, model: &str| {
+            all.iter().position(|known| known.provider == provider && known.model == model)
+        };
+        let is_new = find(&self.models, &used.provider, &used.model).is_none();
+        let (provider, model) = match is_new && self.models.len() >= MAX_MODELS {
+            true => (OTHER, OTHER),
+            false => (used.provider.as_str(), used.model.as_str()),
+        };
+        match find(&self.models, provider, model) {
+            Some(place) => self.models[place].add(used),
+            None => {
+                self.models.push(ModelUse { provider: provider.into(), model: model.into(), ..used.clone() });
+            }
         }
     }
 
@@ -350,6 +362,17 @@ mod tests {
         assert_eq!(decisions.len(), MAX_LABELS + 1);
         assert_eq!(decisions.iter().map(|it| it.count).sum::<u64>(), 1000);
         assert_eq!(decisions.last().map(|it| it.label.as_str()), Some(OTHER));
+    }
+
+    #[test]
+    fn models_without_end_are_counted_together() {
+        let mut ai = AiWork::default();
+        let calls = (0..1000).map(|number| call(&format!("m{number}"), Some(1))).collect();
+        ai.add(&node(), &account(calls, Vec::new()));
+        let models = &ai.0[&node()].models;
+        assert_eq!(models.len(), MAX_MODELS + 1);
+        assert_eq!(models.iter().map(|it| it.cost_micro_usd).sum::<u64>(), 1000);
+        assert_eq!(models.last().map(|it| it.model.as_str()), Some(OTHER));
     }
 
     #[test]

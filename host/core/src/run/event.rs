@@ -150,6 +150,18 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_false")]
         cached: bool,
     },
+    /// An attempt is dropped, and had called AI models: its run is cancelled, or its time is over.
+    AttemptAbandoned {
+        /// The node.
+        node: NodeId,
+        /// Which part of the node's work.
+        #[serde(default, skip_serializing_if = "Part::is_whole")]
+        part: Part,
+        /// Which attempt.
+        attempt: AttemptNumber,
+        /// What it had used of models. How much else is not known.
+        account: Account,
+    },
     /// A node will not run.
     NodeSkipped {
         /// The node.
@@ -380,6 +392,7 @@ impl Event {
             Self::EffectAnswered { .. } => "effect-answered",
             Self::AttemptSucceeded { .. } => "attempt-succeeded",
             Self::AttemptFailed { .. } => "attempt-failed",
+            Self::AttemptAbandoned { .. } => "attempt-abandoned",
             Self::NodeSkipped { .. } => "node-skipped",
             Self::NodeFailed { .. } => "node-failed",
             Self::MapStarted { .. } => "map-started",

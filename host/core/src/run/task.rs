@@ -52,7 +52,7 @@ enum Course {
 pub(super) enum AttemptEnd {
     Succeeded { bill: Bill, cached: bool },
     Failed { bill: Bill, failure: Failure, cached: bool },
-    Abandoned,
+    Abandoned { bill: Bill },
 }
 
 /// An attempt that was started and has not ended: what recovery runs again.
@@ -249,7 +249,9 @@ impl AttemptEnd {
                 failure: Some(failure.clone()),
                 ..attempt
             },
-            Self::Abandoned => AttemptView { status: AttemptStatus::Abandoned, ..attempt },
+            Self::Abandoned { bill } => {
+                AttemptView { status: AttemptStatus::Abandoned, bill: bill.clone(), ..attempt }
+            }
         }
     }
 }

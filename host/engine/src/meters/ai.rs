@@ -1,9 +1,9 @@
 //! What the AI work of attempts adds to the metrics.
 //!
 //! Providers, models and labels are what steps say they are. A step could say something new each time, and a metric has a price for
-//! every value of its labels: so many are told apart, and what is new beyond them is counted as `other`.
+//! every value of its labels: so many are told apart for each node and for all, and what is new beyond them is counted as `other`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use metrics::{counter, describe_counter, describe_histogram, histogram};
@@ -21,8 +21,10 @@ const QUALITY: &str = "stepwell_ai_quality_score";
 const GATE_FAILURES: &str = "stepwell_gate_failures_total";
 const FALLBACKS: &str = "stepwell_fallbacks_total";
 
-/// Combinations of what steps may choose freely.
-const MAX_COMBINATIONS: usize = 1_000;
+/// So many models, and as many labels, are told apart for a node.
+const MAX_OF_A_NODE: usize = 50;
+/// And so many for all nodes together.
+const MAX_OF_ALL: usize = 10_000;
 
 const OTHER: &str = "other";
 
@@ -40,7 +42,20 @@ pub(super) fn describe() {
 /// The metrics of AI work.
 #[derive(Default)]
 pub(crate) struct AiMeters {
-    told_apart: Mutex<HashSet<[String; 4]>>,
+    told_apart: Mutex<ToldApart>,
+}
+
+/// What steps chose freely, so far.
+#[derive(Default)]
+struct ToldApart {
+    by_node: HashMap<(Chosen, WorkflowName, NodeId), HashSet<[String; 2]>>,
+    count: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Chosen {
+    Model,
+    Label,
 }
 
 /// The node that an attempt was for.
@@ -51,6 +66,11 @@ pub(crate) struct Place<'a> {
 }
 
 impl AiMeters {
+    /// An attempt was dropped; its models are paid all the same.
+    pub(super) fn attempt_abandoned(&self, place: Place<'_>, account: &Account) {
+        account.usage.iter().for_each(|call| self.called(place, call));
+    }
+
     /// An attempt ended.
     pub(super) fn attempt_ended(
         &self,
@@ -70,7 +90,7 @@ impl AiMeters {
     }
 
     fn called(&self, place: Place<'_>, call: &ModelCall) {
-        let (provider, model) = self.tell_apart(place, &call.provider, &call.model);
+        let (provider, model) = self.tell_apart(place, Chosen::Model, &call.provider, &call.model);
         let labels = [
             ("provider", provider),
             ("model", model),
@@ -95,7 +115,7 @@ impl AiMeters {
             return;
         }
         let confidence = Confidence::of(decision.confidence).as_str();
-        let (label, _) = self.tell_apart(place, &decision.label(), "");
+        let (label, _) = self.tell_apart(place, Chosen::Label, &decision.label(), "");
         let labels = [
             ("label", label),
             ("confidence", confidence.to_owned()),
@@ -106,15 +126,20 @@ impl AiMeters {
     }
 
     /// These words of a step, if they are known or there is room for new ones.
-    fn tell_apart(&self, place: Place<'_>, one: &str, two: &str) -> (String, String) {
-        // Whatever panicked, the set is whole.
-        let mut known = self.told_apart.lock().unwrap_or_else(PoisonError::into_inner);
-        let words = [place.workflow(), place.node(), one.to_owned(), two.to_owned()];
-        if known.len() < MAX_COMBINATIONS || known.contains(&words) {
-            known.insert(words);
-            return (one.to_owned(), two.to_owned());
+    fn tell_apart(&self, place: Place<'_>, chosen: Chosen, one: &str, two: &str) -> (String, String) {
+        // Whatever panicked, the sets are whole.
+        let mut told_apart = self.told_apart.lock().unwrap_or_else(PoisonError::into_inner);
+        let ToldApart { by_node, count } = &mut *told_apart;
+        let known = by_node.entry((chosen, place.workflow.clone(), place.node.clone())).or_default();
+        let words = [one.to_owned(), two.to_owned()];
+        if !known.contains(&words) {
+            if known.len() >= MAX_OF_A_NODE || *count >= MAX_OF_ALL {
+                return (OTHER.to_owned(), OTHER.to_owned());
+            }
+            *count += 1;
+            known.insert(words.clone());
         }
-        (OTHER.to_owned(), OTHER.to_owned())
+        words.into()
     }
 }
 
@@ -138,11 +163,17 @@ mod tests {
         let (workflow, node) = (WorkflowName::new("w").unwrap(), NodeId::new("n").unwrap());
         let place = Place { workflow: &workflow, node: &node };
         let meters = AiMeters::default();
-        for number in 0..MAX_COMBINATIONS {
-            let model = format!("m{number}");
-            assert_eq!(meters.tell_apart(place, "p", &model), ("p".to_owned(), model));
+        let model = |place, model: &str| meters.tell_apart(place, Chosen::Model, "p", model);
+        for number in 0..MAX_OF_A_NODE {
+            let name = format!("m{number}");
+            assert_eq!(model(place, &name), ("p".to_owned(), name));
         }
-        assert_eq!(meters.tell_apart(place, "p", "new"), (OTHER.to_owned(), OTHER.to_owned()));
-        assert_eq!(meters.tell_apart(place, "p", "m7"), ("p".to_owned(), "m7".to_owned()));
+        assert_eq!(model(place, "new"), (OTHER.to_owned(), OTHER.to_owned()));
+        assert_eq!(model(place, "m7"), ("p".to_owned(), "m7".to_owned()));
+
+        let label = meters.tell_apart(place, Chosen::Label, "Billing", "");
+        assert_eq!(label.0, "Billing", "labels have room of their own");
+        let other = NodeId::new("other").unwrap();
+        assert_eq!(model(Place { node: &other, ..place }, "new").1, "new", "and so has each node");
     }
 }

@@ -153,6 +153,7 @@ fn attempt_of(event: &Event) -> Option<(&stepwell_core::id::NodeId, Part)> {
         | Event::EffectAnswered { node, part, .. }
         | Event::AttemptSucceeded { node, part, .. }
         | Event::AttemptFailed { node, part, .. }
+        | Event::AttemptAbandoned { node, part, .. }
         | Event::NodeFailed { node, part, .. } => Some((node, *part)),
         _ => None,
     }

@@ -165,6 +165,20 @@ impl RunState {
         Ok(())
     }
 
+    /// Its work is stopped next, with all that is in flight.
+    pub(super) fn attempt_abandoned(
+        &mut self,
+        id: &NodeId,
+        part: Part,
+        attempt: AttemptNumber,
+        account: &Account,
+        at: Timestamp,
+    ) -> Result<(), Misfit> {
+        self.check_in_flight(id, part, attempt)?;
+        self.end_attempt(id, part, at, AttemptEnd::Abandoned { bill: Bill::from(account) }, account);
+        Ok(())
+    }
+
     fn try_again_or_give_up(
         &mut self,
         id: &NodeId,

@@ -13,6 +13,7 @@ use crate::run::node::{Handled, Phase};
 use crate::run::retry::later;
 use crate::run::state::{Ended, RunState};
 use crate::run::task::AttemptEnd;
+use crate::run::view::Bill;
 
 impl RunState {
     pub(super) fn run_admitted(&mut self) -> Result<(), Misfit> {
@@ -102,7 +103,7 @@ impl RunState {
     fn drop_work(&mut self, at: Timestamp) {
         for (id, part) in std::mem::take(&mut self.in_flight) {
             if let Some(task) = self.node_mut(&id).task_mut(part) {
-                task.end(at, AttemptEnd::Abandoned);
+                task.end(at, AttemptEnd::Abandoned { bill: Bill::default() });
             }
         }
         for node in self.nodes.values_mut().filter(|node| !node.status().is_final()) {

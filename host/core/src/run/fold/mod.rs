@@ -162,6 +162,9 @@ impl RunState {
             Event::AttemptFailed { node, part, attempt, failure, account, cached } => {
                 self.attempt_failed(node, *part, *attempt, failure, account, *cached, at)
             }
+            Event::AttemptAbandoned { node, part, attempt, account } => {
+                self.attempt_abandoned(node, *part, *attempt, account, at)
+            }
             Event::NodeSkipped { node, reason } => self.skipped(node, *reason, at),
             Event::NodeFailed { node, part, failure, falls_back } => {
                 self.part_failed(node, *part, failure, *falls_back, at)

@@ -85,6 +85,30 @@ fn the_budget_of_time_ends_the_run_and_abandons_what_is_in_flight() {
 }
 
 #[test]
+fn what_an_abandoned_attempt_had_used_is_the_run_s() {
+    let definition = json!({"budget": {"time": "2m"}, "nodes": {"a": {}}});
+    let mut life = Life::of(definition, json!({}));
+    let (node, part, attempt) = life.attempt_of("a");
+    let call = ModelCall {
+        provider: "p".to_owned(),
+        model: "m".to_owned(),
+        input_tokens: 7,
+        output_tokens: 1,
+        cost_micro_usd: Some(5),
+    };
+    life.now += SignedDuration::from_hours(1);
+    let account = Account { usage: vec![call], ..Account::default() };
+    life.record(Event::AttemptAbandoned { node, part, attempt, account });
+    life.go_on();
+    assert_eq!(life.run_failure().0.kind, FailureKind::BudgetExceeded);
+    let attempt = life.node("a").attempts.remove(0);
+    assert_eq!((attempt.status, attempt.bill.usage.len()), (AttemptStatus::Abandoned, 1));
+    let view = life.again().view();
+    assert_eq!((view.totals.cost_micro_usd, view.totals.model_calls), (5, 1));
+    assert_eq!(view.ai.0.len(), 1);
+}
+
+#[test]
 fn work_that_is_done_counts_even_if_the_budget_ran_out_before_anybody_looked() {
     let mut life = Life::of(json!({"budget": {"time": "1s"}, "nodes": {"a": {}}}), json!({}));
     life.now += SignedDuration::from_hours(1);

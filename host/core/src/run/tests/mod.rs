@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::attempt::Account;
+use crate::attempt::{Account, ModelCall};
 use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::failure::{Failure, FailureKind};
