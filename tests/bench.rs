@@ -43,12 +43,16 @@ async fn maps_give_all_their_items_in_order_and_a_long_run_ends() {
 #[tokio::test]
 async fn a_models_calls_words_and_documents_come_as_they_were_sent() {
     let small =
-        ["ai", "--calls", "20", "--seconds", "1", "--answers", "1", "--document", "2", "--measure", "1"];
+        ["ai", "--calls", "20", "--seconds", "1", "--answers", "1", "--document", "50", "--measure", "1"];
     let report = bench(&small).await;
     assert_eq!(
         (&report["many"]["calls"], &report["document"]["megabytes"]),
-        (&20.into(), &2.into()),
+        (&20.into(), &50.into()),
         "{report:#}"
     );
+    // However large a document is, no more of it than this is in the host's memory.
+    for on_the_way in ["upload_growth_mb", "step_growth_mb", "download_growth_mb"] {
+        assert!(report["document"][on_the_way].as_f64().unwrap() < 16.0, "{on_the_way}: {report:#}");
+    }
     assert!(report["calls"]["llm_chat_cpu_ms"].as_f64().unwrap() > 0.0, "{report:#}");
 }

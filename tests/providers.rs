@@ -122,7 +122,7 @@ async fn an_answer_that_is_none_names_the_provider_and_the_cause() {
     let told = json!({"error": {"message": "The server had an error.", "type": "server_error"}}).to_string();
     let unknown = json!({"error": {"message": "The model `gpt-9` does not exist.", "type": "invalid_request_error", "code": "model_not_found"}});
     let stream = "data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"It \"},\"finish_reason\":null}]}\n\n";
-    for (what, config, answer, kind, cause, part) in [
+    for (what, config, answer, kind, cause, part, calls) in [
         (
             "a page",
             json!({}),
@@ -130,8 +130,9 @@ async fn an_answer_that_is_none_names_the_provider_and_the_cause() {
             "retryable",
             "not_json",
             "Sign in",
+            1,
         ),
-        ("a wrong length", json!({}), cut, "retryable", "unreachable", "api.openai.com"),
+        ("a wrong length", json!({}), cut, "retryable", "unreachable", "api.openai.com", 0),
         (
             "half a document",
             json!({}),
@@ -139,6 +140,7 @@ async fn an_answer_that_is_none_names_the_provider_and_the_cause() {
             "retryable",
             "not_json",
             "mess",
+            1,
         ),
         (
             "an error inside",
@@ -147,6 +149,7 @@ async fn an_answer_that_is_none_names_the_provider_and_the_cause() {
             "retryable",
             "provider_failed",
             "The server had an error.",
+            1,
         ),
         (
             "half a stream",
@@ -155,6 +158,7 @@ async fn an_answer_that_is_none_names_the_provider_and_the_cause() {
             "retryable",
             "cut",
             "",
+            1,
         ),
         (
             "an unknown model",
@@ -163,11 +167,16 @@ async fn an_answer_that_is_none_names_the_provider_and_the_cause() {
             "permanent",
             "unknown_model",
             "gpt-9",
+            0,
         ),
-        ("nothing", json!({}), String::new(), "retryable", "unreachable", "api.openai.com"),
+        ("nothing", json!({}), String::new(), "retryable", "unreachable", "api.openai.com", 0),
     ] {
         let run = run("llm-chat", chat(config), &[answer], true).await;
         assert_failed(what, &run, kind, cause, part);
+        // What was answered was paid, however much: the answer does not tell.
+        assert_eq!(run["totals"]["model_calls"].as_u64().unwrap_or(0), calls, "{what}: {run:#}");
+        let without_price = &run["ai"]["ask"]["models"][0]["calls_without_price"];
+        assert_eq!(without_price.as_u64().unwrap_or(0), calls, "{what}: {run:#}");
     }
 }
 

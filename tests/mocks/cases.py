@@ -237,8 +237,8 @@ CASES += [
     media("aimock", "as a blob", "embed", "openai", {"store": "blob"}, {"text": "exactly"}, {"output": {"count": 1, "dimensions": 3}}, "/v1",
           kept=lambda output: output["blob"], bytes=struct.pack("<3f", 0.5, -0.25, 0.125)),
     media("aimock", "vectors", "embed", "cohere", {"purpose": "query"}, {"texts": ["exactly", "exactly"]},
-          # The mock tells no billed units, as Cohere does: then nothing is recorded.
-          {"output": {"count": 2, "embeddings": [[0.5, -0.25, 0.125]] * 2}, "usage": []},
+          # The mock tells no billed units, as Cohere does: then a call is recorded, and not what it cost.
+          {"output": {"count": 2, "embeddings": [[0.5, -0.25, 0.125]] * 2}, "usage": [{"provider": "cohere", "input_tokens": 0}]},
           "/v2", "COHERE_API_KEY"),
     media("aimock", "by cosine", "rerank", "openai", {}, {"query": "the very same", "documents": ["something else", "the very same"]},
           {"output": {"ranked": [{"index": 1, "score": lambda score: abs(score - 1) < 1e-6}, {"index": 0}]}}, "/v1"),

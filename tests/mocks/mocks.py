@@ -254,6 +254,12 @@ def azure_env(server):
             "AZURE_STORAGE_ENDPOINT": f"{server.url}/{AZURE_ACCOUNT}", "AZURE_ALLOW_HTTP": "true"}
 
 
+def gcs_env(server):
+    """Google's XML API is that of S3 but for keys and conditions, and no emulator of it is to be had: an S3 server is asked, without a key."""
+    account = {"gcs_base_url": server.url, "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
+    return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(account), "GOOGLE_ALLOW_HTTP": "true"}
+
+
 def s3_bucket(server):
     request = urllib.request.Request(f"{server.url}/bucket", method="PUT")
     request.add_header("Authorization", "AWS4-HMAC-SHA256 Credential=testing/20250101/us-east-1/s3/aws4_request")
@@ -273,6 +279,7 @@ def azure_container(server):
 
 STORES = [
     Store("moto", "s3://bucket/some/prefix", moto, s3_env, s3_bucket),
+    Store("moto-gs", "gs://bucket/some/prefix", moto, gcs_env, s3_bucket),
     Store("azurite", "az://container/some/prefix", azurite, azure_env, azure_container),
 ]
 

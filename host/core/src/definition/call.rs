@@ -53,6 +53,8 @@ pub(crate) struct CallDraft {
     pub(crate) grants: Option<Grants>,
     /// Whether the grants are those of the node whose fallback it is, which need not all be of use to it.
     pub(crate) grants_are_inherited: bool,
+    /// Whether they say themselves that no request is to be sent: `"http": []`.
+    pub(crate) sends_nothing: bool,
 }
 
 /// Where the parts of a call stand: a fallback has some of them from its node.
@@ -104,6 +106,7 @@ pub(super) fn read(source: &Source<'_, '_>, mistakes: &Mistakes) -> CallDraft {
     let (step, config, input) = (source.step(), source.config(), source.get("input"));
     let grants = source.get("grants");
     let grants_are_inherited = grants.is_some() && source.own.get("grants").is_none();
+    let sends_nothing = grants.as_ref().is_some_and(|it| it.value["http"] == Value::Array(Vec::new()));
     CallDraft {
         places: Places {
             step: source.place("step", step.as_ref()),
@@ -123,6 +126,7 @@ pub(super) fn read(source: &Source<'_, '_>, mistakes: &Mistakes) -> CallDraft {
             .collect(),
         grants: grants.map_or_else(|| Some(Grants::default()), |it| read_grants(&it)),
         grants_are_inherited,
+        sends_nothing,
     }
 }
 

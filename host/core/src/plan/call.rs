@@ -163,9 +163,9 @@ fn check_capabilities(draft: &CallDraft, step: &PublishedStep, site: &Site<'_>) 
     let Some(grants) = &draft.grants else { return };
     let name = &step.manifest.name;
     let can_send = step.effects.contains(&Capability::Http);
-    if can_send && grants.http.is_empty() {
+    if can_send && grants.http.is_empty() && !draft.sends_nothing {
         let message = format!("the step `{name}` can send HTTP requests, and nothing is granted to it");
-        let help = r#"say where it may send: "grants": {"http": [{"host": "api.example.com", "methods": ["POST"]}]}"#;
+        let help = r#"say where it may send: "grants": {"http": [{"host": "api.example.com", "methods": ["POST"]}]}; or that it sends none: "http": []"#;
         site.mistakes.add(Mistake::new(&draft.places.grants, code::GRANT_MISSING, message).with_help(help));
     }
     let unused = |place: &str, interface: &str, what: &str| {

@@ -17,7 +17,7 @@ const LONGEST_KEY: usize = 255;
 /// How a run is to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StartPreferences {
-    /// How long the caller is ready to wait for the run's end.
+    /// How long the caller is ready to wait for the run's end; no time at all if it says so.
     pub(crate) wait: Option<Duration>,
     /// How long the answer waits where the caller does not say.
     pub(crate) wait_anyway: Option<Duration>,
@@ -29,7 +29,6 @@ impl StartPreferences {
     /// Reads the headers; a wait is cut to the longest that the operator allows.
     pub(crate) fn of(headers: &HeaderMap, longest_wait: Duration) -> Result<Self, Problem> {
         let wait = wait(headers).map(|seconds| Duration::from_secs(seconds).min(longest_wait));
-        let wait = wait.filter(|wait| !wait.is_zero());
         Ok(Self { wait, wait_anyway: None, idempotency_key: idempotency_key(headers)? })
     }
 
@@ -40,7 +39,7 @@ impl StartPreferences {
 
     /// How long the answer may wait for the run's end.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        self.wait.or(self.wait_anyway)
+        self.wait.or(self.wait_anyway).filter(|wait| !wait.is_zero())
     }
 
     /// The answer's `Preference-Applied`, of a call that asked to wait.
@@ -99,13 +98,20 @@ mod tests {
             ("wait=10", Some(10)),
             ("respond-async, Wait=\"5\"; x=y", Some(5)),
             ("wait=100000", Some(60)),
-            ("wait=0", None),
+            ("wait=0", Some(0)),
             ("wait=soon", None),
             ("return=minimal", None),
         ] {
             let wait = read(&[(PREFER, prefer)]).unwrap().wait;
             assert_eq!(wait.map(|wait| wait.as_secs()), seconds, "{prefer}");
         }
+    }
+
+    #[test]
+    fn who_wants_no_wait_is_not_made_to() {
+        let patience = |headers| read(headers).unwrap().or_waiting(Duration::from_secs(30)).patience();
+        assert_eq!(patience(&[]), Some(Duration::from_secs(30)));
+        assert_eq!(patience(&[(PREFER, "wait=0")]), None);
     }
 
     #[test]

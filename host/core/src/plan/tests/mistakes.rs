@@ -108,6 +108,10 @@ fn each_mistake_of_a_trigger_has_its_place() {
         "/triggers/0/http/method",
     );
     one(&with(json!([{"http": {"path": "/a", "open": "yes"}}])), code::WRONG_TYPE, "/triggers/0/http/open");
+    let json_body = json!([{"http": {"path": "/a", "max_bytes": "1 MiB"}}]);
+    one(&with(json_body), code::BAD_TRIGGER, "/triggers/0/http/max_bytes");
+    let vast = json!([{"http": {"path": "/a", "body": "blob", "max_bytes": "vast"}}]);
+    one(&with(vast), code::BAD_SIZE, "/triggers/0/http/max_bytes");
     let twice = json!([{"http": {"path": "/a"}}, {"http": {"path": "/a", "method": "POST"}}]);
     one(&with(twice), code::DUPLICATE, "/triggers/1");
     let two = json!([{"http": {"path": "/a"}, "cron": {"schedule": "@daily"}}]);
@@ -342,6 +346,7 @@ fn an_input_is_checked_as_far_as_it_is_known() {
 #[test]
 fn grants_fit_what_the_step_can_do() {
     one(&chat(&json!({"grants": {}})), code::GRANT_MISSING, "/nodes/a/grants");
+    assert_eq!(mistakes(&chat(&json!({"grants": {"http": []}}))), [], "it says that nothing is sent");
     one(&echo(&json!({"grants": {"http": [{"host": "a.example"}]}})), code::GRANT_UNUSED, "/nodes/a/grants");
     one(
         &echo(&json!({"grants": {"secrets": {"KEY": ["a.example"]}}})),
