@@ -8,8 +8,7 @@ use crate::support::server::{Server, http_client, node};
 use crate::support::stand_ins::StandIns;
 
 async fn triage_server(stand_ins: &StandIns) -> Server {
-    let config = format!("[network]\nallow_networks = [\"127.0.0.0/8\"]\n{}", stand_ins.routes(true));
-    let server = Server::start_with(&config).await;
+    let server = Server::start_with(&configuration(stand_ins)).await;
     for step in ["classify", "guard", "http-request", "store", "transform"] {
         server.publish(&guests::standard(step)).await;
     }
@@ -18,6 +17,10 @@ async fn triage_server(stand_ins: &StandIns) -> Server {
     assert!(status.is_success(), "{answer:#}");
     server.apply(&workflow()).await;
     server
+}
+
+fn configuration(stand_ins: &StandIns) -> String {
+    format!("[network]\nallow_networks = [\"127.0.0.0/8\"]\n{}", stand_ins.routes(true))
 }
 
 fn workflow() -> Value {
@@ -88,6 +91,56 @@ async fn a_ticket_is_classified_again_routed_elsewhere_and_its_log_tells_all_of_
     // Personal data stays with whoever may see it: what the model is asked has a placeholder.
     let asked = asked(&stand_ins).await;
     assert_eq!(asked.iter().filter(|request| request["to"] == "model").count(), 2);
+}
+
+/// A 202 is the platform's alone: the ticket is not done yet, and its id is the run's.
+#[tokio::test]
+async fn a_ticket_that_takes_long_is_known_by_its_run_and_the_same_request_again_waits_for_it() {
+    let stand_ins = StandIns::start("the-key-of-the-model").await.unwrap();
+    let server = triage_server(&stand_ins).await;
+    let mut impatient = workflow();
+    impatient["version"] = json!("2.0.1");
+    impatient["triggers"][0]["http"]["respond"]["wait"] = json!("1ms");
+    server.apply(&impatient).await;
+    let ticket = json!({"subject": "Refund", "description": "Please refund my payment."});
+    let ask = |wait: &str| {
+        let request = http_client().post(server.url("/hooks/tickets"));
+        let request = request.header("idempotency-key", "mine").header("prefer", wait);
+        server.json(request.json(&ticket))
+    };
+    let (status, accepted) = ask("wait=0").await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{accepted:#}");
+    let id = accepted["run_id"].as_str().unwrap();
+    let (status, answer) = ask("wait=60").await;
+    assert_eq!((status, &answer["id"]), (StatusCode::CREATED, &json!(id)), "{answer:#}");
+    assert_eq!(answer["status"], "routed", "{answer:#}");
+    let (status, log) = server.get(&format!("/hooks/tickets/{id}/logs")).await;
+    assert_eq!((status, &log["logs"][0]["did"]), (StatusCode::OK, &json!("triage")), "{log:#}");
+}
+
+#[tokio::test]
+async fn a_ticket_that_no_department_takes_is_made_all_the_same_and_waits_for_one() {
+    let mut stand_ins = StandIns::start("the-key-of-the-model").await.unwrap();
+    let departments = std::mem::replace(&mut stand_ins.departments_url, "http://127.0.0.1:1".to_owned());
+    let mut server = triage_server(&stand_ins).await;
+    let ticket = json!({"subject": "Refund", "description": "Please refund my payment."});
+    let (status, made) = server.post("/hooks/tickets", &ticket).await;
+    assert_eq!((status, &made["status"]), (StatusCode::CREATED, &json!("waiting")), "{made:#}");
+    assert_eq!((&made["department"], &made["reference"]), (&json!("Billing"), &Value::Null), "{made:#}");
+    let path = format!("/hooks/tickets/{}", made["id"].as_str().unwrap());
+    let (status, answer) = server.post(&format!("{path}/route"), &json!({})).await;
+    assert_eq!((status, &answer["status"]), (StatusCode::BAD_GATEWAY, &json!("waiting")), "{answer:#}");
+
+    stand_ins.departments_url = departments;
+    server.stop().await;
+    server.configure(&configuration(&stand_ins));
+    server.restart().await;
+    let (status, answer) = server.post(&format!("{path}/route"), &json!({})).await;
+    assert_eq!((status, &answer["department"]), (StatusCode::OK, &json!("Billing")), "{answer:#}");
+    let (_, log) = server.get(&format!("{path}/logs")).await;
+    let told: Vec<bool> =
+        log["logs"].as_array().unwrap().iter().map(|entry| entry["result"]["error"].is_string()).collect();
+    assert_eq!(told, [true, true, false], "{log:#}");
 }
 
 #[tokio::test]
