@@ -14,34 +14,50 @@ use crate::problem;
 const SMALL: u64 = 1 << 20;
 
 /// An archive that keeps to the limits.
-pub(crate) struct Archive<'a>(ZipArchive<Cursor<&'a [u8]>>);
+pub(crate) struct Archive<'a> {
+    files: ZipArchive<Cursor<&'a [u8]>>,
+    what: &'static str,
+    /// How much each file unpacks to. What the archive says of it may be a lie.
+    sizes: Vec<u64>,
+}
 
 impl<'a> Archive<'a> {
     /// Opens one, if it is within the limits.
-    pub(crate) fn open(bytes: &'a [u8], what: &str, config: &Config) -> Result<Self, StepError> {
-        let mut archive =
-            ZipArchive::new(Cursor::new(bytes)).map_err(|error| problem::broken(what, error))?;
-        if archive.len() > config.max_entries {
-            let many = format!("{what} has {} files", archive.len());
+    pub(crate) fn open(bytes: &'a [u8], what: &'static str, config: &Config) -> Result<Self, StepError> {
+        let mut files = ZipArchive::new(Cursor::new(bytes)).map_err(|error| problem::broken(what, error))?;
+        if files.len() > config.max_entries {
+            let many = format!("{what} has {} files", files.len());
             return Err(problem::limit(&many, "max_entries", config.max_entries as u64));
         }
-        let mut unpacked = 0;
-        for place in 0..archive.len() {
-            unpacked += unpack(&mut archive, place, what, config, unpacked)?;
+        let mut sizes = Vec::new();
+        for place in 0..files.len() {
+            sizes.push(unpack(&mut files, place, what, config, sizes.iter().sum())?);
         }
-        Ok(Self(archive))
+        Ok(Self { files, what, sizes })
     }
 
     /// One of its files; none if it has none of that name.
-    pub(crate) fn file(&mut self, name: &str, what: &str) -> Result<Option<Vec<u8>>, StepError> {
-        let mut file = match self.0.by_name(name) {
-            Ok(file) => file,
-            Err(ZipError::FileNotFound) => return Ok(None),
-            Err(error) => return Err(problem::broken(&format!("{name} in {what}"), error)),
-        };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| problem::broken(&format!("{name} in {what}"), error))?;
-        Ok(Some(bytes))
+    pub(crate) fn file(&mut self, name: &str) -> Result<Option<Vec<u8>>, StepError> {
+        self.files.index_for_name(name).map(|place| self.head(place, u64::MAX)).transpose()
+    }
+
+    /// The beginnings of all files that a reader may take for the one of that name, whatever the case of its letters, each with how many bytes
+    /// the file has.
+    pub(crate) fn alike(&mut self, name: &str, most: u64) -> Result<Vec<(Vec<u8>, u64)>, StepError> {
+        let is_alike = |other: &str| other.replace('\\', "/").eq_ignore_ascii_case(name);
+        let places: Vec<_> = (0..self.files.len())
+            .filter(|place| self.files.name_for_index(*place).is_some_and(is_alike))
+            .collect();
+        places.into_iter().map(|place| Ok((self.head(place, most)?, self.sizes[place]))).collect()
+    }
+
+    /// The first bytes of a file.
+    fn head(&mut self, place: usize, most: u64) -> Result<Vec<u8>, StepError> {
+        let most = most.min(self.sizes[place]);
+        let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
+        let file = self.files.by_index(place).map_err(|error| problem::broken(self.what, error))?;
+        file.take(most).read_to_end(&mut bytes).map_err(|error| problem::broken(self.what, error))?;
+        Ok(bytes)
     }
 }
 

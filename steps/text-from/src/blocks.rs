@@ -24,25 +24,60 @@ pub(crate) enum Block {
     Table(Vec<Vec<String>>),
 }
 
-/// Writes blocks as Markdown does, and tells where the headings are.
-pub(crate) fn write(blocks: &[Block]) -> (String, Vec<Heading>) {
-    let mut text = String::new();
-    let mut headings = Vec::new();
-    // Counted as the text grows: counting anew for each heading would take the square of the time.
-    let mut counted = (0, 0);
-    for (place, block) in blocks.iter().enumerate() {
-        if place > 0 {
-            let in_list = matches!((&blocks[place - 1], block), (Block::Item { .. }, Block::Item { .. }));
-            text.push_str(if in_list { "\n" } else { "\n\n" });
-        }
-        if let Block::Heading(level, says) = block {
-            counted.1 += text[counted.0..].chars().count();
-            counted.0 = text.len();
-            headings.push(Heading { level: *level, text: says.clone(), start: counted.1 });
-        }
-        write_block(&mut text, block);
+/// Writes blocks as Markdown does. Once it has more characters than may come it takes no more: whoever asked for the text sees by its length
+/// that it has to be cut.
+pub(crate) struct Writer {
+    text: String,
+    headings: Vec<Heading>,
+    /// Of the text. Counting anew for each heading would take the square of the time.
+    chars: usize,
+    /// How many may come.
+    most: usize,
+    in_list: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { text: String::new(), headings: Vec::new(), chars: 0, most, in_list: false }
     }
-    (text, headings)
+
+    /// Whether nothing more is taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.chars > self.most
+    }
+
+    /// How many characters may still come.
+    pub(crate) fn left(&self) -> usize {
+        self.most.saturating_sub(self.chars)
+    }
+
+    pub(crate) fn push(&mut self, block: Block) {
+        if self.is_full() {
+            return;
+        }
+        let is_item = matches!(block, Block::Item { .. });
+        if !self.text.is_empty() {
+            let between = if self.in_list && is_item { "\n" } else { "\n\n" };
+            self.write(|text| text.push_str(between));
+        }
+        self.in_list = is_item;
+        let start = self.chars;
+        self.write(|text| write_block(text, &block));
+        if let Block::Heading(level, text) = block {
+            self.headings.push(Heading { level, text, start });
+        }
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut String)) {
+        let before = self.text.len();
+        write(&mut self.text);
+        self.chars += self.text[before..].chars().count();
+    }
+
+    /// The text, and where its headings are.
+    pub(crate) fn finish(self) -> (String, Vec<Heading>) {
+        (self.text, self.headings)
+    }
 }
 
 fn write_block(text: &mut String, block: &Block) {
@@ -74,24 +109,27 @@ fn write_block(text: &mut String, block: &Block) {
     }
 }
 
-/// Every row is as long as the longest: readers of Markdown drop what is beyond the first.
+/// The first row is as long as the longest: readers of Markdown drop what is beyond it. The others end where their cells do, lest one long
+/// row make a small table large.
 fn write_table(text: &mut String, rows: &[Vec<String>]) {
+    let Some((first, rest)) = rows.split_first() else { return };
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    for (place, row) in rows.iter().enumerate() {
-        if place > 0 {
-            text.push('\n');
-        }
-        text.push('|');
-        for column in 0..columns {
-            let cell = row.get(column).map(String::as_str).unwrap_or_default();
-            text.push(' ');
-            text.push_str(&cell.replace('|', "\\|").replace(['\n', '\r'], " "));
-            text.push_str(" |");
-        }
-        if place == 0 {
-            text.push_str("\n|");
-            text.push_str(&" --- |".repeat(columns));
-        }
+    write_row(text, first);
+    text.push_str(&"  |".repeat(columns - first.len()));
+    text.push_str("\n|");
+    text.push_str(&" --- |".repeat(columns));
+    for row in rest {
+        text.push('\n');
+        write_row(text, row);
+    }
+}
+
+fn write_row(text: &mut String, row: &[String]) {
+    text.push('|');
+    for cell in row {
+        text.push(' ');
+        text.push_str(&cell.replace('|', "\\|").replace(['\n', '\r'], " "));
+        text.push_str(" |");
     }
 }
 
@@ -114,16 +152,35 @@ mod tests {
     #[test]
     fn blocks_are_written_as_markdown_and_headings_found_again() {
         let item = |depth, number, text: &str| Block::Item { depth, number, text: text.into() };
-        let blocks = [
+        let mut writer = Writer::new(1_000);
+        for block in [
             Block::Paragraph("Grüße".into()),
             Block::Heading(2, "Terms".into()),
             item(0, Some(1), "one"),
             item(1, None, "deeper"),
             Block::Table(vec![vec!["a".into(), "b|c".into()], vec!["1".into()]]),
-        ];
-        let (text, headings) = write(&blocks);
-        assert_eq!(text, "Grüße\n\n## Terms\n\n1. one\n  - deeper\n\n| a | b\\|c |\n| --- | --- |\n| 1 |  |");
+        ] {
+            writer.push(block);
+        }
+        let (text, headings) = writer.finish();
+        assert_eq!(text, "Grüße\n\n## Terms\n\n1. one\n  - deeper\n\n| a | b\\|c |\n| --- | --- |\n| 1 |");
         let start: String = text.chars().skip(headings[0].start).take(8).collect();
         assert_eq!(start, "## Terms");
+    }
+
+    #[test]
+    fn a_long_row_makes_no_other_longer_but_the_first() {
+        let mut writer = Writer::new(1_000);
+        writer.push(Block::Table(vec![vec!["a".into()], vec!["b".into(), "c".into()], vec!["d".into()]]));
+        assert_eq!(writer.finish().0, "| a |  |\n| --- | --- |\n| b | c |\n| d |");
+    }
+
+    #[test]
+    fn what_comes_after_more_than_may_is_not_taken() {
+        let mut writer = Writer::new(3);
+        for text in ["é", "four", "five"] {
+            writer.push(Block::Paragraph(text.into()));
+        }
+        assert_eq!((writer.is_full(), writer.left(), writer.finish().0.as_str()), (true, 0, "é\n\nfour"));
     }
 }

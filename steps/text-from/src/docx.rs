@@ -1,5 +1,6 @@
 //! DOCX: the text of a word processor, with its headings, lists and tables.
 
+mod body;
 mod styles;
 
 use quick_xml::Reader;
@@ -7,27 +8,29 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use stepwell_sdk::StepError;
 
 use crate::archive::Archive;
-use crate::blocks::{self, Block};
+use crate::blocks::Writer;
 use crate::config::Config;
 use crate::detect::Kind;
 use crate::document::Document;
 use crate::problem;
 
+use body::Body;
 use styles::{Numbering, Styles};
 
 const WHAT: &str = "the DOCX";
 
-/// Reads a document.
-pub(crate) fn read(bytes: &[u8], config: &Config) -> Result<Document, StepError> {
+/// The most bytes of an attribute: ids, names and numbers are short, and many elements may ask for the same.
+const MAX_ATTRIBUTE: usize = 1_024;
+
+/// Reads a document, no more of it than so many characters and those that show that there are more.
+pub(crate) fn read(bytes: &[u8], config: &Config, chars: usize) -> Result<Document, StepError> {
     let mut archive = Archive::open(bytes, WHAT, config)?;
-    let mut part = |name: &str| archive.file(name, WHAT);
+    let mut part = |name: &str| archive.file(name);
     let main =
         part("word/document.xml")?.ok_or_else(|| problem::broken(WHAT, "word/document.xml is not in it"))?;
-    let mut body = Body {
-        styles: Styles::read(&part("word/styles.xml")?.unwrap_or_default(), config)?,
-        numbering: Numbering::read(&part("word/numbering.xml")?.unwrap_or_default(), config)?,
-        ..Body::default()
-    };
+    let styles = Styles::read(&part("word/styles.xml")?.unwrap_or_default(), config)?;
+    let numbering = Numbering::read(&part("word/numbering.xml")?.unwrap_or_default(), config)?;
+    let mut body = Body::new(config, Writer::new(chars), styles, numbering);
     walk(&main, config, &mut body)?;
     for notes in ["word/footnotes.xml", "word/endnotes.xml"] {
         if let Some(notes) = part(notes)? {
@@ -35,14 +38,13 @@ pub(crate) fn read(bytes: &[u8], config: &Config) -> Result<Document, StepError>
         }
     }
     let mut document = Document::new(Kind::Docx);
-    let mut properties = Properties { document: &mut document, field: None };
+    let mut properties = Properties { document: &mut document, field: None, text: String::new() };
     if let Some(core) = part("docProps/core.xml")? {
         walk(&core, config, &mut properties)?;
     }
-    let (text, headings) = blocks::write(&body.blocks);
     document.title = document.metadata.remove("title").or(body.title);
-    document.text = text;
-    document.headings = headings;
+    document.truncated = body.truncated;
+    (document.text, document.headings) = body.writer.finish();
     Ok(document)
 }
 
@@ -102,140 +104,28 @@ fn resolve(reference: &BytesRef<'_>) -> char {
     }
 }
 
-/// An attribute's value, whatever its name's prefix.
+/// An attribute's value, whatever its name's prefix; none if it is too long to be one.
 fn attribute(element: &BytesStart<'_>, name: &[u8]) -> Option<String> {
     let attribute = element
         .attributes()
         .with_checks(false)
         .flatten()
-        .find(|one| one.key.local_name().as_ref() == name)?;
+        .find(|one| one.key.local_name().as_ref() == name)
+        .filter(|one| one.value.len() <= MAX_ATTRIBUTE)?;
     Some(String::from_utf8_lossy(&attribute.value).into_owned())
-}
-
-#[derive(Default)]
-struct Body {
-    styles: Styles,
-    numbering: Numbering,
-    blocks: Vec<Block>,
-    title: Option<String>,
-    paragraph: String,
-    style: Option<String>,
-    /// The list that the paragraph is in, and how deep.
-    list: Option<(String, usize)>,
-    /// How far each list has counted, by depth.
-    counted: std::collections::BTreeMap<(String, usize), usize>,
-    /// The rows of the table that is read. A table in a table is read as part of its cell.
-    rows: Vec<Vec<String>>,
-    tables: usize,
-    /// Within an element whose characters are text.
-    in_text: bool,
-    /// Within the second version of something, for older readers.
-    fallbacks: usize,
-}
-
-impl Listener for Body {
-    fn start(&mut self, name: &[u8], element: &BytesStart<'_>) {
-        let value = || attribute(element, b"val");
-        match name {
-            b"Fallback" => self.fallbacks += 1,
-            b"t" => self.in_text = true,
-            b"tab" if self.tables == 0 => self.paragraph.push('\t'),
-            b"br" | b"cr" => self.paragraph.push('\n'),
-            b"pStyle" => self.style = value(),
-            b"numId" => {
-                let depth = self.list.take().map_or(0, |(_, depth)| depth);
-                self.list = value().filter(|list| list != "0").map(|list| (list, depth));
-            }
-            b"ilvl" => {
-                let depth = value().and_then(|depth| depth.parse().ok()).unwrap_or(0);
-                self.list = Some((String::new(), depth));
-            }
-            b"tbl" => {
-                self.end_paragraph();
-                self.tables += 1;
-            }
-            b"tr" if self.tables == 1 => self.rows.push(Vec::new()),
-            b"tc" if self.tables == 1 => {
-                if let Some(row) = self.rows.last_mut() {
-                    row.push(String::new());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn end(&mut self, name: &[u8]) {
-        match name {
-            b"Fallback" => self.fallbacks = self.fallbacks.saturating_sub(1),
-            b"t" => self.in_text = false,
-            b"p" => self.end_paragraph(),
-            b"tbl" => {
-                self.tables = self.tables.saturating_sub(1);
-                let rows = if self.tables == 0 { std::mem::take(&mut self.rows) } else { Vec::new() };
-                if rows.iter().flatten().any(|cell| !cell.is_empty()) {
-                    self.blocks.push(Block::Table(rows));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn text(&mut self, text: &str) {
-        if self.in_text && self.fallbacks == 0 {
-            self.paragraph.push_str(text);
-        }
-    }
-}
-
-impl Body {
-    fn end_paragraph(&mut self) {
-        let text = std::mem::take(&mut self.paragraph).trim().to_string();
-        let style = self.style.take();
-        let list = self.list.take().filter(|(list, _)| !list.is_empty());
-        if text.is_empty() {
-            return;
-        }
-        if self.tables > 0 {
-            if let Some(cell) = self.rows.last_mut().and_then(|row| row.last_mut()) {
-                if !cell.is_empty() {
-                    cell.push(' ');
-                }
-                cell.push_str(&text);
-            }
-            return;
-        }
-        let role = style.as_deref().map(|style| self.styles.role(style)).unwrap_or_default();
-        let list = list.or(role.list);
-        if let Some(level) = role.heading {
-            if role.is_title {
-                self.title.get_or_insert_with(|| text.clone());
-            }
-            self.blocks.push(Block::Heading(level, blocks::squeeze(&text)));
-        } else if let Some((list, depth)) = list {
-            let number = self.numbering.counts(&list, depth).then(|| self.count(&list, depth));
-            self.blocks.push(Block::Item { depth, number, text: blocks::squeeze(&text) });
-        } else {
-            self.blocks.push(Block::Paragraph(text));
-        }
-    }
-
-    /// The next number of a list; those below it begin anew.
-    fn count(&mut self, list: &str, depth: usize) -> usize {
-        self.counted.retain(|(other, deeper), _| other != list || *deeper <= depth);
-        let counted = self.counted.entry((list.into(), depth)).or_default();
-        *counted += 1;
-        *counted
-    }
 }
 
 /// `docProps/core.xml`.
 struct Properties<'a> {
     document: &'a mut Document,
     field: Option<&'static str>,
+    /// What the field says so far.
+    text: String,
 }
 
 impl Listener for Properties<'_> {
     fn start(&mut self, name: &[u8], _: &BytesStart<'_>) {
+        self.text.clear();
         self.field = match name {
             b"title" => Some("title"),
             b"creator" => Some("author"),
@@ -249,13 +139,15 @@ impl Listener for Properties<'_> {
     }
 
     fn end(&mut self, _: &[u8]) {
-        self.field = None;
+        let text = std::mem::take(&mut self.text);
+        if let Some(field) = self.field.take() {
+            self.document.note(field, Some(text));
+        }
     }
 
     fn text(&mut self, text: &str) {
-        if let Some(field) = self.field {
-            let value = self.document.metadata.remove(field).unwrap_or_default() + text;
-            self.document.note(field, Some(value));
+        if self.field.is_some() {
+            self.text.push_str(text);
         }
     }
 }

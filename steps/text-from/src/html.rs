@@ -1,21 +1,31 @@
 //! Web pages: their headings, paragraphs, lists and tables. Read tag by tag, without a tree, so that no nesting is too deep.
 
+mod table;
+mod tags;
+#[cfg(test)]
+mod tests;
+
 use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 
-use crate::blocks::{Block, squeeze};
+use crate::blocks::{Block, Writer, squeeze};
+use crate::config::Config;
 
-/// What a page says.
+use table::Table;
+use tags::{attribute, is_block, leads_on};
+
+/// What a page says of itself.
 #[derive(Default)]
 pub(crate) struct Page {
     pub(crate) title: Option<String>,
-    pub(crate) blocks: Vec<Block>,
+    /// Whether a table has more rows or columns than were read.
+    pub(crate) truncated: bool,
 }
 
-/// Reads a page.
-pub(crate) fn read(html: &str) -> Page {
+/// Reads a page, as far as the writer takes it.
+pub(crate) fn read(html: &str, config: &Config, writer: &mut Writer) -> Page {
     let mut emitter = DefaultEmitter::default();
     emitter.naively_switch_states(true);
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(config, writer);
     for token in Tokenizer::new_with_emitter(html, emitter) {
         // Nothing can fail in reading a text that is in memory.
         let Ok(token) = token;
@@ -25,12 +35,16 @@ pub(crate) fn read(html: &str) -> Page {
             Token::String(text) => reader.text(&String::from_utf8_lossy(&text)),
             Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
         }
+        if reader.writer.is_full() {
+            break;
+        }
     }
     reader.finish()
 }
 
-#[derive(Default)]
-struct Reader {
+struct Reader<'a> {
+    config: &'a Config,
+    writer: &'a mut Writer,
     page: Page,
     /// What is written next, until a block ends.
     text: String,
@@ -40,8 +54,8 @@ struct Reader {
     quotes: usize,
     /// The element whose content is no text for people, and how often it stands in itself.
     skipped: Option<(Vec<u8>, usize)>,
-    /// The rows of a table. A table in a table is read as part of its cell.
-    table: Option<Vec<Vec<String>>>,
+    /// The table around this place. One within another is read as part of its cell.
+    table: Option<Table>,
     tables: usize,
     /// Where the text of a link starts, and where it leads.
     link: Option<(usize, String)>,
@@ -58,7 +72,25 @@ enum Kind {
     Item(Option<usize>),
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
+    fn new(config: &'a Config, writer: &'a mut Writer) -> Self {
+        Self {
+            config,
+            writer,
+            page: Page::default(),
+            text: String::new(),
+            kind: Kind::default(),
+            lists: Vec::new(),
+            quotes: 0,
+            skipped: None,
+            table: None,
+            tables: 0,
+            link: None,
+            in_title: false,
+            preformatted: 0,
+        }
+    }
+
     fn start(&mut self, tag: &StartTag<()>) {
         let name = tag.name.as_slice();
         if let Some((skipped, depth)) = &mut self.skipped {
@@ -96,11 +128,12 @@ impl Reader {
                 self.preformatted += 1;
             }
             b"table" => self.start_table(),
-            b"tr" if self.tables == 1 => {
+            b"tr" | b"td" | b"th" | b"thead" | b"tbody" | b"tfoot" if self.tables == 1 => {
                 self.end_cell();
-                self.table.get_or_insert_default().push(Vec::new());
+                if let Some(table) = &mut self.table {
+                    table.start(tag);
+                }
             }
-            b"td" | b"th" if self.tables == 1 => self.end_cell(),
             b"td" | b"th" | b"tr" => self.end_block(),
             [b'h', level @ b'1'..=b'6'] => {
                 self.end_block();
@@ -165,8 +198,9 @@ impl Reader {
     fn start_item(&mut self) {
         self.end_block();
         let number = self.lists.last_mut().and_then(Option::as_mut).map(|next| {
-            *next += 1;
-            *next - 1
+            let number = *next;
+            *next = number.saturating_add(1);
+            number
         });
         self.kind = Kind::Item(number);
     }
@@ -174,7 +208,7 @@ impl Reader {
     fn start_table(&mut self) {
         if self.tables == 0 {
             self.end_block();
-            self.table = Some(Vec::new());
+            self.table = Some(Table::new(self.config, self.writer.left()));
         }
         self.tables += 1;
     }
@@ -182,23 +216,23 @@ impl Reader {
     fn end_table(&mut self) {
         if self.tables == 1 {
             self.end_cell();
-            let mut rows = self.table.take().unwrap_or_default();
-            rows.retain(|row| row.iter().any(|cell| !cell.is_empty()));
+            // Headings and items are none within a cell, and the last one ends with it.
+            self.kind = Kind::Paragraph;
+            let (rows, truncated) = self.table.take().map(Table::into_rows).unwrap_or_default();
+            self.page.truncated |= truncated;
             if !rows.is_empty() {
-                self.page.blocks.push(Block::Table(rows));
+                self.writer.push(Block::Table(rows));
             }
         }
         self.tables = self.tables.saturating_sub(1);
     }
 
-    /// Between the first `td` of a row and its start there is no cell, but white space.
+    /// Text that stands in a table and in none of its cells, as its caption does, comes before it.
     fn end_cell(&mut self) {
-        self.link = None;
-        let cell = squeeze(&std::mem::take(&mut self.text));
-        let Some(rows) = &mut self.table else { return };
-        match rows.last_mut() {
-            Some(row) if !cell.is_empty() => row.push(cell),
-            _ => {}
+        self.end_link();
+        let text = squeeze(&std::mem::take(&mut self.text));
+        if let Some(stray) = self.table.as_mut().and_then(|table| table.end_cell(text)) {
+            self.writer.push(Block::Paragraph(stray));
         }
     }
 
@@ -226,7 +260,7 @@ impl Reader {
         let kind = std::mem::take(&mut self.kind);
         if self.preformatted > 0 {
             if !text.trim().is_empty() {
-                self.page.blocks.push(Block::Code(text.trim_start_matches('\n').into()));
+                self.writer.push(Block::Code(text.trim_start_matches('\n').into()));
             }
             return;
         }
@@ -237,7 +271,7 @@ impl Reader {
             self.kind = if matches!(kind, Kind::Item(_)) { kind } else { Kind::Paragraph };
             return;
         }
-        self.page.blocks.push(match kind {
+        self.writer.push(match kind {
             Kind::Heading(level) => Block::Heading(level, squeeze(&text)),
             Kind::Item(number) => {
                 Block::Item { depth: self.lists.len().saturating_sub(1), number, text: squeeze(&text) }
@@ -248,92 +282,10 @@ impl Reader {
     }
 
     fn finish(mut self) -> Page {
+        // Of tables that are not closed, the outermost has what the others say.
+        self.tables = self.tables.min(1);
         self.end_table();
-        self.tables = 0;
         self.end_block();
         self.page
-    }
-}
-
-fn attribute(tag: &StartTag<()>, name: &[u8]) -> Option<String> {
-    tag.attributes.get(name).map(|value| String::from_utf8_lossy(value).trim().to_string())
-}
-
-/// Links that lead nowhere but here tell a reader of the text nothing.
-fn leads_on(to: &str) -> bool {
-    !to.is_empty() && !to.starts_with('#') && !to.to_ascii_lowercase().starts_with("javascript:")
-}
-
-fn is_block(name: &[u8]) -> bool {
-    const BLOCKS: [&[u8]; 27] = [
-        b"address",
-        b"article",
-        b"aside",
-        b"body",
-        b"caption",
-        b"details",
-        b"div",
-        b"dl",
-        b"dt",
-        b"fieldset",
-        b"figcaption",
-        b"figure",
-        b"footer",
-        b"form",
-        b"h1",
-        b"h2",
-        b"h3",
-        b"h4",
-        b"h5",
-        b"h6",
-        b"header",
-        b"main",
-        b"nav",
-        b"p",
-        b"section",
-        b"summary",
-        b"option",
-    ];
-    BLOCKS.contains(&name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::blocks::write;
-
-    fn text(html: &str) -> String {
-        write(&read(html).blocks).0
-    }
-
-    #[test]
-    fn structure_stays_and_decoration_goes() {
-        let html = "<html><head><title>A &amp; B</title><style>p{}</style><script>if (a<b) '</p>'</script></head>
-            <body><h1>Terms\n of <b>use</b></h1><p>One<br>two &euro;5, <a href='https://a.example/x'>the page</a>.</p>
-            <ol start=3><li>first<ul><li><p>inner</p></li></ul></li><li>second</li></ol>
-            <blockquote><p>said</p></blockquote><pre>\n a\n  b</pre></body></html>";
-        let page = read(html);
-        assert_eq!(page.title.as_deref(), Some("A & B"));
-        assert_eq!(
-            write(&page.blocks).0,
-            "# Terms of use\n\nOne\ntwo €5, [the page](https://a.example/x).\n\n3. first\n  - inner\n4. second\n\n> said\n\n```\n a\n  b\n```"
-        );
-    }
-
-    #[test]
-    fn tables_are_rows_and_one_within_another_is_part_of_its_cell() {
-        let html = "<table><tr><th>a<th>b</tr><tr><td>1</td><td><table><tr><td>x</td><td>y</td></tr></table></td></tr></table>after";
-        assert_eq!(text(html), "| a | b |\n| --- | --- |\n| 1 | x y |\n\nafter");
-    }
-
-    #[test]
-    fn what_is_not_closed_loses_nothing_and_nesting_has_no_bound() {
-        assert_eq!(
-            text("<p>one<p>two<li>three<table><tr><td>four"),
-            "one\n\ntwo\n\n- three\n\n| four |\n| --- |"
-        );
-        let deep = format!("{}x{}", "<div><ul><li>".repeat(50_000), "</li></ul></div>".repeat(50_000));
-        assert!(text(&deep).trim_start().starts_with("- x"));
-        assert_eq!(text("</table></ul></blockquote></pre>x"), "x");
     }
 }

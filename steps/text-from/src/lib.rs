@@ -3,6 +3,7 @@
 //! What a document is, its bytes say. What it may cost, the config says: each way in which a document can be larger than it looks has a
 //! limit, and an error that names it.
 
+mod answer;
 mod archive;
 mod blocks;
 mod charset;
@@ -10,6 +11,7 @@ mod config;
 mod detect;
 mod document;
 mod docx;
+mod grid;
 mod html;
 mod mail;
 mod pdf;
@@ -63,7 +65,9 @@ fn tell(document: &Document, config: &Config) {
     if document.truncated {
         stepwell_sdk::warn!(
             max_chars = config.max_chars,
+            max_output_bytes = config.max_output_bytes,
             max_rows = config.max_rows,
+            max_columns = config.max_columns,
             "not all of the document was read: it is larger than the config allows"
         );
     }

@@ -1,29 +1,41 @@
 //! E-mail: its text, what its head says, and what is attached.
 
-use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders as _, PartType};
+mod part;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use mail_parser::{Address, Message};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob;
 
-use crate::blocks::{self, Block};
+use crate::blocks::{self, Block, Writer};
 use crate::detect::{Kind, Said};
 use crate::document::{Attachment, Document};
 use crate::html;
 use crate::problem;
 use crate::reading::Reading;
 
+use part::Part;
+
+/// The longest name that a media type's halves may have, as RFC 6838 has it.
+const MAX_MEDIA_TYPE: usize = 127;
+
 /// Reads a message. `depth` is how deep its attachments are read.
 pub(crate) fn read(bytes: &[u8], reading: &mut Reading<'_>, depth: usize) -> Result<Document, StepError> {
-    let message = MessageParser::default()
-        .parse(bytes)
-        .ok_or_else(|| problem::broken("the e-mail", "it has no header fields"))?;
+    let (fields, content) = parts::divide(bytes.trim_ascii_start());
+    let message =
+        parts::head(fields).ok_or_else(|| problem::broken("the e-mail", "it has no header fields"))?;
+    let parts = parts::split(&message, content, reading.config())?;
     let mut document = Document::new(Kind::Email);
+    document.truncated = fields.len() > parts::MAX_HEAD;
     head(&message, &mut document);
-    body(&message, &mut document);
+    body(&parts.bodies, &mut document, reading);
     reading.fit(&mut document)?;
     if depth > 0 {
-        attachments(&message, &mut document, reading, depth)?;
+        attachments(&parts.attachments, &mut document, reading, depth)?;
     } else {
-        document.truncated |= message.attachments().next().is_some();
+        document.truncated |= !parts.attachments.is_empty();
     }
     Ok(document)
 }
@@ -51,27 +63,26 @@ fn people(addresses: &Address<'_>) -> String {
     people.collect::<Vec<_>>().join(", ")
 }
 
-/// The plain text if there is one, else what the HTML says.
-fn body(message: &Message<'_>, document: &mut Document) {
-    let mut read = Vec::new();
-    for part in message.text_bodies() {
-        match &part.body {
-            PartType::Text(text) => read.push(Block::Paragraph(text.replace("\r\n", "\n").trim().into())),
-            PartType::Html(html) => read.extend(html::read(html).blocks),
-            _ => {}
+fn body(bodies: &[Part<'_>], document: &mut Document, reading: &Reading<'_>) {
+    let mut writer = Writer::new(reading.chars());
+    for part in bodies {
+        let text = part.text();
+        if part.is_html() {
+            document.truncated |= html::read(&text, reading.config(), &mut writer).truncated;
+        } else if !text.trim().is_empty() {
+            writer.push(Block::Paragraph(text.replace("\r\n", "\n").trim().into()));
         }
     }
-    read.retain(|block| !matches!(block, Block::Paragraph(text) if text.is_empty()));
-    (document.text, document.headings) = blocks::write(&read);
+    (document.text, document.headings) = writer.finish();
 }
 
 fn attachments(
-    message: &Message<'_>,
+    parts: &[Part<'_>],
     document: &mut Document,
     reading: &mut Reading<'_>,
     depth: usize,
 ) -> Result<(), StepError> {
-    for part in message.attachments() {
+    for part in parts {
         if !reading.take_attachment() {
             document.truncated = true;
             break;
@@ -84,45 +95,38 @@ fn attachments(
 }
 
 /// One that cannot be read is still there for others.
-fn attachment(
-    part: &MessagePart<'_>,
-    reading: &mut Reading<'_>,
-    depth: usize,
-) -> Result<Attachment, StepError> {
-    let name = part.attachment_name().map(file_name);
+fn attachment(part: &Part<'_>, reading: &mut Reading<'_>, depth: usize) -> Result<Attachment, StepError> {
+    let name = part.name.as_deref().map(file_name);
     let media_type = media_type(part);
-    let bytes = match &part.body {
-        PartType::Message(message) => message.raw_message(),
-        _ => part.contents(),
-    };
-    let mut blob = blob::put(&media_type, bytes)?;
+    let bytes = if part.is_text() { part.text().into_bytes().into() } else { part.bytes() };
+    let mut blob = blob::put(&media_type, &bytes)?;
     blob.name = name.clone();
+    reading.spend(&blob);
 
     let said = Said { name: name.as_deref(), media_type: Some(&media_type) };
-    let (document, problem) = match reading.document(bytes, said, depth - 1) {
+    let (document, problem) = match reading.document(&bytes, said, depth - 1) {
         Ok(document) => (Some(Box::new(document)), None),
         Err(error) if reading.is_refused() => return Err(error),
         Err(error) => (None, Some(error.message)),
     };
+    if let Some(problem) = &problem {
+        reading.spend(problem);
+    }
     Ok(Attachment { blob, document, problem })
 }
 
-fn media_type(part: &MessagePart<'_>) -> String {
-    if let PartType::Message(_) = &part.body {
-        return "message/rfc822".into();
+/// What a sender writes there may be anything.
+fn media_type(part: &Part<'_>) -> String {
+    let is_plain = |name: &str| {
+        (1..=MAX_MEDIA_TYPE).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';')
+    };
+    match part.media_type.split_once('/') {
+        // The text has been decoded.
+        Some(("text", subtype)) if is_plain(subtype) => format!("text/{subtype}; charset=utf-8"),
+        Some((kind, subtype)) if is_plain(kind) && is_plain(subtype) => part.media_type.clone(),
+        _ => "application/octet-stream".into(),
     }
-    let Some(content) = part.content_type() else { return "application/octet-stream".into() };
-    let subtype = content.subtype().unwrap_or("octet-stream");
-    let plain =
-        |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
-    // What a sender writes there may be anything.
-    if !plain(content.ctype()) || !plain(subtype) {
-        return "application/octet-stream".into();
-    }
-    // The text has been decoded.
-    let charset =
-        if matches!(part.body, PartType::Text(_) | PartType::Html(_)) { "; charset=utf-8" } else { "" };
-    format!("{}/{}{charset}", content.ctype(), subtype).to_ascii_lowercase()
 }
 
 /// Without the folders that a sender may have put before it.

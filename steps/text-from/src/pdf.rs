@@ -1,5 +1,7 @@
 //! PDF: what stands on its pages.
 
+mod content;
+mod fonts;
 mod guard;
 mod lines;
 mod page;
@@ -14,10 +16,13 @@ use crate::detect::Kind;
 use crate::document::{Document, Page};
 use crate::problem;
 
+use content::Content;
+
 const WHAT: &str = "the PDF";
 
-/// Reads a document. One with a password for its owner alone opens without.
-pub(crate) fn read(bytes: &[u8], config: &Config) -> Result<Document, StepError> {
+/// Reads a document, no more of it than so many characters and those that show that there are more. One with a password for its owner alone
+/// opens without.
+pub(crate) fn read(bytes: &[u8], config: &Config, chars: usize) -> Result<Document, StepError> {
     guard::check(bytes, config)?;
     let pdf = Pdf::new(bytes.to_vec()).map_err(|error| match error {
         LoadPdfError::Decryption(DecryptionError::PasswordProtected) => problem::encrypted(WHAT),
@@ -33,28 +38,31 @@ pub(crate) fn read(bytes: &[u8], config: &Config) -> Result<Document, StepError>
         return Err(problem::limit(&many, "max_pages", config.max_pages as u64));
     }
     let mut document = Document::new(Kind::Pdf);
-    let fonts = page::Fonts::default();
-    let mut unreadable = 0;
+    let mut content = Content::new(config);
+    document.page_count = Some(pages.len());
+    document.needs_ocr = true;
     let mut length = 0;
     for (place, page) in pages.iter().enumerate() {
-        let read = page::read(page, &fonts);
-        unreadable += read.unreadable;
         if place > 0 {
             document.text.push_str("\n\n");
             length += 2;
         }
-        document.text.push_str(&read.text);
-        document.pages.push(Page { number: place + 1, start: length, text: read.text });
+        if length > chars && !document.needs_ocr {
+            break;
+        }
+        let text = page::read(page, &mut content, chars.saturating_sub(length))?;
+        document.needs_ocr &= text.is_empty();
+        document.text.push_str(&text);
+        document.pages.push(Page { number: place + 1, start: length, text });
         length += document.pages[place].text.chars().count();
     }
-    document.page_count = Some(pages.len());
-    document.needs_ocr = document.pages.iter().all(|page| page.text.is_empty());
     if document.needs_ocr {
         document.text.clear();
+        document.pages.iter_mut().for_each(|page| page.start = 0);
     }
-    if unreadable > 0 {
+    if content.unreadable > 0 {
         stepwell_sdk::warn!(
-            unreadable,
+            unreadable = content.unreadable,
             "some characters of the PDF cannot be told: its fonts do not say what they are"
         );
     }

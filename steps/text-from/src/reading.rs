@@ -1,29 +1,64 @@
-//! One document being read, with those that are attached to it: what they may have of text together.
+//! One document being read, with those that are attached to it: what they may have together, of text, of cells and of the answer.
 
+use serde::Serialize;
 use stepwell_sdk::StepError;
 
-use crate::blocks::{self, Block};
+use crate::answer;
+use crate::blocks::Writer;
 use crate::charset;
 use crate::config::{Config, TooLong};
 use crate::detect::{self, Kind, Said};
 use crate::document::{Document, Heading};
 use crate::{docx, html, mail, pdf, problem, tables};
 
-/// What ends a text that was cut.
-const CUT: &str = "[…]";
+/// Bytes that the answer needs for an attachment of which nothing is read: its blob, with all that a sender can make long, and a problem.
+const ATTACHMENT: usize = 8 << 10;
 
-/// How much may still come.
+/// Bytes for the names of what an attachment has.
+const NAMES: usize = 48;
+
+/// What may still come.
+pub(crate) struct Left {
+    /// Characters of text.
+    pub(crate) chars: usize,
+    /// Characters of tables, and one more for each cell and each row.
+    pub(crate) cells: usize,
+    /// Bytes of the answer as JSON.
+    bytes: usize,
+    attachments: usize,
+}
+
+impl Left {
+    pub(crate) fn all(config: &Config) -> Self {
+        Self {
+            chars: config.max_chars,
+            cells: config.max_chars,
+            bytes: config.max_output_bytes,
+            attachments: config.max_attachments,
+        }
+    }
+}
+
+/// How far the documents are read.
 pub(crate) struct Reading<'a> {
     config: &'a Config,
-    chars: usize,
-    attachments: usize,
-    /// Whether the text is longer than it may be, and the workflow wants no part of one.
+    left: Left,
+    /// Whether there is more than may be, and the workflow wants no part of it.
     is_refused: bool,
 }
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(config: &'a Config) -> Self {
-        Self { config, chars: config.max_chars, attachments: config.max_attachments, is_refused: false }
+        Self { config, left: Left::all(config), is_refused: false }
+    }
+
+    pub(crate) fn config(&self) -> &'a Config {
+        self.config
+    }
+
+    /// Characters of text that may still come.
+    pub(crate) fn chars(&self) -> usize {
+        self.left.chars
     }
 
     /// Reads a document; of an e-mail, its attachments so deep.
@@ -33,18 +68,22 @@ impl<'a> Reading<'a> {
         said: Said<'_>,
         depth: usize,
     ) -> Result<Document, StepError> {
+        let (config, chars) = (self.config, self.left.chars);
         let text = || charset::decode(bytes, said.media_type.and_then(charset::of_media_type));
         let mut document = match detect::kind(bytes, said)? {
-            // It has attachments to share with, and sees to the limit itself.
+            // It has attachments to share with, and sees to the limits itself.
             Kind::Email => return mail::read(bytes, self, depth),
-            Kind::Pdf => pdf::read(bytes, self.config)?,
-            Kind::Docx => docx::read(bytes, self.config)?,
-            Kind::Xlsx => tables::read_xlsx(bytes, self.config)?,
-            Kind::Csv => encoded(tables::read_csv(&text().0, self.config)?, text().1),
-            Kind::Html => page(&label_of_page(bytes, said)),
+            Kind::Pdf => pdf::read(bytes, config, chars)?,
+            Kind::Docx => docx::read(bytes, config, chars)?,
+            Kind::Xlsx => tables::read_xlsx(bytes, config, &mut self.left)?,
+            Kind::Csv => {
+                let (text, encoding) = text();
+                encoded(tables::read_csv(&text, config, &mut self.left)?, encoding)
+            }
+            Kind::Html => page(&label_of_page(bytes, said), config, chars),
             kind @ (Kind::Markdown | Kind::Text) => {
                 let (text, encoding) = text();
-                encoded(plain(kind, text), encoding)
+                encoded(plain(kind, text, chars), encoding)
             }
         };
         self.fit(&mut document)?;
@@ -53,9 +92,14 @@ impl<'a> Reading<'a> {
 
     /// Whether there may be one more attachment.
     pub(crate) fn take_attachment(&mut self) -> bool {
-        let may = self.attachments > 0;
-        self.attachments = self.attachments.saturating_sub(1);
+        let may = self.left.attachments > 0 && self.left.bytes >= ATTACHMENT;
+        self.left.attachments = self.left.attachments.saturating_sub(1);
         may
+    }
+
+    /// Counts something that an attachment has beside what is read of it.
+    pub(crate) fn spend(&mut self, value: &impl Serialize) {
+        self.left.bytes = self.left.bytes.saturating_sub(answer::size(value) + NAMES);
     }
 
     /// Whether an error is that of the whole, not of one attachment.
@@ -63,39 +107,34 @@ impl<'a> Reading<'a> {
         self.is_refused
     }
 
-    /// Cuts a document's text to what may still come, or refuses it.
+    /// Cuts a document to what may still come, or refuses it.
     pub(crate) fn fit(&mut self, document: &mut Document) -> Result<(), StepError> {
         let length = document.text.chars().count();
-        if length <= self.chars {
-            self.chars -= length;
-            return Ok(());
+        let is_long = length > self.left.chars;
+        let has_too_many_cells = self.left.cells == 0 && document.tables.iter().any(|table| table.truncated);
+        if is_long || has_too_many_cells {
+            self.refuse(document, "text is too long", "max_chars", self.config.max_chars)?;
         }
-        if self.config.too_long == TooLong::Fail {
-            self.is_refused = true;
-            let long = format!("{} has {length} characters", document.kind.article());
-            return Err(problem::limit(&long, "max_chars", self.config.max_chars as u64));
+        if is_long {
+            answer::cut(document, self.left.chars);
         }
-        cut(document, std::mem::take(&mut self.chars));
+        self.left.chars = self.left.chars.saturating_sub(length);
+        if answer::fit(document, self.left.bytes) {
+            self.refuse(document, "content is too long", "max_output_bytes", self.config.max_output_bytes)?;
+        }
+        self.left.bytes = self.left.bytes.saturating_sub(answer::size(document));
         Ok(())
     }
-}
 
-fn cut(document: &mut Document, chars: usize) {
-    document.truncated = true;
-    cut_text(&mut document.text, chars);
-    document.headings.retain(|heading| heading.start < chars);
-    document.pages.retain(|page| page.start < chars);
-    if let Some(last) = document.pages.last_mut()
-        && last.text.chars().count() > chars - last.start
-    {
-        cut_text(&mut last.text, chars - last.start);
+    /// Refuses a document that is too long, if the workflow says so.
+    fn refuse(&mut self, document: &Document, why: &str, limit: &str, value: usize) -> Result<(), StepError> {
+        if self.config.too_long == TooLong::Cut {
+            return Ok(());
+        }
+        self.is_refused = true;
+        let what = format!("{} whose {why}", document.kind.article());
+        Err(problem::limit(&what, limit, value as u64))
     }
-}
-
-fn cut_text(text: &mut String, chars: usize) {
-    let end = text.char_indices().nth(chars).map_or(text.len(), |(end, _)| end);
-    text.truncate(end);
-    text.push_str(CUT);
 }
 
 fn encoded(mut document: Document, encoding: &str) -> Document {
@@ -113,35 +152,40 @@ fn label_of_page(bytes: &[u8], said: Said<'_>) -> String {
     charset::decode(bytes, label).0
 }
 
-fn page(html: &str) -> Document {
-    let page = html::read(html);
+fn page(html: &str, config: &Config, chars: usize) -> Document {
     let mut document = Document::new(Kind::Html);
-    let first = page.blocks.iter().find_map(|block| match block {
-        Block::Heading(1, says) => Some(says.clone()),
-        _ => None,
-    });
-    document.title = page.title.or(first);
-    (document.text, document.headings) = blocks::write(&page.blocks);
+    let mut writer = Writer::new(chars);
+    let page = html::read(html, config, &mut writer);
+    (document.text, document.headings) = writer.finish();
+    document.title = page.title.or_else(|| title(&document.headings));
+    document.truncated = page.truncated;
     document
 }
 
+/// The first of the highest headings.
+fn title(headings: &[Heading]) -> Option<String> {
+    headings.iter().find(|heading| heading.level == 1).map(|heading| heading.text.clone())
+}
+
 /// A text as it is; of Markdown, the headings are found.
-fn plain(kind: Kind, text: String) -> Document {
+fn plain(kind: Kind, text: String, chars: usize) -> Document {
     let mut document = Document::new(kind);
     if kind == Kind::Markdown {
-        document.headings = headings(&text);
-        document.title =
-            document.headings.iter().find(|heading| heading.level == 1).map(|one| one.text.clone());
+        document.headings = headings(&text, chars);
+        document.title = title(&document.headings);
     }
     document.text = text;
     document
 }
 
-/// Lines that begin with `#`, outside of code.
-fn headings(text: &str) -> Vec<Heading> {
+/// Lines that begin with `#`, outside of code, as far as the text may go.
+fn headings(text: &str, chars: usize) -> Vec<Heading> {
     let mut headings = Vec::new();
     let (mut start, mut in_code) = (0, false);
     for line in text.split_inclusive('\n') {
+        if start >= chars {
+            break;
+        }
         in_code ^= line.starts_with("```") || line.starts_with("~~~");
         let level = line.bytes().take_while(|byte| *byte == b'#').count();
         let says = line[level..].trim();

@@ -4,6 +4,7 @@ use stepwell_sdk::testing::{FakeHost, call};
 
 use super::*;
 
+mod bombs;
 mod damage;
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -40,6 +41,23 @@ fn a_docx_keeps_headings_lists_tables_and_properties() {
     assert_eq!((&read["kind"], &read["title"]), (&json!("docx"), &json!("Lease of 12 Mill Lane")));
     assert_eq!(read["metadata"]["author"], "Ada Example");
     assert_eq!(read["headings"][2], json!({"level": 2, "text": "Terms", "start": 87}));
+}
+
+#[test]
+fn a_docx_s_cells_keep_their_columns() {
+    let cell = |span: &str, text: &str| {
+        format!("<w:tc><w:tcPr>{span}</w:tcPr><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:tc>")
+    };
+    let inner = format!("<w:tc><w:tbl><w:tr>{}{}</w:tr></w:tbl><w:p/></w:tc>", cell("", "x"), cell("", "y"));
+    let rows = [
+        cell("", "Item") + &cell("<w:gridSpan w:val='2'/>", "Size") + &cell("", "Price"),
+        cell("", "Desk") + &cell("", "") + &inner + &cell("<w:gridSpan w:val='99'/>", "40"),
+    ];
+    let xml = format!("<w:document><w:tbl><w:tr>{}</w:tr></w:tbl></w:document>", rows.join("</w:tr><w:tr>"));
+    assert_eq!(
+        read(docx(xml.as_bytes())).unwrap()["text"],
+        "| Item | Size |  | Price |\n| --- | --- | --- | --- |\n| Desk |  | x y | 40 |"
+    );
 }
 
 #[test]
@@ -191,15 +209,58 @@ fn nesting_costs_no_stack() {
     let objects = format!("%PDF-1.4\n1 0 obj {}\ntrailer <</Root 1 0 R>>", "[".repeat(many));
     assert!(read(objects).is_err());
     let multipart = "Content-Type: multipart/mixed; boundary=a\n\n--a\n".repeat(2_000);
-    assert!(read(format!("From: a\nTo: b\n{multipart}")).is_ok());
+    over("max_depth", 256, format!("From: a\nTo: b\n{multipart}").into());
 }
 
 /// A document with this as its main part.
 fn docx(xml: &[u8]) -> Vec<u8> {
+    zip(&[("word/document.xml", xml)])
+}
+
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     use std::io::{Cursor, Write as _};
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    archive.start_file("word/document.xml", stored).unwrap();
-    archive.write_all(xml).unwrap();
+    for (name, bytes) in files {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
     archive.finish().unwrap().into_inner()
+}
+
+/// A workbook whose sheets, under these names, are these files, with this as its file of strings.
+fn workbook(sheets: &[(&str, usize)], files: &[&str], strings: &str) -> Vec<u8> {
+    let sheet = |(name, file): &(&str, usize)| format!("<sheet name='{name}' r:id='r{file}'/>");
+    let book =
+        format!("<workbook><sheets>{}</sheets></workbook>", sheets.iter().map(sheet).collect::<String>());
+    let relation = |file: usize| format!("<Relationship Id='r{file}' Target='worksheets/sheet{file}.xml'/>");
+    let relations =
+        format!("<Relationships>{}</Relationships>", (0..files.len()).map(relation).collect::<String>());
+    let sheets: Vec<(String, String)> = files
+        .iter()
+        .enumerate()
+        .map(|(file, rows)| {
+            let xml = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
+            (format!("xl/worksheets/sheet{file}.xml"), xml)
+        })
+        .collect();
+    let mut all: Vec<(&str, &[u8])> = vec![
+        ("xl/workbook.xml", book.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", relations.as_bytes()),
+        ("xl/sharedStrings.xml", strings.as_bytes()),
+    ];
+    all.extend(sheets.iter().map(|(name, xml)| (name.as_str(), xml.as_bytes())));
+    zip(&all)
+}
+
+/// A message with these files attached.
+fn letter(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut letter = "From: a\nTo: b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nHello.".to_string();
+    for (name, bytes) in files {
+        letter.push_str(&format!(
+            "\n--b\nContent-Type: application/octet-stream; name=\"{}\"\nContent-Transfer-Encoding: quoted-printable\n\n",
+            name.replace('"', "\\\"")
+        ));
+        letter.extend(bytes.iter().map(|byte| format!("={byte:02X}")));
+    }
+    (letter + "\n--b--\n").into()
 }

@@ -14,10 +14,11 @@ const LINE: f64 = 0.5;
 /// and a step between lines that begins a paragraph.
 const PARAGRAPH: f64 = 1.75;
 
-/// Lines that grow.
-#[derive(Default)]
+/// Lines that grow, until they have more characters than may come.
 pub(super) struct Lines {
     text: String,
+    /// In bytes, of which a character has up to four.
+    most: usize,
     last: Option<Last>,
 }
 
@@ -29,6 +30,15 @@ struct Last {
 }
 
 impl Lines {
+    pub(super) fn new(chars: usize) -> Self {
+        Self { text: String::new(), most: chars.saturating_mul(4), last: None }
+    }
+
+    /// Whether there are more characters than may come.
+    pub(super) fn is_full(&self) -> bool {
+        self.text.len() > self.most
+    }
+
     /// Adds what is drawn from one point to another.
     pub(super) fn put(&mut self, says: &str, start: Point, end: Point, height: f64) {
         if let Some(last) = &self.last {
@@ -40,6 +50,9 @@ impl Lines {
             self.part(gap(last, start, height));
         }
         for character in says.chars() {
+            if self.is_full() {
+                break;
+            }
             match character {
                 ' ' | '\u{a0}' | '\t' => self.space(" "),
                 '\u{ad}' => {}
@@ -52,7 +65,11 @@ impl Lines {
         self.last = Some(Last { start, end, height });
     }
 
+    /// The text; of more than may come, all: what is trimmed would not show that there are more.
     pub(super) fn into_text(self) -> String {
+        if self.is_full() {
+            return self.text;
+        }
         let lines: Vec<&str> = self.text.split('\n').map(str::trim).collect();
         lines.join("\n").trim().to_string()
     }

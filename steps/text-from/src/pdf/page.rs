@@ -1,16 +1,16 @@
 //! Follows what a page draws, as far as it is text: where each character stands, and what it is.
 
-use std::sync::Arc;
-
-use hayro_font::hayro_cmap::BfString;
 use hayro_font::kurbo::{Affine, Point, Vec2};
-use hayro_font::{CMapResolverFn, Font, FontCache, FontGlyph, FontQuery, FontResolverFn, UNITS_PER_EM};
+use hayro_font::{Font, UNITS_PER_EM};
 use hayro_syntax::content::TypedIter;
 use hayro_syntax::content::ops::TypedInstruction;
 use hayro_syntax::object::dict::keys::{MATRIX, RESOURCES, SUBTYPE};
 use hayro_syntax::object::{self, Array, Dict, Name, Number, Object, Stream};
 use hayro_syntax::page::{Page, Resources};
+use stepwell_sdk::StepError;
 
+use super::content::Content;
+use super::fonts::unicode;
 use super::lines::Lines;
 
 /// How deep drawings may use other drawings.
@@ -19,44 +19,21 @@ const MAX_DEPTH: usize = 16;
 /// How many graphics states may be set aside.
 const MAX_SAVED: usize = 1_024;
 
-/// The fonts of a document, and those that every reader has.
-pub(super) struct Fonts<'a> {
-    cache: FontCache<'a>,
-    programs: FontResolverFn,
-    maps: CMapResolverFn,
+/// Reads a page, no more of it than so many characters and those that show that there are more.
+pub(super) fn read<'a>(
+    page: &Page<'a>,
+    content: &mut Content<'a>,
+    chars: usize,
+) -> Result<String, StepError> {
+    let drawing = content.of_page(page)?;
+    let mut reader = Reader { content, lines: Lines::new(chars), state: State::default() };
+    reader.follow(TypedIter::new(&drawing), page.resources(), 0)?;
+    Ok(reader.lines.into_text())
 }
 
-impl Default for Fonts<'_> {
-    fn default() -> Self {
-        Self {
-            cache: FontCache::new(),
-            programs: Arc::new(|query| match query {
-                FontQuery::Standard(font) => Some(font.get_font_data()),
-                FontQuery::Fallback(font) => Some(font.pick_standard_font().get_font_data()),
-            }),
-            maps: Arc::new(|_| None),
-        }
-    }
-}
-
-/// What a page says.
-pub(super) struct Read {
-    pub(super) text: String,
-    /// Characters that nobody can tell.
-    pub(super) unreadable: usize,
-}
-
-/// Reads a page.
-pub(super) fn read<'a>(page: &Page<'a>, fonts: &Fonts<'a>) -> Read {
-    let mut reader = Reader { fonts, lines: Lines::default(), unreadable: 0, state: State::default() };
-    reader.follow(page.typed_operations(), page.resources(), 0);
-    Read { text: reader.lines.into_text(), unreadable: reader.unreadable }
-}
-
-struct Reader<'f, 'a> {
-    fonts: &'f Fonts<'a>,
+struct Reader<'c, 'a> {
+    content: &'c mut Content<'a>,
     lines: Lines,
-    unreadable: usize,
     state: State<'a>,
 }
 
@@ -92,9 +69,17 @@ impl Default for State<'_> {
 }
 
 impl<'a> Reader<'_, 'a> {
-    fn follow(&mut self, mut drawing: TypedIter<'_>, resources: &Resources<'a>, depth: usize) {
+    fn follow(
+        &mut self,
+        mut drawing: TypedIter<'_>,
+        resources: &Resources<'a>,
+        depth: usize,
+    ) -> Result<(), StepError> {
         let mut saved = Vec::new();
         while let Some(instruction) = drawing.next() {
+            if self.lines.is_full() {
+                break;
+            }
             match instruction {
                 TypedInstruction::SaveState(_) if saved.len() < MAX_SAVED => saved.push(self.state.clone()),
                 TypedInstruction::RestoreState(_) => {
@@ -103,34 +88,46 @@ impl<'a> Reader<'_, 'a> {
                 TypedInstruction::Transform(m) => {
                     self.state.transform *= matrix([m.0, m.1, m.2, m.3, m.4, m.5]);
                 }
-                TypedInstruction::XObject(name) => self.draw(name.0, resources, depth),
-                other => self.text(other, resources),
+                TypedInstruction::XObject(name) => self.draw(name.0, resources, depth)?,
+                other => self.text(other, resources)?,
             }
         }
+        Ok(())
     }
 
     /// A drawing with a name: a form has text, an image has none.
-    fn draw(&mut self, name: &Name<'_>, resources: &Resources<'a>, depth: usize) {
-        let Some(stream) = resources.get_x_object(name) else { return };
+    fn draw(&mut self, name: &Name<'_>, resources: &Resources<'a>, depth: usize) -> Result<(), StepError> {
+        let Some(stream) = resources.get_x_object(name) else { return Ok(()) };
         let is_form =
             stream.dict().get::<Name<'_>>(SUBTYPE).is_some_and(|subtype| subtype.as_ref() == b"Form");
         if is_form && depth < MAX_DEPTH {
-            self.draw_form(&stream, resources, depth + 1);
+            self.draw_form(&stream, resources, depth + 1)?;
         }
+        Ok(())
     }
 
-    fn draw_form(&mut self, form: &Stream<'a>, resources: &Resources<'a>, depth: usize) {
-        let Ok(drawing) = form.decoded_data() else { return };
+    fn draw_form(
+        &mut self,
+        form: &Stream<'a>,
+        resources: &Resources<'a>,
+        depth: usize,
+    ) -> Result<(), StepError> {
+        let drawing = self.content.of_stream(form)?;
         let own = form.dict().get::<Dict<'a>>(RESOURCES).map(Resources::new);
         let before = self.state.clone();
         if let Some(matrix) = form.dict().get::<[f64; 6]>(MATRIX) {
             self.state.transform *= Affine::new(matrix);
         }
-        self.follow(TypedIter::new(&drawing), own.as_ref().unwrap_or(resources), depth);
+        self.follow(TypedIter::new(&drawing), own.as_ref().unwrap_or(resources), depth)?;
         self.state = before;
+        Ok(())
     }
 
-    fn text(&mut self, instruction: TypedInstruction<'_, '_>, resources: &Resources<'a>) {
+    fn text(
+        &mut self,
+        instruction: TypedInstruction<'_, '_>,
+        resources: &Resources<'a>,
+    ) -> Result<(), StepError> {
         let state = &mut self.state;
         match instruction {
             TypedInstruction::BeginText(_) => state.set_line(Affine::IDENTITY),
@@ -148,44 +145,44 @@ impl<'a> Reader<'_, 'a> {
             TypedInstruction::TextRise(rise) => state.rise = rise.0.as_f64(),
             TypedInstruction::TextFont(font) => {
                 state.size = font.1.as_f64();
-                state.font = resources
-                    .get_font(font.0)
-                    .and_then(|dict| self.fonts.cache.font(&dict, &self.fonts.programs, &self.fonts.maps));
+                state.font = resources.get_font(font.0).and_then(|dict| self.content.fonts.font(&dict));
             }
-            TypedInstruction::ShowText(text) => self.show(text.0),
-            TypedInstruction::ShowTexts(texts) => self.show_all(texts.0),
+            TypedInstruction::ShowText(text) => return self.show(text.0),
+            TypedInstruction::ShowTexts(texts) => return self.show_all(texts.0),
             TypedInstruction::NextLineAndShowText(text) => {
                 state.next_line(0.0, -state.leading);
-                self.show(text.0);
+                return self.show(text.0);
             }
             TypedInstruction::ShowTextWithParameters(text) => {
                 state.word_space = text.0.as_f64();
                 state.char_space = text.1.as_f64();
                 state.next_line(0.0, -state.leading);
-                self.show(text.2);
+                return self.show(text.2);
             }
             _ => {}
         }
+        Ok(())
     }
 
-    fn show_all(&mut self, texts: &Array<'_>) {
+    fn show_all(&mut self, texts: &Array<'_>) -> Result<(), StepError> {
         for object in texts.iter::<Object<'_>>() {
             match object {
                 Object::Number(back) => {
                     let by = -back.as_f64() / f64::from(UNITS_PER_EM) * self.state.size;
                     self.state.advance(by);
                 }
-                Object::String(text) => self.show(&text),
+                Object::String(text) => self.show(&text)?,
                 _ => {}
             }
         }
+        Ok(())
     }
 
-    fn show(&mut self, text: &object::String<'_>) {
-        let Some(font) = self.state.font.clone() else { return };
+    fn show(&mut self, text: &object::String<'_>) -> Result<(), StepError> {
+        let Some(font) = self.state.font.clone() else { return Ok(()) };
         let bytes = text.as_bytes();
         let mut at = 0;
-        while at < bytes.len() {
+        while at < bytes.len() && !self.lines.is_full() {
             let (code, length) = font.read_code(bytes, at);
             at += length.max(1);
             let start = self.state.place();
@@ -196,10 +193,15 @@ impl<'a> Reader<'_, 'a> {
             let ink = self.state.after(width * self.state.size);
             self.state.advance(width * self.state.size + self.state.char_space + word_space);
             match unicode(&font, code) {
-                Some(says) => self.lines.put(&says, start, ink, self.state.height()),
-                None => self.unreadable += 1,
+                Some(says) => {
+                    // One code may stand for any number of characters.
+                    self.content.spend(says.len())?;
+                    self.lines.put(&says, start, ink, self.state.height());
+                }
+                None => self.content.unreadable += 1,
             }
         }
+        Ok(())
     }
 }
 
@@ -238,17 +240,6 @@ impl State<'_> {
     fn height(&self) -> f64 {
         let up = self.transform * self.text * Point::new(0.0, self.rise + self.size) - self.place();
         up.hypot()
-    }
-}
-
-fn unicode(font: &Font<'_>, code: u32) -> Option<String> {
-    let says = match font.glyph(font.map_code(code), code) {
-        FontGlyph::Outline(glyph) => glyph.as_unicode(),
-        FontGlyph::Type3(glyph) => glyph.as_unicode(),
-    };
-    match says? {
-        BfString::Char(character) => Some(character.to_string()),
-        BfString::String(characters) => Some(characters),
     }
 }
 
