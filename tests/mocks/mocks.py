@@ -9,6 +9,7 @@ import socket
 import urllib.request
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from pathlib import Path
 
 import cases
 
@@ -238,6 +239,10 @@ def moto(_, cache, port):
     return [cache / "venv/bin/moto_server", "-H", "127.0.0.1", "-p", port], {}
 
 
+def google_storage(_, cache, port):
+    return [cache / "venv/bin/python", Path(__file__).with_name("google_storage.py"), port], {}
+
+
 def azurite(_, cache, port):
     script = cache / "node_modules/azurite/dist/src/blob/main.js"
     command = ["node", script, "--blobHost", "127.0.0.1", "--blobPort", port, "--inMemoryPersistence", "--skipApiVersionCheck"]
@@ -255,7 +260,6 @@ def azure_env(server):
 
 
 def gcs_env(server):
-    """Google's XML API is that of S3 but for keys and conditions, and no emulator of it is to be had: an S3 server is asked, without a key."""
     account = {"gcs_base_url": server.url, "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
     return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(account), "GOOGLE_ALLOW_HTTP": "true"}
 
@@ -264,6 +268,15 @@ def s3_bucket(server):
     request = urllib.request.Request(f"{server.url}/bucket", method="PUT")
     request.add_header("Authorization", "AWS4-HMAC-SHA256 Credential=testing/20250101/us-east-1/s3/aws4_request")
     urllib.request.urlopen(request, timeout=30).read()
+
+
+def open_bucket(server):
+    """One that whoever asks may use."""
+    s3_bucket(server)
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::bucket/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
+    headers = {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(f"{server.url}/bucket?policy", policy, headers, method="PUT"), timeout=30).read()
 
 
 def azure_container(server):
@@ -279,7 +292,7 @@ def azure_container(server):
 
 STORES = [
     Store("moto", "s3://bucket/some/prefix", moto, s3_env, s3_bucket),
-    Store("moto-gs", "gs://bucket/some/prefix", moto, gcs_env, s3_bucket),
+    Store("moto as Google", "gs://bucket/some/prefix", google_storage, gcs_env, open_bucket),
     Store("azurite", "az://container/some/prefix", azurite, azure_env, azure_container),
 ]
 
