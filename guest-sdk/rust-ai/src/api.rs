@@ -1,5 +1,7 @@
 //! Who can be asked, and how each wants to be addressed. Knows nothing of what they are asked for.
 
+use crate::Work;
+
 /// A provider's API, as its documents have it.
 #[derive(Debug, Clone, Copy)]
 pub struct Api {
@@ -26,8 +28,8 @@ pub struct Auth {
 
 /// The providers of one kind of work: an enum whose variants a config names as `provider`.
 pub trait Vendor: Copy {
-    /// What they are asked for, as the table of models calls it: `chat`, `embed`, ...
-    const WORK: &'static str;
+    /// What they are asked for.
+    const WORK: Work;
 
     /// How this one is asked.
     fn api(self) -> Api;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use stepwell_sdk::StepError;
 
-use crate::{Endpoint, Vendor, models};
+use crate::{Endpoint, Vendor};
 
 // Serde could flatten both parts into one, for 15 KB of the component. Fields that neither knows are refused by the schema, which the host holds each config
 // against; so the step's own part must not deny unknown fields by itself.
@@ -84,7 +84,7 @@ impl<P: Vendor + Default> ProviderConfig<P> {
         let missing = |field: &str| {
             StepError::permanent(format!("`config.{field}` is required with the provider `{}`", api.provider))
         };
-        let model = self.model.as_deref().or_else(|| models::default_model(api.provider, P::WORK));
+        let model = self.model.as_deref().or_else(|| P::WORK.default_model(api.provider));
         let base_url = self.base_url.as_deref().or(api.base_url);
         let key_secret = match &self.api_key_secret {
             Some(told) => told.as_deref(),
@@ -92,6 +92,7 @@ impl<P: Vendor + Default> ProviderConfig<P> {
         };
         Ok(Endpoint {
             api,
+            work: P::WORK,
             model: model.ok_or_else(|| missing("model"))?,
             base_url: base_url.ok_or_else(|| missing("base_url"))?.trim_end_matches('/'),
             key_secret,
@@ -117,7 +118,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Api;
+    use crate::{Api, Work};
 
     #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
     #[serde(rename_all = "kebab-case")]
@@ -128,7 +129,7 @@ mod tests {
     }
 
     impl Vendor for Provider {
-        const WORK: &'static str = "chat";
+        const WORK: Work = Work::CHAT;
 
         fn api(self) -> Api {
             match self {

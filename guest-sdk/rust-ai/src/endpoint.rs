@@ -9,13 +9,14 @@ use stepwell_sdk::usage::{self, ModelCall};
 use stepwell_sdk::{StepError, warn};
 
 use crate::failure::{self, Cause};
-use crate::models::{self, Used};
+use crate::models::{Used, Work};
 use crate::{Api, Price};
 
 /// Where a step asks, and as whom. Of [`ProviderConfig::endpoint`](crate::ProviderConfig::endpoint).
 #[derive(Debug, Clone, Copy)]
 pub struct Endpoint<'a> {
     pub(crate) api: Api,
+    pub(crate) work: Work,
     pub(crate) model: &'a str,
     /// Without a slash at its end.
     pub(crate) base_url: &'a str,
@@ -183,7 +184,7 @@ impl<'a> Endpoint<'a> {
     }
 
     fn price_of(&self, model: &str) -> Option<Price> {
-        self.price.or_else(|| models::price(self.provider(), model))
+        self.price.or_else(|| self.work.price(self.provider(), model))
     }
 
     fn note(&self, model: &str, used: Used, cost_micro_usd: Option<u64>) {

@@ -22,4 +22,4 @@ pub use api::{Api, Auth, Vendor};
 pub use config::{Config, Price, ProviderConfig};
 pub use endpoint::Endpoint;
 pub use failure::Cause;
-pub use models::Used;
+pub use models::{Used, Work};

@@ -14,7 +14,7 @@ use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 use stepwell_sdk::http::{self, Request, Response};
 
-use crate::{Api, Cause, Endpoint, Used, Vendor, media, wire};
+use crate::{Api, Cause, Endpoint, Used, Vendor, Work, media, wire};
 
 /// The largest image that OpenAI takes.
 const MOST_IMAGE_BYTES: u64 = 20 << 20;
@@ -33,7 +33,7 @@ pub enum Provider {
 }
 
 impl Vendor for Provider {
-    const WORK: &'static str = "moderate";
+    const WORK: Work = Work::MODERATE;
 
     fn api(self) -> Api {
         match self {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use stepwell_sdk::StepError;
 
 use crate::embed::{self, Embedder, Purpose, cosine};
-use crate::{Api, Endpoint, Used, Vendor};
+use crate::{Api, Endpoint, Used, Vendor, Work};
 
 /// Who judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -35,7 +35,7 @@ pub enum Provider {
 }
 
 impl Vendor for Provider {
-    const WORK: &'static str = "rerank";
+    const WORK: Work = Work::RERANK;
 
     fn api(self) -> Api {
         match self {

@@ -19,7 +19,7 @@ use stepwell_sdk::StepError;
 use stepwell_sdk::blob::{self, Blob};
 use stepwell_sdk::http::Request;
 
-use crate::{Api, Cause, Endpoint, Used, Vendor, media};
+use crate::{Api, Cause, Endpoint, Used, Vendor, Work, media};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -39,7 +39,7 @@ pub enum Provider {
 }
 
 impl Vendor for Provider {
-    const WORK: &'static str = "speak";
+    const WORK: Work = Work::SPEAK;
 
     fn api(self) -> Api {
         match self {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 
-use crate::{Api, Endpoint, Vendor, media};
+use crate::{Api, Endpoint, Vendor, Work, media};
 
 /// Who listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -26,7 +26,7 @@ pub enum Provider {
 }
 
 impl Vendor for Provider {
-    const WORK: &'static str = "transcribe";
+    const WORK: Work = Work::TRANSCRIBE;
 
     fn api(self) -> Api {
         match self {

@@ -10,7 +10,7 @@ mod vision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwell_ai::chat::{self, ResponseFormat};
-use stepwell_ai::{Api, Auth, Config, Vendor};
+use stepwell_ai::{Api, Auth, Config, Vendor, Work};
 use stepwell_sdk::StepError;
 use stepwell_sdk::blob::Blob;
 
@@ -50,7 +50,7 @@ impl Provider {
 }
 
 impl Vendor for Provider {
-    const WORK: &'static str = "ocr";
+    const WORK: Work = Work::OCR;
 
     fn api(self) -> Api {
         match self {

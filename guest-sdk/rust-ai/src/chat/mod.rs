@@ -32,7 +32,7 @@ use serde_json::{Map, Value};
 use stepwell_sdk::StepError;
 use stepwell_sdk::http;
 
-use crate::{Api, Endpoint, ProviderConfig, Used, Vendor, failure};
+use crate::{Api, Endpoint, ProviderConfig, Used, Vendor, Work, failure};
 
 pub use ask::{Ask, Example, Format, Message, ResponseFormat, Role};
 pub use fit::Fitting;
@@ -58,7 +58,7 @@ pub enum Provider {
 }
 
 impl Vendor for Provider {
-    const WORK: &'static str = "chat";
+    const WORK: Work = Work::CHAT;
 
     fn api(self) -> Api {
         match self {

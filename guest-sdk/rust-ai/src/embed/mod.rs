@@ -14,7 +14,7 @@ use serde::Deserialize;
 use stepwell_sdk::StepError;
 use stepwell_sdk::http::{self, Request, Response};
 
-use crate::{Api, Cause, Endpoint, Used, Vendor};
+use crate::{Api, Cause, Endpoint, Used, Vendor, Work};
 
 /// Who makes the vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub enum Provider {
 }
 
 impl Vendor for Provider {
-    const WORK: &'static str = "embed";
+    const WORK: Work = Work::EMBED;
 
     fn api(self) -> Api {
         match self {

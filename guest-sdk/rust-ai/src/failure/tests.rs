@@ -2,7 +2,7 @@ use stepwell_sdk::StepErrorKind;
 use stepwell_sdk::testing::{Answer, FakeHost};
 
 use super::*;
-use crate::{Api, Endpoint};
+use crate::{Api, Endpoint, Work};
 
 const URL: &str = "https://api.openai.com/v1/x";
 
@@ -12,6 +12,7 @@ fn asked(answer: Answer) -> Result<Value, StepError> {
     let extra = serde_json::Map::new();
     let endpoint = Endpoint {
         api: Api::OPENAI,
+        work: Work::CHAT,
         model: "gpt-4o",
         base_url: "https://api.openai.com/v1",
         key_secret: Some("OPENAI_API_KEY"),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use stepwell_sdk::StepError;
 
 use super::{Maker, Task};
-use crate::{Api, Vendor};
+use crate::{Api, Vendor, Work};
 
 /// Who makes images from words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -63,7 +63,7 @@ impl Generator {
 }
 
 impl Vendor for Generator {
-    const WORK: &'static str = "image-generate";
+    const WORK: Work = Work::IMAGE_GENERATE;
 
     fn api(self) -> Api {
         match self {
@@ -109,7 +109,7 @@ impl Editor {
 }
 
 impl Vendor for Editor {
-    const WORK: &'static str = "image-edit";
+    const WORK: Work = Work::IMAGE_EDIT;
 
     fn api(self) -> Api {
         match self {
