@@ -10,6 +10,7 @@ mod cloud_events;
 pub mod config;
 pub mod document;
 mod open_files;
+mod operation_id;
 mod problem;
 pub mod serve;
 mod sinks;

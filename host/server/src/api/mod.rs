@@ -20,6 +20,7 @@ mod health;
 mod hooks;
 mod keys;
 mod marks;
+mod openapi;
 mod preferences;
 mod releases;
 mod runs;
@@ -138,7 +139,7 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(health::metrics))
         .split_for_parts();
     // OpenAPI has no path of many segments: hooks are described by hand.
-    (router.route("/hooks/{*path}", any(hooks::hook)), document)
+    (router.route("/hooks/{*path}", any(hooks::hook)), openapi::complete(document))
 }
 
 #[derive(OpenApi)]

@@ -96,6 +96,23 @@ fn the_document_in_the_repository_is_the_one_that_is_served() {
     );
 }
 
+/// Without either a generator of clients refuses the document.
+#[test]
+fn every_operation_has_a_name_of_its_own_and_every_answer_a_description() {
+    let document: Value = serde_json::from_str(&to_text(&routes().1)).unwrap();
+    let mut ids = std::collections::BTreeSet::new();
+    let paths = document["paths"].as_object().unwrap();
+    for (method, operation) in paths.values().flat_map(|path| path.as_object().unwrap()) {
+        assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{method} {operation:#}");
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            assert!(
+                answer["description"].is_string() || answer["$ref"].is_string(),
+                "{status}: {operation:#}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn nothing_but_health_and_the_document_is_open() {
     let api = Api::open().await;

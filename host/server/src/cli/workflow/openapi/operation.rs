@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::asked::Asked;
+use crate::operation_id::operation_id;
 
 /// The operations of any number of workflows, by path and method.
 #[derive(Default)]
@@ -31,10 +32,9 @@ impl Paths {
         self.paths
     }
 
-    /// A name that no other operation of the document has, and that any language takes for a function: `post_tickets_id_route`.
+    /// A name that no other operation of the document has.
     fn new_id(&mut self, method: &str, path: &str) -> String {
-        let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-        let id = std::iter::once(method).chain(words).collect::<Vec<_>>().join("_");
+        let id = operation_id(method, path);
         let mut ids = std::iter::once(id.clone()).chain((2..).map(|number| format!("{id}_{number}")));
         ids.find(|id| self.ids.insert(id.clone())).unwrap_or(id)
     }
